@@ -1,0 +1,34 @@
+/* selection.h: which devices of a host the inventory wants passed through: the cards that its `gpus`
+ * name and, with functions "all", their siblings. A pure function of facts and inventory.
+ */
+#ifndef GPUFLEET_SELECTION_H
+#define GPUFLEET_SELECTION_H
+
+#include <jansson.h>
+
+#include "inventory/inventory.h"
+
+struct selection_device {
+	const json_t *facts; /* the device's object in the facts document (borrowed) */
+	const char *address; /* borrowed from it */
+	const char *alias;   /* the card's; NULL when the inventory has no `gpus` */
+	bool primary;        /* the GPU function itself, not a sibling */
+	bool ignored;        /* a GPU that no entry wants, or that `except` names */
+};
+
+struct selection {
+	struct selection_device *items; /* GPU-class devices and their siblings, by address */
+	size_t count;
+};
+
+/* Fills *out from FACTS (a facts document, borrowed for as long as *out lives) for HOST. Facts come from an untrusted host: a document
+ * of the wrong shape is an error (GF_E_PROTOCOL). */
+int selection_compute(const json_t *facts, const struct inventory_host *host, struct selection *out,
+		      struct gf_err *err);
+void selection_free(struct selection *selection);
+
+/* The wire's `wanted` array (docs/design/contracts.md): every device that is not ignored. A new reference. With no `gpus` in the
+ * inventory it is empty: such a fleet is only looked at. */
+json_t *selection_wanted(const struct selection *selection, const struct inventory_host *host);
+
+#endif
