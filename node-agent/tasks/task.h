@@ -1,0 +1,87 @@
+/* task.h: stages of typed, idempotent tasks on this host: plan, apply, verify, undo.
+ *
+ * A task type gives three functions that fill a task_result; the stage functions below run them in
+ * order and are what the rest of the agent calls. Undo needs no task type: everything a task does is
+ * recorded in OPERATION_DIR/backup before it is done, and undone from there.
+ */
+#ifndef GPUFLEET_TASKS_TASK_H
+#define GPUFLEET_TASKS_TASK_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "node-agent/wire/error.h"
+
+struct root;
+
+struct task_context {
+	const struct root *root;
+	const json_t *context;     /* the wire's `context` */
+	const json_t *facts;       /* fresh facts of this host */
+	const char *operation_dir; /* of the running operation, a path as the process sees it; NULL when only planning or verifying */
+	bool allow_running_guests;
+	bool reboot_planned; /* set by stage_plan: a stage before this one would reboot. Start with false */
+	void (*emit)(void *ctx, const json_t *event); /* one event a task; may be NULL; borrows EVENT */
+	void *emit_ctx;
+};
+
+enum task_status { TASK_OK, TASK_CHANGE, TASK_BLOCKED, TASK_FAILED };
+
+/* What one task found (plan, verify) or did (apply). */
+struct task_result {
+	enum task_status status;
+	bool reboot; /* only a reboot makes it effective */
+	char message[512];
+	json_t *changes; /* array of {"action","target","diff"} */
+};
+
+/* What the tasks of one stage tell each other. */
+struct task_stage {
+	const char *name;
+	const json_t *stage;
+	bool initramfs_dirty; /* a file that goes into the initramfs changed */
+	bool grub_done;       /* the kernel_args of the whole stage were handled */
+};
+
+struct task_run {
+	struct task_context *ctx;
+	struct task_stage *stage;
+	const json_t *task;
+	const char *name;
+	struct task_result *result;
+};
+
+/* Return 0 with the result filled (whatever its status), or -1 with *err: the task failed. */
+typedef int (*task_fn)(struct task_run *run, struct gf_err *err);
+
+struct task_type {
+	const char *name;
+	task_fn plan;   /* changes nothing */
+	task_fn apply;  /* brings it about; TASK_CHANGE says that something was changed */
+	task_fn verify; /* is it in effect now? NULL: as plan */
+};
+
+/* The type of that name, or NULL. */
+const struct task_type *task_type_find(const char *name);
+
+/* STAGE_PLAN (docs/design/contracts.md), a new reference; NULL with *err when the stage makes no sense
+ * (a task's own problem is that task's `status`). Changes nothing. */
+json_t *stage_plan(struct task_context *ctx, const json_t *stage, struct gf_err *err);
+
+/* Brings the stage about. Everything is planned first: a task that is blocked ends it before any
+ * change (-1, GF_E_BLOCKED). Emits {"task","type","status","message","changes"} a task; *changed and
+ * *reboot are right after a failure too. */
+int stage_apply(struct task_context *ctx, const json_t *stage, bool *changed, bool *reboot,
+		struct gf_err *err);
+
+/* What is not as it should be now: the shape of a STAGE_PLAN; drift has status "change". */
+json_t *stage_verify(struct task_context *ctx, const json_t *stage, struct gf_err *err);
+
+/* Undoes what the operation in OPERATION_DIR recorded, newest first. Files that someone else changed
+ * since are refused (nothing is touched) unless `force`. May be repeated. An operation that recorded
+ * nothing is undone already. */
+int stage_undo(struct task_context *ctx, const char *operation_dir, bool force, bool *changed,
+	       bool *reboot, struct gf_err *err);
+
+#endif
