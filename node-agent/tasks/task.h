@@ -1,8 +1,8 @@
 /* task.h: stages of typed, idempotent tasks on this host: plan, apply, verify, undo.
  *
  * A task type gives three functions that fill a task_result; the stage functions below run them in
- * order and are what the rest of the agent calls. Undo needs no task type: everything a task does is
- * recorded in OPERATION_DIR/backup before it is done, and undone from there.
+ * order and are what the rest of the agent calls. Undo needs no task type: everything a task does
+ * is recorded in OPERATION_DIR/backup before it is done, and undone from there.
  */
 #ifndef GPUFLEET_TASKS_TASK_H
 #define GPUFLEET_TASKS_TASK_H
@@ -19,10 +19,13 @@ struct task_context {
 	const struct root *root;
 	const json_t *context;     /* the wire's `context` */
 	const json_t *facts;       /* fresh facts of this host */
-	const char *operation_dir; /* of the running operation, a path as the process sees it; NULL when only planning or verifying */
+	const char *operation_dir; /* of the running operation, a path as the process sees it; NULL
+	                              when only planning or verifying */
 	bool allow_running_guests;
-	bool reboot_planned; /* set by stage_plan: a stage before this one would reboot. Start with false */
-	void (*emit)(void *ctx, const json_t *event); /* one event a task; may be NULL; borrows EVENT */
+	bool reboot_planned; /* set by stage_plan: a stage before this one would reboot. Start with
+	                        false */
+	void (*emit)(void *ctx,
+	             const json_t *event); /* one event a task; may be NULL; borrows EVENT */
 	void *emit_ctx;
 };
 
@@ -65,23 +68,23 @@ struct task_type {
 /* The type of that name, or NULL. */
 const struct task_type *task_type_find(const char *name);
 
-/* STAGE_PLAN (docs/design/contracts.md), a new reference; NULL with *err when the stage makes no sense
- * (a task's own problem is that task's `status`). Changes nothing. */
+/* STAGE_PLAN (docs/design/contracts.md), a new reference; NULL with *err when the stage makes no
+ * sense (a task's own problem is that task's `status`). Changes nothing. */
 json_t *stage_plan(struct task_context *ctx, const json_t *stage, struct gf_err *err);
 
 /* Brings the stage about. Everything is planned first: a task that is blocked ends it before any
- * change (-1, GF_E_BLOCKED). Emits {"task","type","status","message","changes"} a task; *changed and
- * *reboot are right after a failure too. */
+ * change (-1, GF_E_BLOCKED). Emits {"task","type","status","message","changes"} a task; *changed
+ * and *reboot are right after a failure too. */
 int stage_apply(struct task_context *ctx, const json_t *stage, bool *changed, bool *reboot,
-		struct gf_err *err);
+                struct gf_err *err);
 
 /* What is not as it should be now: the shape of a STAGE_PLAN; drift has status "change". */
 json_t *stage_verify(struct task_context *ctx, const json_t *stage, struct gf_err *err);
 
-/* Undoes what the operation in OPERATION_DIR recorded, newest first. Files that someone else changed
- * since are refused (nothing is touched) unless `force`. May be repeated. An operation that recorded
- * nothing is undone already. */
+/* Undoes what the operation in OPERATION_DIR recorded, newest first. Files that someone else
+ * changed since are refused (nothing is touched) unless `force`. May be repeated. An operation that
+ * recorded nothing is undone already. */
 int stage_undo(struct task_context *ctx, const char *operation_dir, bool force, bool *changed,
-	       bool *reboot, struct gf_err *err);
+               bool *reboot, struct gf_err *err);
 
 #endif
