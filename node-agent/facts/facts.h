@@ -1,0 +1,59 @@
+/* facts.h: what the agent observes on a host, as the facts document of docs/design/contracts.md.
+ *
+ * Reads only; never the VPD of a device (that can stall it). What cannot be read is null, not a
+ * guess.
+ */
+#ifndef GPUFLEET_FACTS_H
+#define GPUFLEET_FACTS_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "node-agent/root.h"
+
+/* The whole document: a new reference. Fails only without memory or when PCI cannot be listed at
+ * all. */
+json_t *facts_collect(const struct root *root, struct gf_err *err);
+
+/* host.c: the "host" object. */
+json_t *host_facts(const struct root *root);
+
+/* The id of this boot ("" when it cannot be read). */
+#define HOST_BOOT_ID_SIZE 64
+void host_boot_id(const struct root *root, char boot_id[HOST_BOOT_ID_SIZE]);
+
+/* platform.c: the "iommu" object; Secure Boot as true, false or null; the boot loader and initramfs
+ * tool. */
+json_t *platform_iommu(const struct root *root);
+json_t *platform_secure_boot(const struct root *root);
+const char *platform_boot_loader(const struct root *root); /* or NULL */
+const char *platform_initramfs(const struct root *root);   /* or NULL */
+
+/* guests.c: the "guests" array: QEMU processes, libvirt domains, other holders of /dev/vfio groups.
+ */
+json_t *guest_facts(const struct root *root);
+
+/* services.c: the "services" array: units of this host that hold GPUs or run instances. */
+json_t *service_facts(const struct root *root);
+
+/* modules.c: which kernel modules claim a device. */
+struct module_index;
+struct module_index *module_index_open(const struct root *root, const char *kernel);
+/* Appends the names of all modules that match MODALIAS to the array NAMES, each once. */
+void module_index_match(const struct module_index *index, const char *modalias, json_t *names);
+void module_index_free(struct module_index *index);
+json_t *module_list_loaded(const struct root *root);
+json_t *module_list_builtin(const struct root *root, const char *kernel);
+
+/* pci.c: the "pci" array. */
+json_t *pci_facts(const struct root *root, const struct module_index *modules, struct gf_err *err);
+
+/* Adds TEXT under KEY, or null for NULL and "". */
+void facts_set_text(json_t *object, const char *key, const char *text);
+
+/* Calls EACH for the entries of a directory, sorted by name, without "." and "..". -1: it cannot be
+ * read. */
+int facts_each_entry(const struct root *root, const char *path,
+                     void (*each)(void *ctx, const char *name), void *ctx);
+
+#endif
