@@ -1,5 +1,6 @@
-/* inventory.h: one fleet as its operator wrote it, resolved: every host with everything that applies
- * to it (host over group over defaults). Reading is inventory_read.c; node sets are nodeset.h.
+/* inventory.h: one fleet as its operator wrote it, resolved: every host with everything that
+ * applies to it (host over group over defaults). Reading is inventory_read.c; node sets are
+ * nodeset.h.
  */
 #ifndef GPUFLEET_INVENTORY_H
 #define GPUFLEET_INVENTORY_H
@@ -23,11 +24,11 @@ struct string_list {
 /* One entry of `gpus`. Strings not given are NULL. */
 struct inventory_gpu {
 	char *alias;
-	char *vendor;    /* four lower-case hex digits, or NULL with `class` alone */
-	char *device;    /* four lower-case hex digits, or NULL */
-	char *class_code; /* four lower-case hex digits ("0300"), or NULL */
-	char *subsystem; /* "1462:3609", or NULL */
-	char *address;   /* "0000:01:00.0", only in a host's own list, or NULL */
+	char *vendor;              /* four lower-case hex digits, or NULL with `class` alone */
+	char *device;              /* four lower-case hex digits, or NULL */
+	char *class_code;          /* four lower-case hex digits ("0300"), or NULL */
+	char *subsystem;           /* "1462:3609", or NULL */
+	char *address;             /* "0000:01:00.0", only in a host's own list, or NULL */
 	struct string_list except; /* PCI addresses */
 	enum inventory_functions functions;
 	char *numa_policy, *resource_class;
@@ -71,10 +72,10 @@ struct inventory_rollout {
 	bool max_unavailable_percent;
 	unsigned max_failures; /* default 0 */
 	bool max_failures_percent;
-	unsigned per_domain; /* 0: no limit */
+	unsigned per_domain;                                    /* 0: no limit */
 	struct string_list drain, undrain, health, power_cycle; /* argv; count 0: none */
-	unsigned boot_timeout_s;    /* default 1800 */
-	unsigned confirm_timeout_s; /* default 600 */
+	unsigned boot_timeout_s;                                /* default 1800 */
+	unsigned confirm_timeout_s;                             /* default 600 */
 	bool has_windows;
 };
 
@@ -91,7 +92,7 @@ struct inventory_flavor {
 };
 
 struct inventory {
-	char *path;  /* as given */
+	char *path; /* as given */
 	char *fleet;
 	char *playbook; /* a shipped name, or a path resolved against the inventory's folder */
 	char *sha256;   /* of the file's bytes, lower-case hex */
@@ -110,17 +111,19 @@ struct inventory {
 struct inventory *inventory_read(const char *path, struct gf_err *err);
 
 /* The same from memory; `path` is used in messages and to resolve a playbook's path. */
-struct inventory *inventory_parse(const char *path, const char *text, size_t length, struct gf_err *err);
+struct inventory *inventory_parse(const char *path, const char *text, size_t length,
+                                  struct gf_err *err);
 
 void inventory_free(struct inventory *inventory);
 
 /* The host of that exact name, or NULL. */
-const struct inventory_host *inventory_host_find(const struct inventory *inventory, const char *name);
+const struct inventory_host *inventory_host_find(const struct inventory *inventory,
+                                                 const char *name);
 
 /* The hosts that a node set (`--limit`; NULL means all) names: an array of indexes into
- * inventory->hosts, ascending, owned by the caller (free). A name or group that the inventory does not
- * have, and an empty selection, are errors. Returns 0 or -1. */
+ * inventory->hosts, ascending, owned by the caller (free). A name or group that the inventory does
+ * not have, and an empty selection, are errors. Returns 0 or -1. */
 int inventory_select(const struct inventory *inventory, const char *limit, size_t **indexes,
-		     size_t *count, struct gf_err *err);
+                     size_t *count, struct gf_err *err);
 
 #endif

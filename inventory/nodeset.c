@@ -17,6 +17,7 @@
 #define PARTS_MAX       16  /* brackets and the text between them in one term */
 #define RANGES_MAX      256 /* ranges in one bracket */
 #define DIGITS_MAX      15
+#define WORK_MAX        (10 * NODESET_MAX)
 #define NAME_MAX_LENGTH 253 /* what DNS allows */
 
 struct range {
@@ -36,6 +37,8 @@ struct expansion {
 	nodeset_group_fn group;
 	void *group_ctx;
 	struct gf_err *err;
+	const char *failed_at;
+	size_t work; /* names seen, repeats too: bounds the time */
 	struct part parts[PARTS_MAX];
 	size_t part_count;
 	struct range ranges[RANGES_MAX];
@@ -48,10 +51,14 @@ static int out_of_memory(struct gf_err *err)
 	return gf_err_set(err, GF_E_MEMORY, "out of memory while expanding a node set");
 }
 
-static size_t column_of(const struct expansion *x, const char *at)
+/* Notes where it went wrong; the words follow. */
+static struct gf_err *fail_at(struct expansion *x, const char *at)
 {
-	return (size_t)(at - x->text) + 1;
+	x->failed_at = at;
+	return x->err;
 }
+
+#define fail(x, at, ...) gf_err_set(fail_at((x), (at)), GF_E_INPUT, __VA_ARGS__)
 
 static bool is_name_char(char c)
 {
@@ -63,20 +70,16 @@ static bool is_separator(char c)
 	return c == ',' || c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
-static int bad_char(const struct expansion *x, const char *at)
+static int bad_char(struct expansion *x, const char *at)
 {
 	if (!*at)
-		return gf_err_set(x->err, GF_E_INPUT, "character %zu: the node set ends too early",
-		                  column_of(x, at));
+		return fail(x, at, "the node set ends too early");
 	if (!isprint((unsigned char)*at))
-		return gf_err_set(x->err, GF_E_INPUT,
-		                  "character %zu: byte 0x%02x cannot stand in a host name",
-		                  column_of(x, at), (unsigned char)*at);
-	return gf_err_set(
-	    x->err, GF_E_INPUT,
-	    "character %zu: '%c' cannot stand in a host name (letters, digits, '.', '_' "
-	    "and '-' can)",
-	    column_of(x, at), *at);
+		return fail(x, at, "byte 0x%02x cannot stand in a host name", (unsigned char)*at);
+	return fail(x, at,
+	            "'%c' cannot stand in a host name (letters, digits, '.', '_' "
+	            "and '-' can)",
+	            *at);
 }
 
 static int number_parse(struct expansion *x, uint64_t *value, int *digits)
@@ -85,18 +88,13 @@ static int number_parse(struct expansion *x, uint64_t *value, int *digits)
 	*value = 0;
 	for (; isdigit((unsigned char)*x->at); x->at++) {
 		if (x->at - start >= DIGITS_MAX)
-			return gf_err_set(
-			    x->err, GF_E_INPUT,
-			    "character %zu: a number in brackets may have at most %d digits",
-			    column_of(x, start), DIGITS_MAX);
+			return fail(x, start, "a number in brackets may have at most %d digits",
+			            DIGITS_MAX);
 		*value = *value * 10 + (uint64_t)(*x->at - '0');
 	}
 	*digits = (int)(x->at - start);
 	if (*digits == 0)
-		return gf_err_set(
-		    x->err, GF_E_INPUT,
-		    "character %zu: a number is missing here; write ranges as [01-16,20]",
-		    column_of(x, start));
+		return fail(x, start, "a number is missing here; write ranges as [01-16,20]");
 	return 0;
 }
 
@@ -115,28 +113,20 @@ static int range_parse(struct expansion *x, struct part *part)
 		if (number_parse(x, &range.last, &last_digits) < 0)
 			return -1;
 		if (*last == '0' && last_digits > 1 && last_digits != digits)
-			return gf_err_set(
-			    x->err, GF_E_INPUT,
-			    "character %zu: the two ends of a zero-padded range need the same "
-			    "number of digits",
-			    column_of(x, start));
+			return fail(x, start,
+			            "the two ends of a zero-padded range need the same "
+			            "number of digits");
 	}
 	if (range.last < range.first)
-		return gf_err_set(x->err, GF_E_INPUT,
-		                  "character %zu: the range runs backwards (%" PRIu64 " to %" PRIu64
-		                  ")",
-		                  column_of(x, start), range.first, range.last);
+		return fail(x, start, "the range runs backwards (%" PRIu64 " to %" PRIu64 ")",
+		            range.first, range.last);
 	if (x->range_count == RANGES_MAX)
-		return gf_err_set(
-		    x->err, GF_E_INPUT,
-		    "character %zu: more than %d ranges in one name; use several names",
-		    column_of(x, start), RANGES_MAX);
+		return fail(x, start, "more than %d ranges in one name; use several names",
+		            RANGES_MAX);
 	uint64_t size = range.last - range.first + 1;
 	part->size += size;
 	if (part->size > NODESET_MAX)
-		return gf_err_set(x->err, GF_E_INPUT,
-		                  "character %zu: the range stands for more than %d hosts",
-		                  column_of(x, start), NODESET_MAX);
+		return fail(x, start, "the range stands for more than %d hosts", NODESET_MAX);
 	x->ranges[x->range_count++] = range;
 	part->range_count++;
 	return 0;
@@ -147,19 +137,16 @@ static int bracket_parse(struct expansion *x, struct part *part)
 	const char *open = x->at++;
 	part->range_first = x->range_count;
 	if (*x->at == ']')
-		return gf_err_set(x->err, GF_E_INPUT, "character %zu: the brackets are empty",
-		                  column_of(x, open));
+		return fail(x, open, "the brackets are empty");
 	for (;;) {
 		if (range_parse(x, part) < 0)
 			return -1;
 		if (*x->at == ']')
 			break;
+		if (!*x->at)
+			return fail(x, open, "the brackets are never closed");
 		if (*x->at != ',')
-			return gf_err_set(
-			    x->err, GF_E_INPUT,
-			    *x->at ? "character %zu: expected ',', '-' or ']' in the brackets"
-			           : "character %zu: the brackets are never closed",
-			    column_of(x, *x->at ? x->at : open));
+			return fail(x, x->at, "expected ',', '-' or ']' in the brackets");
 		x->at++;
 	}
 	x->at++;
@@ -171,20 +158,14 @@ static int name_parse(struct expansion *x)
 	const char *start = x->at;
 	x->part_count = x->range_count = 0;
 	if (*start == '-')
-		return gf_err_set(
-		    x->err, GF_E_INPUT,
-		    "character %zu: a host name cannot begin with '-' (it would be taken for "
-		    "an option)",
-		    column_of(x, start));
+		return fail(x, start,
+		            "a host name cannot begin with '-' (it would be taken for "
+		            "an option)");
 	if (*start == '.')
-		return gf_err_set(x->err, GF_E_INPUT,
-		                  "character %zu: a host name cannot begin with '.'",
-		                  column_of(x, start));
+		return fail(x, start, "a host name cannot begin with '.'");
 	while (*x->at && !is_separator(*x->at)) {
 		if (x->part_count == PARTS_MAX)
-			return gf_err_set(x->err, GF_E_INPUT,
-			                  "character %zu: too many brackets in one name",
-			                  column_of(x, x->at));
+			return fail(x, x->at, "too many brackets in one name");
 		struct part *part = &x->parts[x->part_count++];
 		*part = (struct part){.text = x->at};
 		if (*x->at == '[') {
@@ -199,8 +180,7 @@ static int name_parse(struct expansion *x)
 			return bad_char(x, x->at);
 	}
 	if (x->at - start > 4096)
-		return gf_err_set(x->err, GF_E_INPUT, "character %zu: the name is too long",
-		                  column_of(x, start));
+		return fail(x, start, "the name is too long");
 	return 0;
 }
 
@@ -208,10 +188,8 @@ static int set_add(struct expansion *x, json_t *set, const char *name, const cha
 {
 	if (json_object_set_new(set, name, json_true()) < 0)
 		return out_of_memory(x->err);
-	if (json_object_size(set) > NODESET_MAX)
-		return gf_err_set(x->err, GF_E_INPUT,
-		                  "character %zu: the node set stands for more than %d hosts",
-		                  column_of(x, at), NODESET_MAX);
+	if (json_object_size(set) > NODESET_MAX || ++x->work > WORK_MAX)
+		return fail(x, at, "the node set stands for more than %d hosts", NODESET_MAX);
 	return 0;
 }
 
@@ -248,10 +226,8 @@ static int name_build(struct expansion *x, json_t *set, uint64_t combination, ui
 			text_length = strlen(number);
 		}
 		if (length + text_length >= sizeof(name))
-			return gf_err_set(
-			    x->err, GF_E_INPUT,
-			    "character %zu: a host name may have at most %d characters",
-			    column_of(x, start), NAME_MAX_LENGTH);
+			return fail(x, start, "a host name may have at most %d characters",
+			            NAME_MAX_LENGTH);
 		memcpy(name + length, text, text_length);
 		length += text_length;
 	}
@@ -269,9 +245,8 @@ static int name_expand(struct expansion *x, json_t *set)
 		if (x->parts[i].range_count)
 			total *= x->parts[i].size; /* each factor is at most NODESET_MAX */
 		if (total > NODESET_MAX)
-			return gf_err_set(x->err, GF_E_INPUT,
-			                  "character %zu: the name stands for more than %d hosts",
-			                  column_of(x, start), NODESET_MAX);
+			return fail(x, start, "the name stands for more than %d hosts",
+			            NODESET_MAX);
 	}
 	for (uint64_t i = 0; i < total; i++)
 		if (name_build(x, set, i, total, start) < 0)
@@ -287,26 +262,21 @@ static int group_expand(struct expansion *x, json_t *set)
 	/* "@*" is every host; only a caller that knows them can answer. */
 	for (; is_name_char(*x->at) || *x->at == '*'; x->at++) {
 		if (length + 1 == sizeof(name))
-			return gf_err_set(x->err, GF_E_INPUT,
-			                  "character %zu: the group's name is too long",
-			                  column_of(x, start));
+			return fail(x, start, "the group's name is too long");
 		name[length++] = *x->at;
 	}
 	name[length] = '\0';
 	if (length == 0)
-		return gf_err_set(x->err, GF_E_INPUT,
-		                  "character %zu: a group's name is missing after '@'",
-		                  column_of(x, start));
+		return fail(x, start, "a group's name is missing after '@'");
 	if (*x->at && !is_separator(*x->at))
 		return bad_char(x, x->at);
 	if (!x->group)
-		return gf_err_set(x->err, GF_E_INPUT, "character %zu: no groups are known here",
-		                  column_of(x, start));
+		return fail(x, start, "no groups are known here");
 	const struct string_list *names;
-	struct gf_err why;
-	if (x->group(x->group_ctx, name, &names, &why) < 0)
-		return gf_err_set(x->err, why.code, "character %zu: %.*s", column_of(x, start), 400,
-		                  why.msg);
+	if (x->group(x->group_ctx, name, &names, x->err) < 0) {
+		x->failed_at = start;
+		return -1;
+	}
 	for (size_t i = 0; i < names->count; i++)
 		if (set_add(x, set, names->items[i], start) < 0)
 			return -1;
@@ -325,9 +295,7 @@ static int terms_expand(struct expansion *x)
 			set = x->excluded;
 			x->at++;
 			if (!*x->at || is_separator(*x->at))
-				return gf_err_set(x->err, GF_E_INPUT,
-				                  "character %zu: a name is missing after '!'",
-				                  column_of(x, x->at - 1));
+				return fail(x, x->at - 1, "a name is missing after '!'");
 		}
 		if ((*x->at == '@' ? group_expand(x, set) : name_expand(x, set)) < 0)
 			return -1;
@@ -335,18 +303,19 @@ static int terms_expand(struct expansion *x)
 	return 0;
 }
 
-int nodeset_expand(const char *text, nodeset_group_fn group, void *ctx, struct string_list *out,
-                   struct gf_err *err)
+int nodeset_expand_at(const char *text, nodeset_group_fn group, void *ctx, struct string_list *out,
+                      size_t *column, struct gf_err *err)
 {
 	struct expansion x = {
 	    .text = text, .at = text, .group = group, .group_ctx = ctx, .err = err};
+	x.failed_at = text;
 	*out = (struct string_list){0};
 	x.included = json_object();
 	x.excluded = json_object();
 	int rc = x.included && x.excluded ? terms_expand(&x) : out_of_memory(err);
+	const char *name;
+	json_t *value;
 	if (rc == 0) {
-		const char *name;
-		json_t *value;
 		json_object_foreach(x.included, name, value)
 		{
 			if (json_object_get(x.excluded, name))
@@ -357,9 +326,20 @@ int nodeset_expand(const char *text, nodeset_group_fn group, void *ctx, struct s
 			}
 		}
 	}
+	*column = (size_t)(x.failed_at - text) + 1;
 	if (rc < 0)
 		string_list_free(out);
 	json_decref(x.included);
 	json_decref(x.excluded);
 	return rc;
+}
+
+int nodeset_expand(const char *text, nodeset_group_fn group, void *ctx, struct string_list *out,
+                   struct gf_err *err)
+{
+	size_t column;
+	struct gf_err why;
+	if (nodeset_expand_at(text, group, ctx, out, &column, &why) < 0)
+		return gf_err_set(err, why.code, "character %zu: %.480s", column, why.msg);
+	return 0;
 }
