@@ -1,5 +1,6 @@
-/* readiness.h: what is ready on one host, what is not, why, and what to do: checks and verdicts from effects, never from settings.
- * A pure function of facts and inventory; the check ids are one published list (readiness_check_ids).
+/* readiness.h: what is ready on one host, what is not, why, and what to do: checks and verdicts
+ * from effects, never from settings. A pure function of facts and inventory; the check ids are one
+ * published list (readiness_check_ids).
  */
 #ifndef GPUFLEET_READINESS_H
 #define GPUFLEET_READINESS_H
@@ -8,17 +9,20 @@
 
 #include "inventory/inventory.h"
 
-/* One host's entry of the report's `hosts` array (fixed names: name, reachable, observed, verdict, checks, devices), a new reference.
- * FACTS NULL: never reached, verdict "unknown". `reachable` is what the last run saw. NULL with *err on facts of the wrong shape. */
+/* One host's entry of the report's `hosts` array (fixed names: name, reachable, observed, verdict,
+ * checks, devices), a new reference. FACTS NULL: never reached, verdict "unknown". `reachable` is
+ * what the last run saw. NULL with *err on facts of the wrong shape. */
 json_t *readiness_evaluate(const struct inventory_host *host, const json_t *facts, bool reachable,
-			   struct gf_err *err);
+                           struct gf_err *err);
 
-/* May host stages be applied? Fills *err (GF_E_BLOCKED, with cause and fix) and returns -1 when a precondition fails that no stage of
- * ours can mend: no CPU virtualization, no IOMMU tables in firmware, a wanted GPU sharing its group with a device that the host needs,
- * the boot disk's controller among the wanted, another architecture. Devices that alone are blocked don't block their host: they are left out of
- * *wanted (a new reference: the wire's `wanted` array without them). */
+/* May host stages be applied? Fills *err (GF_E_BLOCKED, with cause and fix) and returns -1 when a
+ * precondition fails that no stage of ours can mend: no CPU virtualization, no IOMMU tables in
+ * firmware, a wanted GPU sharing its group with a device that the host needs, the boot disk's
+ * controller among the wanted, another architecture. Devices that alone are blocked don't block
+ * their host: they are left out of *wanted (a new reference: the wire's `wanted` array without
+ * them). */
 int readiness_preconditions(const struct inventory_host *host, const json_t *facts, json_t **wanted,
-			    struct gf_err *err);
+                            struct gf_err *err);
 
 /* NULL-terminated list of every check id. */
 const char *const *readiness_check_ids(void);

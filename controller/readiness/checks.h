@@ -1,0 +1,101 @@
+/* checks.h: the single checks behind a verdict, and the list that their results go to.
+ * docs/checks.md describes each for operators.
+ */
+#ifndef GPUFLEET_CHECKS_H
+#define GPUFLEET_CHECKS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "controller/readiness/host_facts.h"
+#include "controller/readiness/selection.h"
+
+#define CHECKS(X)                                                                                  \
+	X(CHECK_HOST_FACTS, "host.facts")                                                          \
+	X(CHECK_HOST_ARCH, "host.arch")                                                            \
+	X(CHECK_HOST_GPUS, "host.gpus")                                                            \
+	X(CHECK_HOST_GUESTS, "host.guests")                                                        \
+	X(CHECK_HOST_LOCKDOWN, "host.lockdown")                                                    \
+	X(CHECK_HOST_SECURE_BOOT, "host.secure-boot")                                              \
+	X(CHECK_CPU_VIRTUALIZATION, "cpu.virtualization")                                          \
+	X(CHECK_IOMMU_TABLES, "iommu.tables")                                                      \
+	X(CHECK_IOMMU_GROUPS, "iommu.groups")                                                      \
+	X(CHECK_IOMMU_INTERRUPTS, "iommu.interrupt-remapping")                                     \
+	X(CHECK_DEVICE_IN_USE, "device.in-use")                                                    \
+	X(CHECK_DEVICE_HOST_DEVICE, "device.host-device")                                          \
+	X(CHECK_DEVICE_IOMMU_GROUP, "device.iommu-group")                                          \
+	X(CHECK_DEVICE_GROUP_VIABLE, "device.group-viable")                                        \
+	X(CHECK_DEVICE_DRIVER, "device.driver")                                                    \
+	X(CHECK_DEVICE_SIBLINGS, "device.siblings")                                                \
+	X(CHECK_DEVICE_RESERVED, "device.reserved-regions")                                        \
+	X(CHECK_DEVICE_SRIOV, "device.sriov")                                                      \
+	X(CHECK_DEVICE_BARS, "device.bars")                                                        \
+	X(CHECK_DEVICE_RESET, "device.reset")                                                      \
+	X(CHECK_DEVICE_POWER, "device.power")                                                      \
+	X(CHECK_DEVICE_ACS, "device.acs-path")                                                     \
+	X(CHECK_DEVICE_CONSOLE, "device.boot-console")                                             \
+	X(CHECK_DEVICE_TWIN, "device.twin")                                                        \
+	X(CHECK_DEVICE_NUMA, "device.numa")                                                        \
+	X(CHECK_DEVICE_NVSWITCH, "device.nvswitch")
+
+enum check_id {
+#define X(id, name) id,
+	CHECKS(X)
+#undef X
+	    CHECK_COUNT
+};
+
+enum check_status {
+	CHECK_PASS,
+	CHECK_WARN,
+	CHECK_PENDING, /* fails now; apply mends it ("fail" in the report) */
+	CHECK_BLOCKED, /* fails, and no stage of ours can mend it ("fail" in the report) */
+	CHECK_UNKNOWN,
+};
+
+struct check {
+	enum check_id id;
+	const char *device; /* address, or NULL: about the host */
+	enum check_status status;
+	char *evidence;          /* what was observed; printable ASCII */
+	const char *cause, *fix; /* constants; "" when it passed */
+};
+
+struct check_list {
+	struct check *items;
+	size_t count, size;
+	bool failed; /* out of memory */
+};
+
+/* What a check looks at. */
+struct check_subject {
+	const struct inventory_host *host;
+	const struct host_facts *facts;
+	const struct selection *selection;
+	/* By selection index: cards that stay with the host since one of their functions is
+	 * blocked; NULL: none. */
+	const bool *left_out;
+};
+
+const char *check_name(enum check_id id);
+void check_add(struct check_list *list, enum check_id id, const char *device,
+               enum check_status status, const char *cause, const char *fix, const char *format,
+               ...) __attribute__((format(printf, 7, 8)));
+void check_list_free(struct check_list *list);
+
+/* Is the IOMMU at work? Its effects say so, never the command line. */
+enum fact checks_iommu_works(const struct host_facts *facts);
+bool checks_cmdline_has(const struct host_facts *facts, const char *token);
+
+/* Is the device one that goes to guests: selected, not ignored, not left out? */
+bool checks_goes_to_guests(const struct check_subject *subject, const char *address);
+
+void checks_host(const struct check_subject *subject, struct check_list *list);
+/* All checks of one device that is not ignored; what makes it unassignable first. */
+void checks_device(const struct check_subject *subject, const struct selection_device *item,
+                   struct check_list *list);
+/* The part of checks_device that is about the hardware and its firmware. */
+void checks_hardware(const struct check_subject *subject, const struct selection_device *item,
+                     const struct host_facts_device *device, struct check_list *list);
+
+#endif

@@ -1,0 +1,223 @@
+/* checks_device.c: can this device be handed to a guest, as the host stands now? */
+#include <string.h>
+
+#include "controller/readiness/checks.h"
+
+static void check_in_use(const struct check_subject *s, const struct host_facts_device *device,
+                         struct check_list *list)
+{
+	const char *guest = host_facts_guest_of(s->facts, device->address);
+
+	if (!s->facts->guests)
+		check_add(list, CHECK_DEVICE_IN_USE, device->address, CHECK_UNKNOWN,
+		          "It could not be seen whether guests run here.",
+		          "Run `gpufleet scan` again.", "no guests in the facts");
+	else if (guest)
+		check_add(list, CHECK_DEVICE_IN_USE, device->address, CHECK_BLOCKED,
+		          "A running guest holds the device.",
+		          "Nothing, if that is intended; else migrate or stop the guest.",
+		          "held by the guest %.80s", guest);
+	else
+		check_add(list, CHECK_DEVICE_IN_USE, device->address, CHECK_PASS, NULL, NULL,
+		          "no running guest holds it");
+}
+
+/* Disks, network cards and bridges that a driver of the host's serves: whoever selects one by
+ * mistake loses the host. */
+static void check_host_device(const struct host_facts_device *device, struct check_list *list)
+{
+	bool hosts_own = strncmp(device->class_code, "01", 2) == 0 ||
+	                 strncmp(device->class_code, "02", 2) == 0 ||
+	                 strncmp(device->class_code, "06", 2) == 0;
+
+	if (hosts_own && device->driver && !host_facts_is_vfio(device->driver))
+		check_add(list, CHECK_DEVICE_HOST_DEVICE, device->address, CHECK_BLOCKED,
+		          "The inventory selects a disk controller, network card or bridge that "
+		          "the host uses.",
+		          "Correct the `gpus` entry that matches it, or name the address under its "
+		          "`except`.",
+		          "class %s, driver %.40s", device->class_code, device->driver);
+	else
+		check_add(list, CHECK_DEVICE_HOST_DEVICE, device->address, CHECK_PASS, NULL, NULL,
+		          "class %s, not a disk or network device that the host uses",
+		          device->class_code);
+}
+
+static void check_iommu_group(const struct check_subject *s, const struct host_facts_device *device,
+                              struct check_list *list)
+{
+	if (device->group >= 0)
+		check_add(list, CHECK_DEVICE_IOMMU_GROUP, device->address, CHECK_PASS, NULL, NULL,
+		          "IOMMU group %d", device->group);
+	else if (checks_iommu_works(s->facts) == FACT_YES)
+		check_add(list, CHECK_DEVICE_IOMMU_GROUP, device->address, CHECK_BLOCKED,
+		          "The IOMMU is at work but does not cover this device.",
+		          "Move the card to another slot, or update the firmware.",
+		          "no iommu_group link");
+	else
+		check_add(list, CHECK_DEVICE_IOMMU_GROUP, device->address, CHECK_PENDING,
+		          "There are no groups while the IOMMU is off.",
+		          "It follows once the IOMMU is on (see iommu.groups).",
+		          "no iommu_group link");
+}
+
+/* The kernel's own rule (vfio_dev_viable): bridges don't count; nothing else in the group may serve
+ * the host. */
+static bool hinders(const struct check_subject *s, const struct host_facts_device *other)
+{
+	if (!other->endpoint || !other->driver || host_facts_is_vfio(other->driver) ||
+	    strcmp(other->driver, "pci-stub") == 0)
+		return false;
+	return !checks_goes_to_guests(s, other->address);
+}
+
+static void check_group_viable(const struct check_subject *s, const struct selection_device *item,
+                               const struct host_facts_device *device, struct check_list *list)
+{
+	const struct host_facts_device *found = NULL;
+	const struct selection_device *other;
+	size_t others = 0;
+	bool own;
+
+	if (device->group < 0) {
+		check_add(list, CHECK_DEVICE_GROUP_VIABLE, device->address, CHECK_UNKNOWN,
+		          "Groups are only known once the IOMMU is on.", "See device.iommu-group.",
+		          "no iommu_group link");
+		return;
+	}
+	for (size_t i = 0; i < s->facts->device_count; i++) {
+		if (s->facts->devices[i].group != device->group || &s->facts->devices[i] == device)
+			continue;
+		others++;
+		if (!found && hinders(s, &s->facts->devices[i]))
+			found = &s->facts->devices[i];
+	}
+	if (!found) {
+		check_add(list, CHECK_DEVICE_GROUP_VIABLE, device->address, CHECK_PASS, NULL, NULL,
+		          "group %d: %zu other members, none of them serves the host",
+		          device->group, others);
+		return;
+	}
+	other = selection_find(s->selection, found->address);
+	own = other && !other->primary && strcmp(other->card, item->card) == 0;
+	check_add(
+	    list, CHECK_DEVICE_GROUP_VIABLE, device->address, CHECK_BLOCKED,
+	    own ? "A function of the same card shares its IOMMU group and stays with the host."
+	        : "The IOMMU group holds another device that serves the host.",
+	    own ? "Set `functions` to \"all\" for the card in the inventory."
+	        : "Move the card to a slot of its own (a port with ACS), enable ACS in the "
+	          "firmware, or "
+	          "give up the other device: name it under `gpus` too, or take its driver away.",
+	    "group %d also holds %s [%s:%s], driver %.40s", device->group, found->address,
+	    found->vendor, found->device, found->driver);
+}
+
+static void check_driver(const struct host_facts_device *device, struct check_list *list)
+{
+	if (host_facts_is_vfio(device->driver))
+		check_add(list, CHECK_DEVICE_DRIVER, device->address, CHECK_PASS, NULL, NULL,
+		          "driver %.40s", device->driver);
+	else if (device->driver)
+		check_add(list, CHECK_DEVICE_DRIVER, device->address, CHECK_PENDING,
+		          "A driver of the host's holds the device.",
+		          "`gpufleet apply` binds it to vfio-pci.", "driver %.40s", device->driver);
+	else
+		check_add(list, CHECK_DEVICE_DRIVER, device->address, CHECK_PENDING,
+		          "No driver holds the device.", "`gpufleet apply` binds it to vfio-pci.",
+		          "no driver");
+}
+
+static void check_siblings(const struct check_subject *s, const struct selection_device *item,
+                           struct check_list *list)
+{
+	size_t bound = 0;
+
+	for (size_t i = 0; i < s->selection->count; i++) {
+		const struct selection_device *other = &s->selection->items[i];
+		const struct host_facts_device *device;
+
+		if (other->primary || strcmp(other->card, item->address) != 0)
+			continue;
+		device = host_facts_find(s->facts, other->address);
+		if (host_facts_is_vfio(device->driver) || (other->ignored && !device->driver)) {
+			bound++;
+			continue;
+		}
+		if (other->ignored)
+			check_add(
+			    list, CHECK_DEVICE_SIBLINGS, item->address, CHECK_WARN,
+			    "Another function of the card stays with the host; resetting the card "
+			    "resets it, too.",
+			    "Set `functions` to \"all\" for the card in the inventory.",
+			    "%s, driver %.40s", other->address, device->driver);
+		else
+			check_add(list, CHECK_DEVICE_SIBLINGS, item->address, CHECK_PENDING,
+			          "Another function of the card is not on vfio-pci.",
+			          "`gpufleet apply` binds it to vfio-pci.", "%s, driver %.40s",
+			          other->address, device->driver ? device->driver : "none");
+		return;
+	}
+	check_add(list, CHECK_DEVICE_SIBLINGS, item->address, CHECK_PASS, NULL, NULL,
+	          "%zu other functions of the card, none of them on a driver of the host's", bound);
+}
+
+static void check_twin(const struct check_subject *s, const struct host_facts_device *device,
+                       struct check_list *list)
+{
+	for (size_t i = 0; i < s->facts->device_count; i++) {
+		const struct host_facts_device *other = &s->facts->devices[i];
+
+		if (strcmp(other->vendor, device->vendor) != 0 ||
+		    strcmp(other->device, device->device) != 0)
+			continue;
+		if (other == device || checks_goes_to_guests(s, other->address))
+			continue;
+		check_add(
+		    list, CHECK_DEVICE_TWIN, device->address, CHECK_WARN,
+		    "A device of the same ids stays with the host: `vfio-pci.ids=` would take "
+		    "both.",
+		    "Nothing: gpufleet binds by address. Don't add `vfio-pci.ids=` for these ids.",
+		    "%s has the ids %s:%s, too", other->address, other->vendor, other->device);
+		return;
+	}
+	check_add(list, CHECK_DEVICE_TWIN, device->address, CHECK_PASS, NULL, NULL,
+	          "no other %s:%s stays with the host", device->vendor, device->device);
+}
+
+static void check_numa(const struct selection_device *item, const struct host_facts_device *device,
+                       struct check_list *list)
+{
+	const char *policy = item->gpu ? item->gpu->numa_policy : NULL;
+
+	if (device->numa_node >= 0)
+		check_add(list, CHECK_DEVICE_NUMA, device->address, CHECK_PASS, NULL, NULL,
+		          "NUMA node %d", device->numa_node);
+	else if (policy && strcmp(policy, "required") == 0)
+		check_add(
+		    list, CHECK_DEVICE_NUMA, device->address, CHECK_WARN,
+		    "The firmware names no NUMA node, and the alias requires one: Nova would never "
+		    "give the device to a guest.",
+		    "Set `numa_policy` to \"preferred\" or \"legacy\", or update the firmware.",
+		    "numa_node is -1, numa_policy is required");
+	else
+		check_add(list, CHECK_DEVICE_NUMA, device->address, CHECK_PASS, NULL, NULL,
+		          "no NUMA node, and the alias does not require one");
+}
+
+void checks_device(const struct check_subject *subject, const struct selection_device *item,
+                   struct check_list *list)
+{
+	const struct host_facts_device *device = host_facts_find(subject->facts, item->address);
+
+	check_in_use(subject, device, list);
+	check_host_device(device, list);
+	check_iommu_group(subject, device, list);
+	check_group_viable(subject, item, device, list);
+	check_driver(device, list);
+	if (item->primary)
+		check_siblings(subject, item, list);
+	checks_hardware(subject, item, device, list);
+	check_twin(subject, device, list);
+	if (item->primary)
+		check_numa(item, device, list);
+}

@@ -1,0 +1,69 @@
+/* host_facts.h: a facts document, checked once and laid out for the checks. It comes from an
+ * untrusted host: every type, length and address is looked at here, so that nothing behind this
+ * file has to.
+ */
+#ifndef GPUFLEET_HOST_FACTS_H
+#define GPUFLEET_HOST_FACTS_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "node-agent/wire/error.h"
+
+#define HOST_FACTS_DEVICES_MAX 4096
+#define HOST_FACTS_LIST_MAX    256
+
+/* What a host could not tell stays unknown: it is never taken for a no. */
+enum fact { FACT_UNKNOWN = -1, FACT_NO = 0, FACT_YES = 1 };
+
+/* Strings are borrowed from the document; NULL is unknown (or "none", where said). */
+struct host_facts_device {
+	const json_t *json;
+	const char *address, *vendor, *device, *class_code;
+	const char *subsystem_vendor, *subsystem_device;
+	const char *driver; /* NULL: none */
+	bool endpoint;
+	int group;     /* -1: none */
+	int numa_node; /* -1: unknown */
+	enum fact boot_vga, acs;
+	int sriov_total, sriov_used; /* 0 without the capability */
+	const char *power_state;
+	/* Arrays of strings (items checked), NULL when unknown. */
+	const json_t *reset_methods, *reserved_regions, *path, *siblings;
+	int bars_unassigned; /* memory BARs that the firmware gave no place */
+};
+
+struct host_facts {
+	const char *observed, *boot_id, *kernel, *arch, *cmdline, *cpu_vendor, *lockdown;
+	enum fact virtualization, secure_boot, interrupt_remapping, unsafe_interrupts;
+	int groups;                                  /* IOMMU groups; -1: unknown */
+	const json_t *tables, *units, *framebuffers; /* arrays of strings, NULL when unknown */
+	const json_t *guests; /* array of objects (checked: name string or null, devices strings),
+	                         NULL when unknown */
+	struct host_facts_device *devices; /* by address */
+	size_t device_count;
+};
+
+/* Fills *out from DOCUMENT (borrowed as long as *out lives). A document of the wrong shape: -1,
+ * GF_E_PROTOCOL. */
+int host_facts_parse(const json_t *document, struct host_facts *out, struct gf_err *err);
+void host_facts_free(struct host_facts *facts);
+
+/* The device at ADDRESS, or NULL. */
+const struct host_facts_device *host_facts_find(const struct host_facts *facts,
+                                                const char *address);
+
+/* Is TEXT one of the strings of LIST (NULL: no)? */
+bool host_facts_has(const json_t *list, const char *text);
+
+/* The function is in the same slot: "0000:01:00.0" and "0000:01:00.1". */
+bool host_facts_same_slot(const char *a, const char *b);
+
+/* The first running guest that holds ADDRESS: its name; NULL when none does. */
+const char *host_facts_guest_of(const struct host_facts *facts, const char *address);
+
+/* Is DRIVER one that hands a device to guests: vfio-pci or a variant of it? */
+bool host_facts_is_vfio(const char *driver);
+
+#endif

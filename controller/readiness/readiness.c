@@ -1,0 +1,406 @@
+/* readiness.c: from checks to verdicts, of each device and of the host.
+ *
+ * A device that is not ignored is: in_use when a guest holds it; else blocked, pending or unknown
+ * by the worst of its own checks and the host's; else ready. Only unknowns that could hide a
+ * blocker count. A card is one unit: when one of its functions is blocked, all are. The host:
+ * blocked when one of its own checks is; else pending, unknown, in_use (all of them) or ready by
+ * its devices that aren't blocked; blocked when all are; ignored when it has no device that is
+ * looked at.
+ */
+#include "controller/readiness/readiness.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "controller/readiness/checks.h"
+
+enum verdict {
+	VERDICT_READY,
+	VERDICT_UNKNOWN,
+	VERDICT_PENDING,
+	VERDICT_BLOCKED,
+	VERDICT_IN_USE,
+	VERDICT_IGNORED
+};
+
+static const char *const verdict_names[] = {"ready",   "unknown", "pending",
+                                            "blocked", "in_use",  "ignored"};
+
+/* Everything about one host while it is judged. */
+struct judgement {
+	struct host_facts facts;
+	struct selection selection;
+	struct check_list list;
+	size_t host_checks; /* the first so many of the list are about the host */
+	bool *left_out;     /* by selection index */
+	enum verdict *verdicts;
+};
+
+static bool hides_blocker(enum check_id id)
+{
+	return id == CHECK_CPU_VIRTUALIZATION || id == CHECK_IOMMU_GROUPS ||
+	       id == CHECK_IOMMU_INTERRUPTS || id == CHECK_DEVICE_GROUP_VIABLE;
+}
+
+/* What this check alone makes of a device. */
+static enum verdict check_verdict(const struct check *check)
+{
+	switch (check->status) {
+	case CHECK_BLOCKED:
+		return check->id == CHECK_DEVICE_IN_USE ? VERDICT_IN_USE : VERDICT_BLOCKED;
+	case CHECK_PENDING:
+		return VERDICT_PENDING;
+	case CHECK_UNKNOWN:
+		return hides_blocker(check->id) ? VERDICT_UNKNOWN : VERDICT_READY;
+	default:
+		return VERDICT_READY;
+	}
+}
+
+static bool applies(const struct check *check, const char *address)
+{
+	return !check->device || strcmp(check->device, address) == 0;
+}
+
+static enum verdict device_verdict(const struct judgement *j, const struct selection_device *item)
+{
+	enum verdict worst = VERDICT_READY;
+
+	if (item->ignored)
+		return VERDICT_IGNORED;
+	for (size_t i = 0; i < j->list.count; i++) {
+		enum verdict verdict;
+
+		if (!applies(&j->list.items[i], item->address))
+			continue;
+		verdict = check_verdict(&j->list.items[i]);
+		if (verdict > worst)
+			worst = verdict;
+	}
+	return worst;
+}
+
+/* Is the device blocked by a check of its own, not by one about the whole host? */
+static bool blocked_itself(const struct judgement *j, const struct selection_device *item)
+{
+	bool blocked = false;
+
+	for (size_t i = j->host_checks; i < j->list.count; i++) {
+		if (strcmp(j->list.items[i].device, item->address) != 0)
+			continue;
+		if (check_verdict(&j->list.items[i]) == VERDICT_IN_USE)
+			return false;
+		if (check_verdict(&j->list.items[i]) == VERDICT_BLOCKED)
+			blocked = true;
+	}
+	return blocked;
+}
+
+/* A guest that runs keeps its device: leaving it out would give it back to the host's driver at the
+ * next boot. */
+static bool held_by_guest(const struct judgement *j, const char *address)
+{
+	return host_facts_guest_of(&j->facts, address) != NULL;
+}
+
+/* Leaves out every function of cards with a blocked one. True when that is more than before. */
+static bool leave_out_blocked_cards(struct judgement *j)
+{
+	bool more = false;
+
+	for (size_t i = 0; i < j->selection.count; i++) {
+		const struct selection_device *item = &j->selection.items[i];
+
+		if (item->ignored || j->left_out[i] || !blocked_itself(j, item))
+			continue;
+		for (size_t k = 0; k < j->selection.count; k++) {
+			const struct selection_device *other = &j->selection.items[k];
+
+			if (other->ignored || j->left_out[k] ||
+			    strcmp(other->card, item->card) != 0 ||
+			    held_by_guest(j, other->address))
+				continue;
+			j->left_out[k] = true;
+			more = true;
+		}
+	}
+	return more;
+}
+
+static void run_checks(struct judgement *j, const struct check_subject *subject)
+{
+	check_list_free(&j->list);
+	checks_host(subject, &j->list);
+	j->host_checks = j->list.count;
+	for (size_t i = 0; i < j->selection.count; i++) {
+		if (!j->selection.items[i].ignored)
+			checks_device(subject, &j->selection.items[i], &j->list);
+	}
+}
+
+static void judgement_free(struct judgement *j)
+{
+	check_list_free(&j->list);
+	selection_free(&j->selection);
+	host_facts_free(&j->facts);
+	free(j->left_out);
+	free(j->verdicts);
+}
+
+/* A device that is left out stays on the host's driver, which can make its neighbours' group
+ * unviable: repeat until nothing changes. */
+static void settle(struct judgement *j, const struct check_subject *subject)
+{
+	do {
+		run_checks(j, subject);
+	} while (leave_out_blocked_cards(j));
+	for (size_t i = 0; i < j->selection.count; i++) {
+		const struct selection_device *item = &j->selection.items[i];
+
+		if (j->left_out[i] && !blocked_itself(j, item))
+			check_add(&j->list, CHECK_DEVICE_SIBLINGS, item->address, CHECK_BLOCKED,
+			          "Another function of the same card is blocked, and a card goes "
+			          "to a guest as "
+			          "a whole.",
+			          "Mend what blocks the other function.", "card %s", item->card);
+	}
+	for (size_t i = 0; i < j->selection.count; i++)
+		j->verdicts[i] = device_verdict(j, &j->selection.items[i]);
+}
+
+static int judge(const struct inventory_host *host, const json_t *facts, struct judgement *j,
+                 struct gf_err *err)
+{
+	struct check_subject subject = {
+	    .host = host, .facts = &j->facts, .selection = &j->selection};
+
+	memset(j, 0, sizeof(*j));
+	if (host_facts_parse(facts, &j->facts, err) < 0)
+		return -1;
+	if (selection_from_facts(&j->facts, host, &j->selection, err) < 0) {
+		judgement_free(j);
+		return -1;
+	}
+	j->left_out = calloc(j->selection.count + 1, sizeof(*j->left_out));
+	j->verdicts = calloc(j->selection.count + 1, sizeof(*j->verdicts));
+	if (j->left_out && j->verdicts) {
+		subject.left_out = j->left_out;
+		settle(j, &subject);
+	}
+	if (!j->left_out || !j->verdicts || j->list.failed) {
+		judgement_free(j);
+		return gf_err_set(err, GF_E_MEMORY, "out of memory");
+	}
+	return 0;
+}
+
+static enum verdict host_verdict(const struct judgement *j)
+{
+	size_t counts[VERDICT_IGNORED + 1] = {0}, looked_at;
+
+	for (size_t i = 0; i < j->selection.count; i++)
+		counts[j->verdicts[i]]++;
+	looked_at = j->selection.count - counts[VERDICT_IGNORED];
+	if (looked_at == 0) {
+		for (size_t i = 0; i < j->host_checks; i++) {
+			if (j->list.items[i].id == CHECK_HOST_GPUS &&
+			    j->list.items[i].status == CHECK_BLOCKED)
+				return VERDICT_BLOCKED;
+		}
+		return VERDICT_IGNORED;
+	}
+	if (counts[VERDICT_IN_USE] == looked_at)
+		return VERDICT_IN_USE;
+	for (size_t i = 0; i < j->host_checks; i++) {
+		if (j->list.items[i].status == CHECK_BLOCKED)
+			return VERDICT_BLOCKED;
+	}
+	if (counts[VERDICT_PENDING])
+		return VERDICT_PENDING;
+	if (counts[VERDICT_UNKNOWN])
+		return VERDICT_UNKNOWN;
+	return counts[VERDICT_READY] || counts[VERDICT_IN_USE] ? VERDICT_READY : VERDICT_BLOCKED;
+}
+
+static json_t *check_json(const struct check *check)
+{
+	static const char *const statuses[] = {"pass", "warn", "fail", "fail", "unknown"};
+	json_t *json = json_object();
+
+	json_object_set_new(json, "id", json_string(check_name(check->id)));
+	json_object_set_new(json, "device",
+	                    check->device ? json_string(check->device) : json_null());
+	json_object_set_new(json, "status", json_string(statuses[check->status]));
+	json_object_set_new(json, "evidence", json_string(check->evidence));
+	json_object_set_new(json, "cause", json_string(check->cause));
+	json_object_set_new(json, "fix", json_string(check->fix));
+	return json;
+}
+
+/* The ids of the checks that brought about the verdict: each once. */
+static json_t *reasons_json(const struct judgement *j, const struct selection_device *item,
+                            enum verdict verdict)
+{
+	bool seen[CHECK_COUNT] = {false};
+	json_t *reasons = json_array();
+
+	if (verdict == VERDICT_READY || verdict == VERDICT_IGNORED)
+		return reasons;
+	for (size_t i = 0; i < j->list.count; i++) {
+		const struct check *check = &j->list.items[i];
+		enum verdict own = check_verdict(check);
+
+		if (own == VERDICT_READY || seen[check->id] || !applies(check, item->address))
+			continue;
+		if (own == VERDICT_UNKNOWN && verdict != VERDICT_UNKNOWN)
+			continue;
+		if (verdict == VERDICT_IN_USE && own != VERDICT_IN_USE)
+			continue;
+		seen[check->id] = true;
+		json_array_append_new(reasons, json_string(check_name(check->id)));
+	}
+	return reasons;
+}
+
+static json_t *string_or_null(const char *text)
+{
+	return text ? json_string(text) : json_null();
+}
+
+static json_t *device_json(const struct judgement *j, size_t index)
+{
+	const struct selection_device *item = &j->selection.items[index];
+	const struct host_facts_device *device = host_facts_find(&j->facts, item->address);
+	json_t *json = json_object();
+
+	json_object_set_new(json, "address", json_string(device->address));
+	json_object_set_new(json, "vendor", json_string(device->vendor));
+	json_object_set_new(json, "device", json_string(device->device));
+	json_object_set_new(json, "name", json_sprintf("%s:%s", device->vendor, device->device));
+	json_object_set_new(json, "class", json_string(device->class_code));
+	json_object_set_new(json, "primary", json_boolean(item->primary));
+	json_object_set_new(json, "driver", string_or_null(device->driver));
+	json_object_set_new(json, "iommu_group",
+	                    device->group >= 0 ? json_integer(device->group) : json_null());
+	json_object_set_new(json, "numa_node",
+	                    device->numa_node >= 0 ? json_integer(device->numa_node) : json_null());
+	json_object_set_new(json, "alias", string_or_null(item->alias));
+	json_object_set_new(json, "verdict", json_string(verdict_names[j->verdicts[index]]));
+	json_object_set_new(json, "reasons", reasons_json(j, item, j->verdicts[index]));
+	return json;
+}
+
+static json_t *host_json(const struct inventory_host *host, bool reachable, const char *observed,
+                         enum verdict verdict)
+{
+	json_t *json = json_object();
+
+	json_object_set_new(json, "name", json_string(host->name));
+	json_object_set_new(json, "reachable", json_boolean(reachable));
+	json_object_set_new(json, "observed", string_or_null(observed));
+	json_object_set_new(json, "verdict", json_string(verdict_names[verdict]));
+	json_object_set_new(json, "checks", json_array());
+	json_object_set_new(json, "devices", json_array());
+	return json;
+}
+
+static json_t *never_reached(const struct inventory_host *host, bool reachable)
+{
+	json_t *json = host_json(host, reachable, NULL, VERDICT_UNKNOWN);
+	struct check_list list = {0};
+
+	check_add(&list, CHECK_HOST_FACTS, NULL, CHECK_UNKNOWN, "The host was never reached.",
+	          "Run `gpufleet scan`; its recap says what kept it from being reached.",
+	          "no facts are stored");
+	if (list.count)
+		json_array_append_new(json_object_get(json, "checks"), check_json(&list.items[0]));
+	check_list_free(&list);
+	return json;
+}
+
+json_t *readiness_evaluate(const struct inventory_host *host, const json_t *facts, bool reachable,
+                           struct gf_err *err)
+{
+	struct judgement j;
+	json_t *json;
+
+	if (!facts)
+		return never_reached(host, reachable);
+	if (judge(host, facts, &j, err) < 0)
+		return NULL;
+	json = host_json(host, reachable, j.facts.observed, host_verdict(&j));
+	for (size_t i = 0; i < j.list.count; i++)
+		json_array_append_new(json_object_get(json, "checks"),
+		                      check_json(&j.list.items[i]));
+	for (size_t i = 0; i < j.selection.count; i++)
+		json_array_append_new(json_object_get(json, "devices"), device_json(&j, i));
+	judgement_free(&j);
+	return json;
+}
+
+static int blocked(struct gf_err *err, const struct check *check)
+{
+	return gf_err_set(err, GF_E_BLOCKED, "%s%s%s %s (%s: %s)",
+	                  check->device ? check->device : "", check->device ? ": " : "",
+	                  check->cause, check->fix, check_name(check->id), check->evidence);
+}
+
+/* A precondition of the whole host: its own checks, and a disk or network device among the wanted,
+ * which shows that the inventory does not mean what it says. */
+static const struct check *host_blocker(const struct judgement *j)
+{
+	for (size_t i = 0; i < j->list.count; i++) {
+		const struct check *check = &j->list.items[i];
+
+		if (check->status == CHECK_BLOCKED &&
+		    (!check->device || check->id == CHECK_DEVICE_HOST_DEVICE))
+			return check;
+	}
+	return NULL;
+}
+
+static const struct check *first_device_blocker(const struct judgement *j)
+{
+	for (size_t i = j->host_checks; i < j->list.count; i++) {
+		if (check_verdict(&j->list.items[i]) == VERDICT_BLOCKED)
+			return &j->list.items[i];
+	}
+	return NULL;
+}
+
+/* The wire's `wanted` array without the devices that are left out. */
+static json_t *wanted_left(struct judgement *j, const struct inventory_host *host)
+{
+	for (size_t i = 0; i < j->selection.count; i++) {
+		if (j->left_out[i])
+			j->selection.items[i].ignored = true;
+	}
+	return selection_wanted(&j->selection, host);
+}
+
+int readiness_preconditions(const struct inventory_host *host, const json_t *facts, json_t **wanted,
+                            struct gf_err *err)
+{
+	const struct check *blocker;
+	struct judgement j;
+	json_t *left;
+	int rc = 0;
+
+	if (!facts)
+		return gf_err_set(err, GF_E_PROTOCOL,
+		                  "the host sent no facts; run `gpufleet scan`");
+	if (judge(host, facts, &j, err) < 0)
+		return -1;
+	left = wanted_left(&j, host);
+	blocker = host_blocker(&j);
+	if (!blocker && host->gpus.given && json_array_size(left) == 0)
+		blocker = first_device_blocker(&j);
+	if (blocker) {
+		rc = blocked(err, blocker);
+		json_decref(left);
+	} else {
+		*wanted = left;
+	}
+	judgement_free(&j);
+	return rc;
+}
