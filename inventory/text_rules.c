@@ -281,32 +281,34 @@ static bool owner_valid(const char *text)
 	return user_valid(copy);
 }
 
-#define RULE(name, ...) const struct text_rule rule_##name = {__VA_ARGS__}
+#define RULE(name, what, valid, normal) const struct text_rule rule_##name = {what, valid, normal}
 
 RULE(name, "a name: letters, digits, '.', '_' and '-', beginning with a letter or digit",
-     name_valid);
+     name_valid, NULL);
 RULE(host_name, "a host name or an IP address (a leading '-' or shell text is refused)",
-     host_name_valid);
-RULE(user, "a login name: letters, digits, '.', '_' and '-', not beginning with '-'", user_valid);
-RULE(jump, "a jump host as [user@]host[:port]; several stand with ',' between them", jump_valid);
+     host_name_valid, NULL);
+RULE(user, "a login name: letters, digits, '.', '_' and '-', not beginning with '-'", user_valid,
+     NULL);
+RULE(jump, "a jump host as [user@]host[:port]; several stand with ',' between them", jump_valid,
+     NULL);
 RULE(path, "a path that does not begin with '-' (\"~/\" is your home)", path_valid, path_expand);
-RULE(absolute_path, "an absolute path without \"..\"", absolute_path_valid);
+RULE(absolute_path, "an absolute path without \"..\"", absolute_path_valid, NULL);
 RULE(host_key, "a key's fingerprint as `ssh-keygen -lf` prints it, \"SHA256:\" and 43 characters",
      host_key_valid, host_key_normal);
 RULE(kernel_arg, "one kernel argument such as \"intel_iommu=on\", without blanks or quotes",
-     kernel_arg_valid);
+     kernel_arg_valid, NULL);
 RULE(hex4, "four hex digits such as \"10de\"", hex4_valid, lower_copy);
 RULE(subsystem, "two ids such as \"1462:3609\"", subsystem_valid, lower_copy);
 RULE(pci_address, "a PCI address such as \"0000:01:00.0\"", pci_address_valid, pci_address_normal);
-RULE(resource, "upper-case letters, digits and '_', such as \"CUSTOM_GPU\"", resource_valid);
-RULE(release, "an OpenStack release such as \"zed\" or \"2024.1\"", release_valid);
-RULE(line, "one line of text", line_valid);
-RULE(text, "text", NULL);
-RULE(module, "a kernel module's name such as \"vfio_pci\"", module_valid);
-RULE(unit, "a systemd unit such as \"nvidia-persistenced.service\"", unit_valid);
-RULE(argument, "an argument without control characters", printable);
-RULE(playbook, "a shipped playbook's name, or a path with a '/' in it", playbook_valid);
-RULE(clock, "a time of day such as \"22:00\"", clock_valid);
-RULE(time_zone, "a time zone such as \"Europe/Berlin\" or \"UTC\"", time_zone_valid);
-RULE(mode, "an octal mode such as \"0644\"", mode_valid);
-RULE(owner, "a user, or user:group", owner_valid);
+RULE(resource, "upper-case letters, digits and '_', such as \"CUSTOM_GPU\"", resource_valid, NULL);
+RULE(release, "an OpenStack release such as \"zed\" or \"2024.1\"", release_valid, NULL);
+RULE(line, "one line of text", line_valid, NULL);
+RULE(text, "text", NULL, NULL);
+RULE(module, "a kernel module's name such as \"vfio_pci\"", module_valid, NULL);
+RULE(unit, "a systemd unit such as \"nvidia-persistenced.service\"", unit_valid, NULL);
+RULE(argument, "an argument without control characters", printable, NULL);
+RULE(playbook, "a shipped playbook's name, or a path with a '/' in it", playbook_valid, NULL);
+RULE(clock, "a time of day such as \"22:00\"", clock_valid, NULL);
+RULE(time_zone, "a time zone such as \"Europe/Berlin\" or \"UTC\"", time_zone_valid, NULL);
+RULE(mode, "an octal mode such as \"0644\"", mode_valid, NULL);
+RULE(owner, "a user, or user:group", owner_valid, NULL);

@@ -1,0 +1,29 @@
+/* inventory_fields.h: the tables of an inventory's keys, between inventory_fields.c and
+ * inventory_read.c. */
+#ifndef GPUFLEET_INVENTORY_FIELDS_H
+#define GPUFLEET_INVENTORY_FIELDS_H
+
+#include "inventory/fields.h"
+
+/* Sections, for field.where. */
+#define IN_FLEET    1u
+#define IN_DEFAULTS 2u
+#define IN_GROUP    4u
+#define IN_HOST     8u
+
+/* The rows of settings_set that every section shares come first; origin tracking counts on it. */
+#define SETTING_COUNT 11
+
+extern const struct field_set settings_set; /* struct inventory_host; `hosts` is not read here */
+extern const struct field_set fleet_set;    /* struct inventory */
+
+/* Copies setting number ROW of FROM to TO. Returns -1 when out of memory. */
+int setting_copy(size_t row, const struct inventory_host *from, struct inventory_host *to);
+
+int gpu_list_copy(const struct inventory_gpu_list *from, struct inventory_gpu_list *to);
+void gpu_list_free(struct inventory_gpu_list *list);
+
+/* Frees what a host owns. */
+void host_clear(struct inventory_host *host);
+
+#endif
