@@ -1,5 +1,6 @@
-/* clock.h: time as the orchestration core sees it: monotonic milliseconds, timers and the one source of jitter. clock_uv.c gives the
- * real one; a test advances its own with clock_advance, so that a run replays from one seed.
+/* clock.h: time as the orchestration core sees it: monotonic milliseconds, timers and the one
+ * source of jitter. clock_uv.c gives the real one; a test advances its own with clock_advance, so
+ * that a run replays from one seed.
  */
 #ifndef GPUFLEET_CLOCK_H
 #define GPUFLEET_CLOCK_H
@@ -28,7 +29,8 @@ struct clock {
 	uint64_t order;
 };
 
-/* (Re-)arms TIMER to fire DELAY_MS from now. Memory for the heap is the only thing that can fail: it aborts. */
+/* (Re-)arms TIMER to fire DELAY_MS from now. Memory for the heap is the only thing that can fail:
+ * it aborts. */
 void clock_arm(struct clock *clock, struct clock_timer *timer, uint64_t delay_ms);
 void clock_disarm(struct clock *clock, struct clock_timer *timer);
 
@@ -38,7 +40,8 @@ void clock_fire(struct clock *clock);
 /* When the earliest timer is due; UINT64_MAX when none is armed. */
 uint64_t clock_next(const struct clock *clock);
 
-/* BASE_MS, more or less by up to a quarter: so that hosts that fell together don't come back together. */
+/* BASE_MS, more or less by up to a quarter: so that hosts that fell together don't come back
+ * together. */
 uint64_t clock_jitter(struct clock *clock, uint64_t base_ms);
 
 /* Frees the heap, not the clock. */

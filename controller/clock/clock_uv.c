@@ -27,7 +27,8 @@ static void clock_uv_changed(struct clock *clock)
 		uv_timer_stop(&real->timer);
 		return;
 	}
-	/* libuv counts from the start of the loop's iteration, which long callbacks leave behind. */
+	/* libuv counts from the start of the loop's iteration, which long callbacks leave behind.
+	 */
 	uv_update_time(real->loop);
 	uv_timer_start(&real->timer, clock_uv_fire_cb, due > now ? due - now : 0, 0);
 }

@@ -31,7 +31,8 @@ size_t *waves_compute(const struct inventory_rollout *rollout, size_t count, siz
 		reached = share;
 		waves[(*wave_count)++] = reached;
 	}
-	if (reached < count || *wave_count == 0) /* the last wave is everybody, whatever the file says */
+	if (reached < count ||
+	    *wave_count == 0) /* the last wave is everybody, whatever the file says */
 		waves[(*wave_count)++] = count;
 	return waves;
 }

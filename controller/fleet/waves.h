@@ -6,9 +6,9 @@
 
 #include "inventory/inventory.h"
 
-/* COUNT hosts under ROLLOUT's waves (cumulative shares, rounded up; none given means one wave of all): a new array of cumulative
- * counts, rising, the last one COUNT; waves that would let nobody new in are left out. NULL when out of memory.
- * The caller frees it. */
+/* COUNT hosts under ROLLOUT's waves (cumulative shares, rounded up; none given means one wave of
+ * all): a new array of cumulative counts, rising, the last one COUNT; waves that would let nobody
+ * new in are left out. NULL when out of memory. The caller frees it. */
 size_t *waves_compute(const struct inventory_rollout *rollout, size_t count, size_t *wave_count);
 
 /* "N" or "N%" (rounded down, but at least 1 for max_unavailable) of COUNT hosts. */

@@ -1,0 +1,141 @@
+/* agent_bundle.c: see agent_bundle.h. */
+#include "controller/host/agent_bundle.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "launch_script.h"
+
+#ifndef GPUFLEET_LIBEXECDIR
+#define GPUFLEET_LIBEXECDIR "/usr/local/libexec"
+#endif
+
+#define BUNDLE_LIMIT ((long)64 << 20)
+
+static int file_read(const char *path, char **data, size_t *size, struct gf_err *err)
+{
+	FILE *file = fopen(path, "rbe");
+	struct stat info;
+	char *bytes;
+
+	if (!file)
+		return gf_err_errno(err, GF_E_IO, "can't open %s", path);
+	if (fstat(fileno(file), &info) || info.st_size > BUNDLE_LIMIT) {
+		fclose(file);
+		return gf_err_set(err, GF_E_IO, "%s is not a bundle: it is too large", path);
+	}
+	bytes = malloc((size_t)info.st_size + 1);
+	if (!bytes) {
+		fclose(file);
+		return gf_err_set(err, GF_E_MEMORY, "out of memory");
+	}
+	*size = fread(bytes, 1, (size_t)info.st_size, file);
+	fclose(file);
+	if (*size != (size_t)info.st_size) {
+		free(bytes);
+		return gf_err_set(err, GF_E_IO, "can't read all of %s", path);
+	}
+	bytes[*size] = '\0';
+	*data = bytes;
+	return 0;
+}
+
+char *agent_bundle_quote(const char *text)
+{
+	size_t size = 3;
+	char *quoted, *to;
+
+	for (const char *c = text; *c; c++)
+		size += *c == '\'' ? 4 : 1;
+	quoted = to = malloc(size);
+	if (!quoted)
+		return NULL;
+	*to++ = '\'';
+	for (const char *c = text; *c; c++) {
+		if (*c == '\'') {
+			memcpy(to, "'\\''", 4);
+			to += 4;
+		} else {
+			*to++ = *c;
+		}
+	}
+	*to++ = '\'';
+	*to = '\0';
+	return quoted;
+}
+
+static int bundle_commands(struct agent_bundle *bundle, struct gf_err *err)
+{
+	struct utsname machine;
+	char *script = agent_bundle_quote(launch_script);
+	int made = -1;
+
+	/* The bundle is of the machine that it was built for, which is this one. */
+	if (script && uname(&machine) == 0) {
+		made = asprintf(&bundle->command, "sh -c %s gpufleet %s %zu %s", script,
+		                bundle->hash, bundle->size, machine.machine);
+		if (made >= 0)
+			made = asprintf(&bundle->command_sudo, "sudo -n %s", bundle->command);
+	}
+	free(script);
+	return made < 0 ? gf_err_set(err, GF_E_MEMORY, "out of memory") : 0;
+}
+
+int agent_bundle_load_from(const char *folder, struct agent_bundle *bundle, struct gf_err *err)
+{
+	char path[PATH_MAX], *hash = NULL;
+	size_t size = 0;
+
+	memset(bundle, 0, sizeof(*bundle));
+	snprintf(path, sizeof(path), "%s/gpufleet-agent.hash", folder);
+	if (file_read(path, &hash, &size, err))
+		return -1;
+	if (strspn(hash, "0123456789abcdef") != 64) {
+		free(hash);
+		return gf_err_set(err, GF_E_IO, "%s does not hold a SHA-256", path);
+	}
+	memcpy(bundle->hash, hash, 64);
+	free(hash);
+	snprintf(path, sizeof(path), "%s/gpufleet-agent.tar.gz", folder);
+	if (file_read(path, &bundle->data, &bundle->size, err) || bundle_commands(bundle, err)) {
+		agent_bundle_free(bundle);
+		return -1;
+	}
+	return 0;
+}
+
+int agent_bundle_load(struct agent_bundle *bundle, struct gf_err *err)
+{
+	char folder[PATH_MAX];
+	ssize_t length = readlink("/proc/self/exe", folder, sizeof(folder) - 1);
+	char *slash;
+
+	if (length > 0) {
+		folder[length] = '\0';
+		slash = strrchr(folder, '/');
+		if (slash)
+			*slash = '\0';
+		if (agent_bundle_load_from(folder, bundle, NULL) == 0)
+			return 0;
+	}
+	if (agent_bundle_load_from(GPUFLEET_LIBEXECDIR "/gpufleet", bundle, err))
+		return gf_err_wrap(err,
+		                   "the agent's bundle is neither beside this program nor in " //
+		                   GPUFLEET_LIBEXECDIR "/gpufleet (install it, or build the whole "
+		                   "project)");
+	return 0;
+}
+
+void agent_bundle_free(struct agent_bundle *bundle)
+{
+	free(bundle->data);
+	free(bundle->command);
+	free(bundle->command_sudo);
+	memset(bundle, 0, sizeof(*bundle));
+}

@@ -1,0 +1,29 @@
+/* agent_bundle.h: the one object that is pushed to hosts, and the command line that starts it. */
+#ifndef GPUFLEET_AGENT_BUNDLE_H
+#define GPUFLEET_AGENT_BUNDLE_H
+
+#include <stddef.h>
+
+#include "node-agent/wire/error.h"
+
+struct agent_bundle {
+	char hash[65]; /* sha256 of its MANIFEST: the name of its folder on hosts */
+	char *data;    /* the .tar.gz */
+	size_t size;
+	char *command;      /* starts the agent as the user who logs in */
+	char *command_sudo; /* the same under `sudo -n` */
+};
+
+/* Reads gpufleet-agent.tar.gz and .hash from beside the running program, else from
+ * LIBEXECDIR/gpufleet. On failure nothing is held. */
+int agent_bundle_load(struct agent_bundle *bundle, struct gf_err *err);
+
+/* The same from one folder. */
+int agent_bundle_load_from(const char *folder, struct agent_bundle *bundle, struct gf_err *err);
+
+void agent_bundle_free(struct agent_bundle *bundle);
+
+/* TEXT in single quotes, for a POSIX shell. The caller frees it; NULL when out of memory. */
+char *agent_bundle_quote(const char *text);
+
+#endif

@@ -1,0 +1,334 @@
+/* agent_client.c: see agent_client.h.
+ *
+ * The happy path: link ready → exec the launch script → noise → [push the bundle →] hello → for
+ * each request: events, a result. Possible failure modes: the link fails; the command ends before
+ * hello (sudo wants a password, no shell: its stderr says why) or after it (GF_E_LOST: the work
+ * goes on without us); a line that is no JSON, or answers what was not asked (GF_E_PROTOCOL).
+ */
+#include "controller/host/agent_client.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "node-agent/wire/frame.h"
+
+#define PUSH_CHUNK  ((size_t)256 << 10)
+#define STDERR_KEPT 400
+
+enum client_state { CLIENT_CONNECTING, CLIENT_STARTING, CLIENT_READY, CLIENT_FAILED };
+
+struct agent_client {
+	struct link *link;
+	const struct inventory_host *host;
+	const struct agent_bundle *bundle;
+	const struct agent_client_events *events;
+	void *ctx;
+	enum client_state state;
+	struct frame frame;
+	size_t pushed; /* bytes of the bundle given to the link */
+	bool pushing;
+	json_int_t id;                   /* of the last request */
+	bool pending;                    /* its result has not come */
+	bool *closed;                    /* set when closed from within a callback */
+	char complaint[STDERR_KEPT + 1]; /* the beginning of stderr */
+	size_t complaint_size;
+};
+
+/* Runs a callback and says whether the client is still there after it. */
+#define CLIENT_CALL(client, call)                                                                  \
+	do {                                                                                       \
+		bool closed_now = false;                                                           \
+		(client)->closed = &closed_now;                                                    \
+		call;                                                                              \
+		if (closed_now)                                                                    \
+			return -1;                                                                 \
+		(client)->closed = NULL;                                                           \
+	} while (0)
+
+static int client_fail(struct agent_client *client, const struct gf_err *err)
+{
+	if (client->state == CLIENT_FAILED)
+		return -1;
+	client->state = CLIENT_FAILED;
+	CLIENT_CALL(client, client->events->failed(client->ctx, err));
+	return -1;
+}
+
+static void client_ready(void *ctx, struct link *link)
+{
+	struct agent_client *client = ctx;
+	const char *command = client->host->become == BECOME_SUDO ? client->bundle->command_sudo
+	                                                          : client->bundle->command;
+	struct gf_err err = {0};
+
+	if (link_exec(link, command, &err)) {
+		client_fail(client, &err);
+		return;
+	}
+	client->state = CLIENT_STARTING;
+	client->events->connected(client->ctx);
+}
+
+static int client_push(struct agent_client *client)
+{
+	struct gf_err err = {0};
+	size_t left = client->bundle->size - client->pushed;
+	size_t size = left < PUSH_CHUNK ? left : PUSH_CHUNK;
+
+	if (!left) {
+		client->pushing = false;
+		return 0;
+	}
+	if (link_write(client->link, client->bundle->data + client->pushed, size, &err))
+		return client_fail(client, &err);
+	client->pushed += size;
+	return 0;
+}
+
+static void client_drained(void *ctx, struct link *link)
+{
+	struct agent_client *client = ctx;
+
+	(void)link;
+	if (client->pushing && client->state == CLIENT_STARTING)
+		client_push(client);
+}
+
+/* One greeting taken, or none yet (1: there may be more to take). */
+static int client_greet(struct agent_client *client)
+{
+	enum frame_greeting greeting = FRAME_GREETING_NONE;
+	struct gf_err err = {0};
+	json_t *hello = NULL;
+
+	if (frame_greet(&client->frame, &greeting, &hello, &err))
+		return client_fail(client, &err);
+	if (greeting == FRAME_GREETING_NONE)
+		return 0;
+	if (greeting == FRAME_GREETING_PUSH) {
+		if (client->pushing || client->pushed) {
+			gf_err_set(&err, GF_E_PROTOCOL,
+			           "the host asked twice for the agent: its folder may be full");
+			return client_fail(client, &err);
+		}
+		client->pushing = true;
+		return client_push(client) ? -1 : 1;
+	}
+	client->state = CLIENT_READY;
+	{
+		bool closed = false;
+
+		client->closed = &closed;
+		client->events->hello(client->ctx, hello);
+		json_decref(hello);
+		if (closed)
+			return -1;
+		client->closed = NULL;
+	}
+	return 1;
+}
+
+static int client_request_done(struct agent_client *client, const json_t *message)
+{
+	const json_t *error = json_object_get(message, "error");
+	const json_t *result = json_object_get(message, "result");
+	const char *code, *text;
+	struct gf_err err = {0};
+
+	client->pending = false;
+	if (result) {
+		CLIENT_CALL(client, client->events->result(client->ctx, result));
+		return 0;
+	}
+	code = json_string_value(json_object_get(error, "code"));
+	text = json_string_value(json_object_get(error, "message"));
+	gf_err_set(&err, code ? gf_code_from_name(code) : GF_E_AGENT, "%s",
+	           text ? text : "the agent gave no reason");
+	CLIENT_CALL(client, client->events->error(client->ctx, &err));
+	return 0;
+}
+
+static int client_message(struct agent_client *client, const json_t *message)
+{
+	const json_t *id = json_object_get(message, "id");
+	const json_t *event = json_object_get(message, "event");
+	struct gf_err err = {0};
+
+	if (!json_is_integer(id)) {
+		const char *text = json_string_value(
+		    json_object_get(json_object_get(message, "error"), "message"));
+
+		gf_err_set(&err, GF_E_PROTOCOL, "the agent answered without an id%s%s",
+		           text ? ": " : "", text ? text : "");
+		return client_fail(client, &err);
+	}
+	if (json_integer_value(id) != client->id || !client->pending)
+		return 0; /* of a request that was given up */
+	if (event) {
+		CLIENT_CALL(client, client->events->event(client->ctx, event));
+		return 0;
+	}
+	return client_request_done(client, message);
+}
+
+static int client_lines(struct agent_client *client)
+{
+	struct gf_err err = {0};
+	size_t length;
+	char *line;
+
+	while (client->state == CLIENT_READY && (line = frame_line(&client->frame, &length))) {
+		json_t *message = frame_parse(line, length, &err);
+		int gone;
+
+		if (!message)
+			return client_fail(client, &err);
+		gone = client_message(client, message);
+		json_decref(message);
+		if (gone)
+			return -1;
+	}
+	return 0;
+}
+
+static void client_output(void *ctx, struct link *link, int fd, const char *data, size_t size)
+{
+	struct agent_client *client = ctx;
+	struct gf_err err = {0};
+	int more = 1;
+
+	(void)link;
+	if (fd != 1) {
+		size_t room = STDERR_KEPT - client->complaint_size;
+		size_t kept = size < room ? size : room;
+
+		memcpy(client->complaint + client->complaint_size, data, kept);
+		client->complaint_size += kept;
+		return;
+	}
+	if (client->state == CLIENT_FAILED)
+		return;
+	if (frame_feed(&client->frame, data, size, &err)) {
+		client_fail(client, &err);
+		return;
+	}
+	while (client->state == CLIENT_STARTING && more > 0)
+		more = client_greet(client);
+	if (more >= 0 && client->state == CLIENT_READY)
+		client_lines(client);
+}
+
+/* The last line that a program left on stderr, without what a terminal would act on. */
+static void complaint_line(struct agent_client *client, char *line, size_t size)
+{
+	char *end, *start;
+
+	client->complaint[client->complaint_size] = '\0';
+	for (size_t i = 0; i < client->complaint_size; i++) {
+		unsigned char c = (unsigned char)client->complaint[i];
+
+		if ((c < 0x20 && c != '\n') || c >= 0x7f)
+			client->complaint[i] = '?';
+	}
+	end = client->complaint + strlen(client->complaint);
+	while (end > client->complaint && end[-1] == '\n')
+		*--end = '\0';
+	start = strrchr(client->complaint, '\n');
+	start = start ? start + 1 : client->complaint;
+	snprintf(line, size, "%s", start);
+}
+
+static void client_exited(void *ctx, struct link *link, int status)
+{
+	struct agent_client *client = ctx;
+	struct gf_err err = {0};
+	char line[200];
+
+	(void)link;
+	complaint_line(client, line, sizeof(line));
+	if (client->state == CLIENT_READY)
+		gf_err_set(&err, GF_E_LOST, "the agent ended%s%s", *line ? ": " : "", line);
+	else if (client->host->become == BECOME_SUDO &&
+	         (strstr(client->complaint, "sudo:") || strstr(client->complaint, "sudoers")))
+		gf_err_set(&err, GF_E_BECOME,
+		           "sudo refused %s (%s): allow it without a password in sudoers, or set "
+		           "\"become\": \"none\" with user root",
+		           client->host->user ? client->host->user : "the user", line);
+	else if (status == 127 && client->host->become == BECOME_SUDO)
+		gf_err_set(&err, GF_E_BECOME, "sudo is not installed on the host (%s)", line);
+	else
+		gf_err_set(&err, GF_E_AGENT,
+		           "the agent could not be started: the command ended with status %d%s%s",
+		           status, *line ? ": " : "", line);
+	client_fail(client, &err);
+}
+
+static void client_failed(void *ctx, struct link *link, const struct gf_err *err)
+{
+	(void)link;
+	client_fail(ctx, err);
+}
+
+static const struct link_events client_link_events = {
+    .ready = client_ready,
+    .output = client_output,
+    .drained = client_drained,
+    .exited = client_exited,
+    .failed = client_failed,
+};
+
+struct agent_client *agent_client_open(struct link_opener *opener,
+                                       const struct inventory_host *host,
+                                       const struct agent_bundle *bundle,
+                                       const struct agent_client_events *events, void *ctx,
+                                       struct gf_err *err)
+{
+	struct agent_client *client = calloc(1, sizeof(*client));
+
+	if (!client) {
+		gf_err_set(err, GF_E_MEMORY, "out of memory");
+		return NULL;
+	}
+	client->host = host;
+	client->bundle = bundle;
+	client->events = events;
+	client->ctx = ctx;
+	frame_init(&client->frame, FRAME_LINE_LIMIT);
+	client->link = opener->open(opener, host, &client_link_events, client, err);
+	if (!client->link) {
+		frame_free(&client->frame);
+		free(client);
+		return NULL;
+	}
+	return client;
+}
+
+int agent_client_request(struct agent_client *client, json_t *request, struct gf_err *err)
+{
+	size_t length = 0;
+	char *line = NULL;
+	int rc = -1;
+
+	if (!request || json_object_set_new(request, "id", json_integer(++client->id))) {
+		gf_err_set(err, GF_E_MEMORY, "out of memory");
+	} else {
+		line = frame_encode(request, &length, err);
+		if (line)
+			rc = link_write(client->link, line, length, err);
+	}
+	client->pending = rc == 0;
+	free(line);
+	json_decref(request);
+	return rc;
+}
+
+void agent_client_close(struct agent_client *client)
+{
+	if (!client)
+		return;
+	if (client->closed)
+		*client->closed = true;
+	link_close(client->link);
+	frame_free(&client->frame);
+	free(client);
+}

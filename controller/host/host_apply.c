@@ -1,0 +1,196 @@
+/* host_apply.c: one stage (or the undoing of all) on the host: intent on the disk, then the
+ * operation, then its result.
+ *
+ * The agent runs an operation detached and at most once for an id. So whatever happens to the
+ * connection or to this process, asking with the recorded id is safe: it follows the operation, or
+ * learns that it never began.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "controller/host/host_states.h"
+
+static const char *stage_name(const struct host *host)
+{
+	const char *name;
+
+	if (host->shared->job == JOB_ROLLBACK)
+		return "rollback";
+	name = json_string_value(
+	    json_object_get(json_array_get(host->shared->stages, host->stage), "name"));
+	return name ? name : "stage";
+}
+
+enum host_state host_intent_enter(struct host *host)
+{
+	char operation[OPERATION_SIZE];
+	struct gf_err err = {0};
+
+	snprintf(operation, sizeof(operation), "%s-%u", host->shared->run, ++host->operations);
+	host->attach = false;
+	host->event_seq = 0;
+	if (host_record_event(host,
+	                      json_pack("{s:s, s:s, s:s, s:s}", "type", "stage.intent", "stage",
+	                                stage_name(host), "operation", operation, "boot_id",
+	                                host->boot_id),
+	                      true, &err))
+		return host_finish(host, HOST_FAILED, &err);
+	return HOST_STAY;
+}
+
+enum host_state host_intent_input(struct host *host, const struct host_input *input)
+{
+	switch (input->kind) {
+	case INPUT_ACK:
+		return host_acked(host) ? HOST_APPLYING : HOST_STAY;
+	case INPUT_TIMEOUT:
+		return host_fail(host, GF_E_STORE,
+		                 "the store took too long to record the next step");
+	case INPUT_LOST:
+	default:
+		return HOST_STAY; /* a lost connection is found on entry to applying */
+	}
+}
+
+static json_t *apply_request(const struct host *host)
+{
+	const struct host_shared *shared = host->shared;
+
+	if (host->attach)
+		return json_pack("{s:s, s:s, s:I}", "request", "attach", "operation",
+		                 host->record.operation, "from", host->event_seq + 1);
+	if (shared->job == JOB_ROLLBACK) {
+		const json_t *operation;
+		json_t *ids = NULL;
+		size_t i;
+
+		if (shared->undo_run) {
+			ids = json_array();
+			json_array_foreach(json_object_get(host->plan, "operations"), i, operation)
+			{
+				const char *run =
+				    json_string_value(json_object_get(operation, "run"));
+
+				if (run && strcmp(run, shared->undo_run) >= 0 &&
+				    !json_is_true(json_object_get(operation, "undone")))
+					json_array_insert(ids, 0,
+					                  json_object_get(operation, "operation"));
+			}
+		}
+		return json_pack("{s:s, s:s, s:o*, s:b, s:b}", "request", "undo", "operation",
+		                 host->record.operation, "operations", ids, "force", shared->force,
+		                 "purge", 0);
+	}
+	return json_pack("{s:s, s:s, s:o, s:O, s:b}", "request", "apply", "operation",
+	                 host->record.operation, "context", host_context(host), "stage",
+	                 json_array_get(shared->stages, host->stage), "allow_running_guests",
+	                 shared->allow_running_guests);
+}
+
+enum host_state host_applying_enter(struct host *host)
+{
+	/* Recovered work of a former run: its stages may be named otherwise by now. */
+	return host_request(host, apply_request(host));
+}
+
+static void applying_event(struct host *host, const json_t *event)
+{
+	const json_t *seq = json_object_get(event, "seq");
+	const char *task = json_string_value(json_object_get(event, "task"));
+
+	if (json_is_integer(seq)) {
+		if (json_integer_value(seq) <= host->event_seq)
+			return;
+		host->event_seq = json_integer_value(seq);
+	}
+	snprintf(host->task, sizeof(host->task), "%s", task ? task : "");
+	host_heard(host);
+	host->shared->events->task(host->shared->ctx, host, event);
+}
+
+static int stage_result(struct host *host, const char *state, bool changed, bool reboot)
+{
+	host->attach = false;
+	if (changed)
+		host->touched = true;
+	return host_record_event(host,
+	                         json_pack("{s:s, s:s, s:s, s:s, s:b, s:b}", "type", "stage.result",
+	                                   "operation", host->record.operation, "stage",
+	                                   host->record.stage, "state", state, "changed", changed,
+	                                   "reboot", reboot),
+	                         false, &host->err);
+}
+
+/* Does the playbook want this stage followed by a reboot? */
+static bool stage_reboots(const struct host *host, bool changed, bool needed)
+{
+	const char *policy = json_string_value(
+	    json_object_get(json_array_get(host->shared->stages, host->stage), "reboot"));
+
+	if (host->shared->job == JOB_ROLLBACK)
+		return needed;
+	if (policy && strcmp(policy, "always") == 0)
+		return true;
+	return policy && strcmp(policy, "if-changed") == 0 && changed && needed;
+}
+
+static enum host_state applied(struct host *host, const json_t *result)
+{
+	const char *state = json_string_value(json_object_get(result, "state"));
+	const char *message = json_string_value(json_object_get(result, "message"));
+	bool changed = json_is_true(json_object_get(result, "changed"));
+	bool needed = json_is_true(json_object_get(result, "reboot"));
+	bool done = state && strcmp(state, "done") == 0;
+	bool reboot;
+
+	if (state && strcmp(state, "unknown") == 0) {
+		/* The intent was recorded, and then nothing came of it: it never began there. */
+		if (!host->attach)
+			return host_fail(host, GF_E_PROTOCOL,
+			                 "the agent lost the operation it began");
+		stage_result(host, "unknown", false, false);
+		return HOST_FACTS;
+	}
+	if (!done && !(state && strcmp(state, "failed") == 0))
+		return host_fail(host, GF_E_PROTOCOL, "the agent's result has no state");
+	/* Of an operation that a former run began, the stage's place is not known: its own word
+	 * counts. */
+	reboot = host->operations == 0 ? needed : stage_reboots(host, changed, needed);
+	if (stage_result(host, state, changed, reboot))
+		return host_finish(host, HOST_FAILED, &host->err);
+	if (!done)
+		return host_fail(host, GF_E_TASK, "stage %s: %s", host->record.stage,
+		                 message && *message ? message : "a task failed");
+	if (host->operations)
+		host->stages_done |= UINT64_C(1) << (host->stage & 63);
+	if (host->shared->job == JOB_ROLLBACK) {
+		host->stages_done |= 1;
+		if (reboot)
+			return HOST_REBOOT_INTENT;
+		host->shared->journal->expected_put(host->shared->journal, host->inventory->name,
+		                                    json_null(), NULL);
+		return HOST_FACTS;
+	}
+	return reboot ? HOST_REBOOT_INTENT : HOST_FACTS;
+}
+
+enum host_state host_applying_input(struct host *host, const struct host_input *input)
+{
+	switch (input->kind) {
+	case INPUT_LOST:
+		host->attach = true;
+		return host_lost(host, input->err);
+	case INPUT_EVENT:
+		applying_event(host, input->data);
+		return HOST_STAY;
+	case INPUT_ERROR:
+		/* Refused before it began (guests, other devices than planned, another run's
+		 * lease). */
+		stage_result(host, "refused", false, false);
+		return host_end(host, input->err);
+	case INPUT_RESULT:
+		return applied(host, input->data);
+	default:
+		return HOST_STAY;
+	}
+}

@@ -1,0 +1,231 @@
+/* host_connect.c: reaching the agent: connecting, starting it, the lease; and coming back after a
+ * lost connection or over a reboot.
+ *
+ * Where it goes once the agent says hello depends on the record alone: an open reboot is compared
+ * with the boot that is seen, an open operation is attached to, anything else begins with facts. So
+ * a lost connection, a reboot and a resumed run take one path.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "controller/host/host_states.h"
+
+#define LOST_PATIENCE_MS (UINT64_C(600) * 1000) /* for a host lost in the middle of work */
+#define REBOOT_RETRY_MS  (UINT64_C(120) * 1000) /* the old boot is still there: ask again */
+#define TRIES_UNTOUCHED  3
+
+static void client_connected(void *ctx)
+{
+	host_tick(ctx, &(struct host_input){.kind = INPUT_CONNECTED});
+}
+
+static void client_hello(void *ctx, const json_t *hello)
+{
+	host_tick(ctx, &(struct host_input){.kind = INPUT_HELLO, .data = hello});
+}
+
+static void client_event(void *ctx, const json_t *event)
+{
+	host_tick(ctx, &(struct host_input){.kind = INPUT_EVENT, .data = event});
+}
+
+static void client_result(void *ctx, const json_t *result)
+{
+	host_tick(ctx, &(struct host_input){.kind = INPUT_RESULT, .data = result});
+}
+
+static void client_error(void *ctx, const struct gf_err *err)
+{
+	host_tick(ctx, &(struct host_input){.kind = INPUT_ERROR, .err = err});
+}
+
+static void client_failed(void *ctx, const struct gf_err *err)
+{
+	struct gf_err copy = *err; /* the client, which may own it, is closed on the way */
+
+	host_tick(ctx, &(struct host_input){.kind = INPUT_LOST, .err = &copy});
+}
+
+static const struct agent_client_events host_client_events = {
+    .connected = client_connected,
+    .hello = client_hello,
+    .event = client_event,
+    .result = client_result,
+    .error = client_error,
+    .failed = client_failed,
+};
+
+enum host_state host_connecting_enter(struct host *host)
+{
+	struct gf_err err = {0};
+
+	host->tries++;
+	host->client = agent_client_open(host->shared->opener, host->inventory,
+	                                 host->shared->bundle, &host_client_events, host, &err);
+	return host->client ? HOST_STAY : host_lost(host, &err);
+}
+
+enum host_state host_connecting_input(struct host *host, const struct host_input *input)
+{
+	switch (input->kind) {
+	case INPUT_CONNECTED:
+		return HOST_STARTING;
+	case INPUT_LOST:
+		return host_lost(host, input->err);
+	default:
+		return HOST_STAY;
+	}
+}
+
+/* How long until the host must be back: of a boot, of lost work; 0: nothing depends on it yet. */
+static uint64_t lost_deadline(struct host *host)
+{
+	if (host->record.reboot_open) {
+		if (!host->boot_deadline)
+			host->boot_deadline =
+			    host_now(host) + (uint64_t)host->shared->rollout->boot_timeout_s * 1000;
+		return host->boot_deadline;
+	}
+	if (!host->record.operation_open && !host->touched)
+		return 0;
+	if (!host->lost_deadline)
+		host->lost_deadline = host_now(host) + LOST_PATIENCE_MS;
+	return host->lost_deadline;
+}
+
+enum host_state host_lost(struct host *host, const struct gf_err *err)
+{
+	uint64_t deadline = lost_deadline(host);
+	bool away = gf_code_retryable(err->code);
+
+	host->err = *err;
+	if (!deadline) {
+		/* The opener has tried to connect more than once; what was reached and then lost is
+		 * tried again here. */
+		if (err->code == GF_E_LOST && host->tries < TRIES_UNTOUCHED)
+			return HOST_BACKOFF;
+		return host_end(host, err);
+	}
+	/* A host that is booting may refuse to log anybody in (pam_nologin), and a half-booted one
+	 * may not start a program; a changed host key never mends itself. */
+	if (host->record.reboot_open && (err->code == GF_E_AUTH || err->code == GF_E_AGENT))
+		away = true;
+	if (!away)
+		return host_end(host, err);
+	if (host_now(host) < deadline)
+		return HOST_BACKOFF;
+	if (host->record.reboot_open)
+		return host_fail(
+		    host, GF_E_REBOOT,
+		    "it did not come back within %u s after the reboot (%s): look at its "
+		    "console",
+		    host->shared->rollout->boot_timeout_s, err->msg);
+	return host_fail(
+	    host, GF_E_LOST,
+	    "lost in the middle of stage %s, and not back after %u s (%s): the work may have "
+	    "gone on; the same command follows it up",
+	    host->record.stage, (unsigned)(LOST_PATIENCE_MS / 1000), err->msg);
+}
+
+enum host_state host_backoff_enter(struct host *host)
+{
+	uint64_t delay = 1000;
+
+	/* sshd bans those who ask too often while it comes up: slower and slower, and not in step.
+	 */
+	for (unsigned i = 1; i < host->tries && delay < 15000; i++)
+		delay += delay / 2;
+	clock_arm(host->shared->clock, &host->timer, clock_jitter(host->shared->clock, delay));
+	return HOST_STAY;
+}
+
+enum host_state host_backoff_input(struct host *host, const struct host_input *input)
+{
+	(void)host;
+	return input->kind == INPUT_TIMEOUT ? HOST_CONNECTING : HOST_STAY;
+}
+
+/* A boot was awaited, and this is what runs now. */
+static enum host_state boot_observed(struct host *host)
+{
+	struct gf_err err = {0};
+
+	if (strcmp(host->boot_id, host->record.reboot_boot_id) != 0)
+		return HOST_REBOOTED;
+	if (host->record.reboot_open && host->reboot_sent &&
+	    host_now(host) < host->reboot_sent + REBOOT_RETRY_MS) {
+		host_disconnect(host);
+		gf_err_set(&err, GF_E_LOST, "the boot from before the reboot is still there");
+		return host_lost(host, &err);
+	}
+	return HOST_LEASING;
+}
+
+enum host_state host_starting_input(struct host *host, const struct host_input *input)
+{
+	const char *boot_id, *twin;
+
+	if (input->kind == INPUT_LOST)
+		return host_lost(host, input->err);
+	if (input->kind != INPUT_HELLO)
+		return HOST_STAY;
+	boot_id = json_string_value(json_object_get(input->data, "boot_id"));
+	if (!boot_id || strlen(boot_id) < 8 || strlen(boot_id) >= sizeof(host->boot_id))
+		return host_end(host, &(struct gf_err){GF_E_PROTOCOL,
+		                                       "the agent gave no boot id: is /proc "
+		                                       "mounted on the host?"});
+	snprintf(host->boot_id, sizeof(host->boot_id), "%s", boot_id);
+	host->lost_deadline = 0;
+	twin = host->shared->events->boot_seen(host->shared->ctx, host, host->boot_id);
+	if (twin) {
+		struct gf_err err = {0};
+
+		gf_err_set(
+		    &err, GF_E_BLOCKED,
+		    "it is the same machine as %s (one boot id): remove one of the two names "
+		    "from the inventory",
+		    twin);
+		return host_end(host, &err);
+	}
+	if (host->shared->job >= JOB_APPLY &&
+	    (host->record.reboot_open || host->record.reboot_owed) &&
+	    host->record.reboot_boot_id[0])
+		return boot_observed(host);
+	return HOST_LEASING;
+}
+
+enum host_state host_leasing_enter(struct host *host)
+{
+	const struct host_shared *shared = host->shared;
+
+	if (shared->job < JOB_APPLY)
+		return HOST_FACTS;
+	return host_request(host, json_pack("{s:s, s:s, s:s, s:s, s:b}", "request", "lease", "run",
+	                                    shared->run, "who", shared->who, "where", shared->where,
+	                                    "take", 1));
+}
+
+enum host_state host_leasing_input(struct host *host, const struct host_input *input)
+{
+	switch (input->kind) {
+	case INPUT_LOST:
+		return host_lost(host, input->err);
+	case INPUT_ERROR:
+		return host_end(host, input->err);
+	case INPUT_RESULT:
+		break;
+	default:
+		return HOST_STAY;
+	}
+	/* Tries count the attempts in a row: a boot that comes and goes must still end at its
+	 * deadline. */
+	if (!host->record.reboot_open)
+		host->tries = 0;
+	if (host->record.operation_open) {
+		host->attach = true;
+		return HOST_APPLYING;
+	}
+	if (host->record.reboot_open)
+		return HOST_REBOOTING;
+	return HOST_FACTS;
+}

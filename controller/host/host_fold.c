@@ -1,0 +1,106 @@
+/* host_fold.c: see host_fold.h. */
+#include "controller/host/host_fold.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const char *text_of(const json_t *event, const char *key)
+{
+	const char *text = json_string_value(json_object_get(event, key));
+
+	return text ? text : "";
+}
+
+static void copy(char *to, size_t size, const char *from)
+{
+	snprintf(to, size, "%s", from);
+}
+
+static void fold_stage_intent(struct host_record *record, const json_t *event)
+{
+	copy(record->operation, sizeof(record->operation), text_of(event, "operation"));
+	copy(record->stage, sizeof(record->stage), text_of(event, "stage"));
+	copy(record->boot_id, sizeof(record->boot_id), text_of(event, "boot_id"));
+	record->operation_open = record->operation[0] != '\0';
+	record->verdict[0] = '\0';
+}
+
+static void fold_stage_result(struct host_record *record, const json_t *event)
+{
+	if (strcmp(record->operation, text_of(event, "operation")) != 0)
+		return;
+	record->operation_open = false;
+	if (json_is_true(json_object_get(event, "changed")))
+		record->changed = true;
+	if (json_is_true(json_object_get(event, "reboot"))) {
+		record->reboot_owed = true;
+		copy(record->reboot_boot_id, sizeof(record->reboot_boot_id), record->boot_id);
+	}
+}
+
+static void fold_reboot_intent(struct host_record *record, const json_t *event)
+{
+	record->reboot_open = true;
+	record->down = true;
+	record->verdict[0] = '\0';
+	copy(record->reboot_boot_id, sizeof(record->reboot_boot_id), text_of(event, "boot_id"));
+}
+
+static void fold_reboot_done(struct host_record *record, const json_t *event)
+{
+	record->reboot_open = record->reboot_owed = record->down = false;
+	record->rebooted = true;
+	record->reboot_boot_id[0] = '\0';
+	copy(record->boot_id, sizeof(record->boot_id), text_of(event, "boot_id"));
+}
+
+static void fold_reboot_refused(struct host_record *record, const json_t *event)
+{
+	(void)event;
+	record->reboot_open = record->down = false;
+}
+
+static void fold_state(struct host_record *record, const json_t *event)
+{
+	copy(record->state, sizeof(record->state), text_of(event, "state"));
+	if (strcmp(record->state, "connecting") == 0 && record->verdict[0]) {
+		/* the first state of another run */
+		record->verdict[0] = record->code[0] = record->message[0] = '\0';
+		record->changed = record->rebooted = false;
+	}
+}
+
+static void fold_finished(struct host_record *record, const json_t *event)
+{
+	copy(record->verdict, sizeof(record->verdict), text_of(event, "verdict"));
+	copy(record->state, sizeof(record->state), record->verdict);
+	copy(record->code, sizeof(record->code), text_of(event, "code"));
+	copy(record->message, sizeof(record->message), text_of(event, "message"));
+	record->changed = json_is_true(json_object_get(event, "changed"));
+	record->rebooted = json_is_true(json_object_get(event, "rebooted"));
+	if (strcmp(record->verdict, "unreachable") == 0)
+		record->down = true;
+	else if (!record->reboot_open)
+		record->down = false;
+}
+
+void host_fold(struct host_record *record, const json_t *event)
+{
+	static const struct {
+		const char *type;
+		void (*fold)(struct host_record *record, const json_t *event);
+	} folds[] = {
+	    {"stage.intent", fold_stage_intent},     {"stage.result", fold_stage_result},
+	    {"reboot.intent", fold_reboot_intent},   {"reboot.done", fold_reboot_done},
+	    {"reboot.refused", fold_reboot_refused}, {"host.state", fold_state},
+	    {"host.finished", fold_finished},
+	};
+	const char *type = text_of(event, "type");
+
+	for (size_t i = 0; i < sizeof(folds) / sizeof(folds[0]); i++) {
+		if (strcmp(folds[i].type, type) == 0) {
+			folds[i].fold(record, event);
+			return;
+		}
+	}
+}

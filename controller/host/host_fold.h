@@ -1,0 +1,34 @@
+/* host_fold.h: what the journal says about one host: a pure fold of its events. The host's machine
+ * applies it to every event that it appends, and a later run to those that it reads back: the same
+ * function, so a resumed run knows what a live one knew.
+ */
+#ifndef GPUFLEET_HOST_FOLD_H
+#define GPUFLEET_HOST_FOLD_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#define OPERATION_SIZE 128
+#define STAGE_SIZE     96
+#define BOOT_ID_SIZE   64
+
+struct host_record {
+	char operation[OPERATION_SIZE]; /* the newest one */
+	char stage[STAGE_SIZE];         /* of that operation */
+	bool operation_open; /* its intent stands without a result: it may have run or not */
+	bool reboot_owed;    /* a stage changed what only a reboot makes effective */
+	bool reboot_open;    /* a reboot's intent stands without its proof */
+	char reboot_boot_id[BOOT_ID_SIZE]; /* of the boot that the owed or open reboot is to end */
+	char boot_id[BOOT_ID_SIZE];        /* the newest seen */
+	char state[32];                    /* of its machine when last recorded */
+	char verdict[16]; /* of the last run that ended for this host; "" while one is under way */
+	char code[16], message[512]; /* why, when it did not end as done */
+	bool changed, rebooted;      /* in the run that the last event belongs to */
+	bool down; /* it was left in the middle of a reboot, or could not be reached */
+};
+
+/* Folds one event in. Events that say nothing about a host's state, or that are of the wrong shape,
+ * change nothing. */
+void host_fold(struct host_record *record, const json_t *event);
+
+#endif

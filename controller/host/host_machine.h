@@ -1,0 +1,169 @@
+/* host_machine.h: one host under one job (scan, plan, apply …): a machine with a table row for each
+ * state (name, what may follow, deadline, what it does on entry and on input). docs/design shows
+ * the picture.
+ *
+ * Callbacks of the link, the journal and the clock only make an input and tick; host_tick is the
+ * only one that moves the machine. A host has at most one operation under way. Everything it does
+ * to a host is recorded before (intent) and after (result).
+ */
+#ifndef GPUFLEET_HOST_MACHINE_H
+#define GPUFLEET_HOST_MACHINE_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "controller/clock/clock.h"
+#include "controller/host/agent_client.h"
+#include "controller/host/host_fold.h"
+#include "controller/host/journal.h"
+#include "inventory/inventory.h"
+
+enum host_job { JOB_SCAN, JOB_PLAN, JOB_VERIFY, JOB_APPLY, JOB_REBOOT, JOB_ROLLBACK };
+
+enum host_state {
+	HOST_STAY = -1, /* what an entry or input function returns to wait */
+	HOST_IDLE = 0,
+	HOST_CONNECTING,
+	HOST_STARTING,
+	HOST_BACKOFF,
+	HOST_LEASING,
+	HOST_FACTS,
+	HOST_PLANNING,
+	HOST_INTENT,
+	HOST_APPLYING,
+	HOST_REBOOT_INTENT,
+	HOST_REBOOTING,
+	HOST_REBOOTED,
+	HOST_PROVING,
+	HOST_PURGING,
+	HOST_FINISHING,
+	HOST_DONE,
+	HOST_FAILED,
+	HOST_BLOCKED,
+	HOST_SKIPPED,
+	HOST_UNREACHABLE,
+	HOST_STATE_COUNT,
+};
+
+struct host;
+
+enum host_input_kind {
+	INPUT_START,     /* the fleet let it begin */
+	INPUT_SKIP,      /* the fleet won't let it begin: err says why */
+	INPUT_CONNECTED, /* authenticated */
+	INPUT_HELLO,     /* the agent runs: data is its hello */
+	INPUT_EVENT,     /* of an operation: data */
+	INPUT_RESULT,    /* of the request: data */
+	INPUT_ERROR,     /* the agent refused the request: err */
+	INPUT_LOST,      /* no connection any more: err */
+	INPUT_ACK,       /* what was appended is on the disk */
+	INPUT_NACK,      /* … or could not be: err */
+	INPUT_TIMEOUT,   /* the state's deadline */
+};
+
+struct host_input {
+	enum host_input_kind kind;
+	const json_t *data;
+	const struct gf_err *err;
+};
+
+struct host_state_row {
+	const char *name;
+	uint32_t next;       /* bits of the states that may follow; 0: terminal */
+	unsigned deadline_s; /* 0: none (terminal, or ended by the fleet) */
+	enum host_state (*enter)(struct host *host);
+	enum host_state (*input)(struct host *host, const struct host_input *input);
+};
+
+/* What hosts tell their fleet. */
+struct host_events {
+	void (*moved)(void *ctx, struct host *host); /* to another state or stage */
+	void (*task)(void *ctx, struct host *host,
+	             const json_t *event);              /* a task of an operation ended */
+	void (*finished)(void *ctx, struct host *host); /* at a terminal state: the last call */
+	/* This host runs boot BOOT_ID: the name of another host that shows the same one, or NULL.
+	 */
+	const char *(*boot_seen)(void *ctx, struct host *host, const char *boot_id);
+};
+
+/* What all hosts of a run share; borrowed by each. */
+struct host_shared {
+	enum host_job job;
+	const char *run;
+	const char *who, *where; /* of the lease */
+	const json_t *stages;    /* the playbook's */
+	const struct inventory_rollout *rollout;
+	bool allow_running_guests, force, purge;
+	const char *undo_run; /* rollback: from this run on; NULL: everything */
+	unsigned timeout_s;   /* 0: each state's own deadline */
+	struct link_opener *opener;
+	const struct agent_bundle *bundle;
+	struct clock *clock;
+	struct journal *journal;
+	const struct host_events *events;
+	void *ctx;
+};
+
+struct host {
+	const struct host_shared *shared;
+	const struct inventory_host *inventory;
+	size_t index; /* its fleet's */
+	enum host_state state, verdict;
+	struct host_record record;
+	struct clock_timer timer;
+	struct agent_client *client;
+	uint64_t entered;       /* when it came to its state */
+	uint64_t began;         /* when it left idle; 0: not yet */
+	uint64_t boot_deadline; /* of the wait for a boot */
+	uint64_t lost_deadline; /* of the wait for a lost host in the middle of work; 0: not lost */
+	uint64_t reboot_sent;   /* when the reboot was asked for; 0: not by this process */
+	unsigned tries;         /* to reach it, in a row */
+	unsigned acks_sent, acks_seen;
+	char boot_id[BOOT_ID_SIZE];
+	char task[96]; /* the newest that ended */
+	json_t *facts, *wanted, *plan, *expected, *drift;
+	json_int_t event_seq;                  /* the last one seen of the open operation */
+	size_t stage;                          /* the one being applied */
+	uint64_t stages_done, stages_rebooted; /* bits: each is done once in a run */
+	unsigned operations;                   /* made so far, for their ids */
+	bool attach;                           /* the open operation is to be followed, not begun */
+	bool touched;                          /* this run changed something on it */
+	bool purged;
+	struct gf_err err; /* why it did not end as done */
+};
+
+const struct host_state_row *host_state_row(enum host_state state);
+const char *host_state_name(enum host_state state);
+static inline bool host_state_terminal(enum host_state state)
+{
+	return state >= HOST_DONE;
+}
+
+/* RECORD (may be NULL): what the journal says of it. */
+void host_init(struct host *host, const struct host_shared *shared,
+               const struct inventory_host *inventory, size_t index,
+               const struct host_record *record);
+
+/* The only way in: gives INPUT to the machine and lets it move as far as it can. */
+void host_tick(struct host *host, const struct host_input *input);
+
+void host_start(struct host *host);
+void host_skip(struct host *host, const struct gf_err *why);
+
+/* Drops its connection and timer wherever it is: for the second ^C. Nothing is called any more. */
+void host_abort(struct host *host);
+
+/* Frees what it holds, not itself. */
+void host_release(struct host *host);
+
+/* Is there something on it that ought not to be left: an operation or a reboot under way? */
+bool host_in_flight(const struct host *host);
+
+/* Is it down as far as is known: unreachable, or in the middle of a reboot? */
+bool host_is_down(const struct host *host);
+
+/* The name of the stage it is at, or NULL. */
+const char *host_stage_name(const struct host *host);
+
+#endif

@@ -1,0 +1,288 @@
+/* host_plan.c: facts, and what the agent would change: which stage is next, or that nothing is left
+ * to do. */
+#include <stdio.h>
+#include <string.h>
+
+#include "controller/host/host_states.h"
+#include "controller/readiness/readiness.h"
+
+static json_t *strings_json(const struct string_list *list)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; array && i < list->count; i++)
+		json_array_append_new(array, json_string(list->items[i]));
+	return array;
+}
+
+json_t *host_context(const struct host *host)
+{
+	const json_t *facts_host = json_object_get(host->facts, "host");
+	const char *vendor = json_string_value(json_object_get(facts_host, "cpu_vendor"));
+
+	return json_pack("{s:s, s:O, s:{s:o, s:o}, s:s}", "run", host->shared->run, "wanted",
+	                 host->wanted, "kernel_args", "add",
+	                 strings_json(&host->inventory->kernel_args_add), "remove",
+	                 strings_json(&host->inventory->kernel_args_remove), "cpu_vendor",
+	                 vendor ? vendor : "other");
+}
+
+enum host_state host_facts_enter(struct host *host)
+{
+	return host_request(host, json_pack("{s:s}", "request", "facts"));
+}
+
+static enum host_state after_facts(struct host *host)
+{
+	struct gf_err err = {0};
+
+	switch (host->shared->job) {
+	case JOB_SCAN:
+		return host_finish(host, HOST_DONE, NULL);
+	case JOB_VERIFY:
+		return HOST_PROVING;
+	case JOB_REBOOT:
+		if (host->record.rebooted)
+			return HOST_PROVING;
+		return host_guests_forbid(host, &err) ? host_end(host, &err) : HOST_REBOOT_INTENT;
+	case JOB_ROLLBACK:
+		if (host->stages_done)
+			return HOST_PURGING;
+		if (host_guests_forbid(host, &err))
+			return host_end(host, &err);
+		return HOST_PLANNING;
+	default:
+		return HOST_PLANNING;
+	}
+}
+
+enum host_state host_facts_input(struct host *host, const struct host_input *input)
+{
+	struct gf_err err = {0};
+
+	switch (input->kind) {
+	case INPUT_LOST:
+		return host_lost(host, input->err);
+	case INPUT_ERROR:
+		return host_end(host, input->err);
+	case INPUT_RESULT:
+		break;
+	default:
+		return HOST_STAY;
+	}
+	if (!json_is_object(json_object_get(input->data, "host")) ||
+	    !json_is_array(json_object_get(input->data, "pci")))
+		return host_end(
+		    host, &(struct gf_err){GF_E_PROTOCOL,
+		                           "the agent's facts are not of the expected shape"});
+	json_decref(host->facts);
+	host->facts = json_deep_copy(input->data);
+	if (!host->facts || host->shared->journal->facts_put(
+	                        host->shared->journal, host->inventory->name, host->facts, &err))
+		return host_finish(host, HOST_FAILED, &err);
+	host_record_event(host,
+	                  json_pack("{s:s, s:s}", "type", "host.facts", "boot_id", host->boot_id),
+	                  false, NULL);
+	return after_facts(host);
+}
+
+static bool stages_bind(const json_t *stages)
+{
+	const json_t *stage, *task;
+	size_t i, j;
+
+	json_array_foreach(stages, i, stage)
+	{
+		json_array_foreach(json_object_get(stage, "tasks"), j, task)
+		{
+			const char *type = json_string_value(json_object_get(task, "type"));
+
+			if (type && strcmp(type, "bind") == 0)
+				return true;
+		}
+	}
+	return false;
+}
+
+enum host_state host_planning_enter(struct host *host)
+{
+	struct gf_err err = {0};
+	json_t *wanted = NULL;
+
+	if (host->shared->job == JOB_ROLLBACK)
+		return host_request(host, json_pack("{s:s}", "request", "operations"));
+	if (readiness_preconditions(host->inventory, host->facts, &wanted, &err))
+		return host_end(host, &err);
+	json_decref(host->wanted);
+	host->wanted = wanted;
+	if (json_array_size(wanted) == 0 && stages_bind(host->shared->stages)) {
+		gf_err_set(
+		    &err, GF_E_BLOCKED,
+		    "none of its devices is wanted by the inventory's \"gpus\" and free to take: "
+		    "`gpufleet report` says why");
+		return host_end(host, &err);
+	}
+	return host_request(host, json_pack("{s:s, s:o, s:O}", "request", "plan", "context",
+	                                    host_context(host), "stages", host->shared->stages));
+}
+
+bool plan_stage_pending(const json_t *stage_plan)
+{
+	return json_is_true(json_object_get(stage_plan, "changed")) ||
+	       json_is_true(json_object_get(stage_plan, "reboot"));
+}
+
+const json_t *plan_stage_find(const json_t *plan, const char *name)
+{
+	const json_t *stage;
+	size_t i;
+
+	json_array_foreach(json_object_get(plan, "stages"), i, stage)
+	{
+		const char *found = json_string_value(json_object_get(stage, "name"));
+
+		if (found && strcmp(found, name) == 0)
+			return stage;
+	}
+	return NULL;
+}
+
+/* The first task that the agent can't or won't do, as an error. */
+static int plan_refused(const json_t *plan, struct gf_err *err)
+{
+	const json_t *stage, *task;
+	size_t i, j;
+
+	json_array_foreach(json_object_get(plan, "stages"), i, stage)
+	{
+		json_array_foreach(json_object_get(stage, "tasks"), j, task)
+		{
+			const char *status = json_string_value(json_object_get(task, "status"));
+			const char *message = json_string_value(json_object_get(task, "message"));
+			const char *name = json_string_value(json_object_get(task, "task"));
+			bool blocked = status && strcmp(status, "blocked") == 0;
+
+			if (!blocked && !(status && strcmp(status, "failed") == 0))
+				continue;
+			return gf_err_set(err, blocked ? GF_E_BLOCKED : GF_E_TASK, "%s: %s",
+			                  name ? name : "a task",
+			                  message ? message : "no reason given");
+		}
+	}
+	return 0;
+}
+
+static bool plan_reboots(const json_t *plan)
+{
+	const json_t *stage;
+	size_t i;
+
+	json_array_foreach(json_object_get(plan, "stages"), i, stage)
+	{
+		if (json_is_true(json_object_get(stage, "reboot")))
+			return true;
+	}
+	return false;
+}
+
+/* Which stage has something left; each gets one go, so that a task that never holds does not loop.
+ */
+static enum host_state next_stage(struct host *host)
+{
+	const json_t *stage;
+	size_t i;
+
+	json_array_foreach(host->shared->stages, i, stage)
+	{
+		const char *name = json_string_value(json_object_get(stage, "name"));
+		const json_t *planned = plan_stage_find(host->plan, name ? name : "");
+		uint64_t bit = UINT64_C(1) << (i & 63);
+
+		if (!planned || !plan_stage_pending(planned))
+			continue;
+		host->stage = i;
+		if (json_is_true(json_object_get(planned, "changed"))) {
+			if (host->stages_done & bit)
+				return host_fail(
+				    host, GF_E_TASK,
+				    "stage %s was applied, but is not in effect: `gpufleet plan` "
+				    "shows what is left",
+				    name);
+			return HOST_INTENT;
+		}
+		if (host->stages_rebooted & bit)
+			return host_fail(
+			    host, GF_E_REBOOT,
+			    "stage %s is still not in effect after the reboot: `gpufleet plan` "
+			    "shows what is left",
+			    name);
+		return HOST_REBOOT_INTENT;
+	}
+	if (host->record.reboot_owed) {
+		if (strcmp(host->record.reboot_boot_id, host->boot_id) == 0)
+			return HOST_REBOOT_INTENT;
+	}
+	return HOST_PROVING;
+}
+
+/* The agent's list has something to undo, from --run on. */
+static bool undo_pending(const struct host *host, const json_t *result)
+{
+	const json_t *operation;
+	size_t i;
+
+	json_array_foreach(json_object_get(result, "operations"), i, operation)
+	{
+		const char *run = json_string_value(json_object_get(operation, "run"));
+
+		if (json_is_true(json_object_get(operation, "undone")))
+			continue;
+		if (!host->shared->undo_run || (run && strcmp(run, host->shared->undo_run) >= 0))
+			return true;
+	}
+	return false;
+}
+
+static enum host_state planning_rollback(struct host *host, const json_t *result)
+{
+	json_decref(host->plan);
+	host->plan = json_deep_copy(result);
+	if (undo_pending(host, result))
+		return HOST_INTENT;
+	if (host->record.reboot_owed && strcmp(host->record.reboot_boot_id, host->boot_id) == 0)
+		return HOST_REBOOT_INTENT;
+	return host->shared->purge ? HOST_PURGING : host_finish(host, HOST_DONE, NULL);
+}
+
+enum host_state host_planning_input(struct host *host, const struct host_input *input)
+{
+	struct gf_err err = {0};
+	json_t *guests;
+
+	switch (input->kind) {
+	case INPUT_LOST:
+		return host_lost(host, input->err);
+	case INPUT_ERROR:
+		return host_end(host, input->err);
+	case INPUT_RESULT:
+		break;
+	default:
+		return HOST_STAY;
+	}
+	if (host->shared->job == JOB_ROLLBACK)
+		return planning_rollback(host, input->data);
+	if (!json_is_array(json_object_get(input->data, "stages")))
+		return host_end(host,
+		                &(struct gf_err){GF_E_PROTOCOL,
+		                                 "the agent's plan is not of the expected shape"});
+	json_decref(host->plan);
+	host->plan = json_deep_copy(input->data);
+	guests = json_object_get(json_object_get(host->facts, "host"), "guests");
+	if (plan_refused(host->plan, &err))
+		return host_end(host, &err);
+	if (json_array_size(guests) && plan_reboots(host->plan) && host_guests_forbid(host, &err))
+		return host_end(host, &err);
+	if (host->shared->job == JOB_PLAN)
+		return host_finish(host, HOST_DONE, NULL);
+	return next_stage(host);
+}

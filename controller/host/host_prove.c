@@ -1,0 +1,187 @@
+/* host_prove.c: is the host as it should be: after an apply (its stages, and every wanted device on
+ * the driver that the playbook binds it to), and for `verify` and `reboot` (what the last apply
+ * left).
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "controller/host/host_states.h"
+
+static void drift_add(struct host *host, const char *what, const char *message)
+{
+	if (!host->drift)
+		host->drift = json_array();
+	json_array_append_new(host->drift,
+	                      json_pack("{s:s, s:s}", "what", what, "message", message));
+}
+
+/* The stages and the context that the agent is to verify: the last apply's own where there was one.
+ */
+static json_t *prove_request(struct host *host)
+{
+	const json_t *context = json_object_get(host->expected, "context");
+	const json_t *stages = json_object_get(host->expected, "stages");
+
+	if (host->shared->job == JOB_APPLY)
+		return json_pack("{s:s, s:o, s:O}", "request", "verify", "context",
+		                 host_context(host), "stages", host->shared->stages);
+	return json_pack("{s:s, s:O, s:O}", "request", "verify", "context", context, "stages",
+	                 stages);
+}
+
+enum host_state host_proving_enter(struct host *host)
+{
+	struct gf_err err = {0};
+
+	json_decref(host->drift);
+	host->drift = NULL;
+	if (host->shared->job != JOB_APPLY) {
+		json_decref(host->expected);
+		host->expected = host->shared->journal->expected_get(host->shared->journal,
+		                                                     host->inventory->name, &err);
+		if (err.code)
+			return host_finish(host, HOST_FAILED, &err);
+		if (!json_is_object(host->expected)) {
+			if (host->shared->job == JOB_REBOOT)
+				return host_finish(host, HOST_DONE, NULL);
+			gf_err_set(
+			    &err, GF_E_BLOCKED,
+			    "nothing was applied to it yet: there is nothing to compare with");
+			return host_finish(host, HOST_SKIPPED, &err);
+		}
+	}
+	return host_request(host, prove_request(host));
+}
+
+static const json_t *device_find(const json_t *facts, const char *address)
+{
+	const json_t *device;
+	size_t i;
+
+	json_array_foreach(json_object_get(facts, "pci"), i, device)
+	{
+		const char *found = json_string_value(json_object_get(device, "address"));
+
+		if (found && strcmp(found, address) == 0)
+			return device;
+	}
+	return NULL;
+}
+
+static const char *stages_driver(const json_t *stages)
+{
+	const json_t *stage, *task;
+	size_t i, j;
+
+	json_array_foreach(stages, i, stage)
+	{
+		json_array_foreach(json_object_get(stage, "tasks"), j, task)
+		{
+			const char *type = json_string_value(json_object_get(task, "type"));
+
+			if (type && strcmp(type, "bind") == 0) {
+				const char *driver =
+				    json_string_value(json_object_get(task, "driver"));
+
+				return driver ? driver : "vfio-pci";
+			}
+		}
+	}
+	return NULL;
+}
+
+/* Facts against what is wanted: independent of the agent's own judgement of its tasks. */
+static void prove_devices(struct host *host, const json_t *wanted, const char *driver)
+{
+	const json_t *device;
+	char message[160];
+	size_t i;
+
+	if (!driver)
+		return;
+	json_array_foreach(wanted, i, device)
+	{
+		const char *address = json_string_value(json_object_get(device, "address"));
+		const json_t *seen = device_find(host->facts, address ? address : "");
+		const char *bound = json_string_value(json_object_get(seen, "driver"));
+
+		if (bound && strcmp(bound, driver) == 0)
+			continue;
+		snprintf(message, sizeof(message), "%s: %s, expected %s", address ? address : "?",
+		         !seen   ? "is gone"
+		         : bound ? bound
+		                 : "no driver",
+		         driver);
+		drift_add(host, "device", message);
+	}
+}
+
+static void prove_tasks(struct host *host, const json_t *result)
+{
+	const json_t *stage, *task;
+	size_t i, j;
+
+	json_array_foreach(json_object_get(result, "stages"), i, stage)
+	{
+		json_array_foreach(json_object_get(stage, "tasks"), j, task)
+		{
+			const char *status = json_string_value(json_object_get(task, "status"));
+			const char *name = json_string_value(json_object_get(task, "task"));
+			const char *message = json_string_value(json_object_get(task, "message"));
+			char text[400];
+
+			if (!status || strcmp(status, "ok") == 0)
+				continue;
+			snprintf(text, sizeof(text), "%s: %s", name ? name : "a task",
+			         message && *message ? message : status);
+			drift_add(host, "task", text);
+		}
+	}
+}
+
+static int expected_keep(struct host *host, struct gf_err *err)
+{
+	json_t *expected = json_pack("{s:o, s:O, s:s}", "context", host_context(host), "stages",
+	                             host->shared->stages, "boot_id", host->boot_id);
+	int rc = expected ? host->shared->journal->expected_put(
+	                        host->shared->journal, host->inventory->name, expected, err)
+	                  : gf_err_set(err, GF_E_MEMORY, "out of memory");
+
+	json_decref(expected);
+	return rc;
+}
+
+enum host_state host_proving_input(struct host *host, const struct host_input *input)
+{
+	const json_t *context;
+	struct gf_err err = {0};
+	bool applied = host->shared->job == JOB_APPLY;
+	const char *first;
+
+	switch (input->kind) {
+	case INPUT_LOST:
+		return host_lost(host, input->err);
+	case INPUT_ERROR:
+		return host_end(host, input->err);
+	case INPUT_RESULT:
+		break;
+	default:
+		return HOST_STAY;
+	}
+	context = json_object_get(host->expected, "context");
+	prove_tasks(host, input->data);
+	prove_devices(host, applied ? host->wanted : json_object_get(context, "wanted"),
+	              stages_driver(applied ? host->shared->stages
+	                                    : json_object_get(host->expected, "stages")));
+	if (!host->drift) {
+		if (applied && expected_keep(host, &err))
+			return host_finish(host, HOST_FAILED, &err);
+		return host_finish(host, HOST_DONE, NULL);
+	}
+	if (host->shared->job == JOB_VERIFY)
+		return host_finish(host, HOST_DONE, NULL);
+	first = json_string_value(json_object_get(json_array_get(host->drift, 0), "message"));
+	return host_fail(host, GF_E_REBOOT, "it is not as it should be after the %s: %s%s",
+	                 host->record.rebooted ? "reboot" : "apply", first ? first : "?",
+	                 json_array_size(host->drift) > 1 ? " (and more)" : "");
+}

@@ -1,0 +1,150 @@
+/* host_reboot.c: a reboot: its intent on the disk with the boot that it is to end, the request, and
+ * the proof: another boot_id (seen in host_connect.c). Asked for twice it happens once: the agent
+ * compares the boot_id.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "controller/host/host_states.h"
+
+bool host_guests_forbid(const struct host *host, struct gf_err *err)
+{
+	const json_t *guests = json_object_get(json_object_get(host->facts, "host"), "guests");
+	const char *name = json_string_value(json_object_get(json_array_get(guests, 0), "name"));
+	size_t count = json_array_size(guests);
+
+	if (!count || host->shared->allow_running_guests)
+		return false;
+	gf_err_set(
+	    err, GF_E_BLOCKED,
+	    "%zu guest%s running (%s%s), and a reboot is needed: move or stop %s first, or give "
+	    "--allow-running-guests",
+	    count, count == 1 ? " is" : "s are", name ? name : "unnamed", count > 1 ? ", …" : "",
+	    count == 1 ? "it" : "them");
+	return true;
+}
+
+enum host_state host_reboot_intent_enter(struct host *host)
+{
+	char operation[OPERATION_SIZE];
+	struct gf_err err = {0};
+
+	snprintf(operation, sizeof(operation), "%s-%u-reboot", host->shared->run,
+	         ++host->operations);
+	host->boot_deadline = 0;
+	host->reboot_sent = 0;
+	if (host_record_event(host,
+	                      json_pack("{s:s, s:s, s:s}", "type", "reboot.intent", "operation",
+	                                operation, "boot_id", host->boot_id),
+	                      true, &err))
+		return host_finish(host, HOST_FAILED, &err);
+	return HOST_STAY;
+}
+
+enum host_state host_reboot_intent_input(struct host *host, const struct host_input *input)
+{
+	switch (input->kind) {
+	case INPUT_ACK:
+		return host_acked(host) ? HOST_REBOOTING : HOST_STAY;
+	case INPUT_TIMEOUT:
+		return host_fail(host, GF_E_STORE, "the store took too long to record the reboot");
+	default:
+		return HOST_STAY;
+	}
+}
+
+enum host_state host_rebooting_enter(struct host *host)
+{
+	char operation[OPERATION_SIZE + 8];
+
+	snprintf(operation, sizeof(operation), "%s-%u-reboot", host->shared->run,
+	         host->operations ? host->operations : 1);
+	if (host->client)
+		host->reboot_sent = host_now(host);
+	return host_request(host,
+	                    json_pack("{s:s, s:s, s:s, s:b}", "request", "reboot", "operation",
+	                              operation, "boot_id", host->record.reboot_boot_id,
+	                              "allow_running_guests", host->shared->allow_running_guests));
+}
+
+enum host_state host_rebooting_input(struct host *host, const struct host_input *input)
+{
+	struct gf_err err = {0};
+
+	switch (input->kind) {
+	case INPUT_LOST:
+		host->tries = 0;
+		return host_lost(host, input->err);
+	case INPUT_ERROR:
+		/* It will not happen: nothing is under way. */
+		host_record_event(
+		    host,
+		    json_pack("{s:s, s:s}", "type", "reboot.refused", "message", input->err->msg),
+		    false, NULL);
+		return host_end(host, input->err);
+	case INPUT_RESULT:
+		/* Scheduled: the connection is no use any more, and must not be waited for. */
+		host_disconnect(host);
+		host->tries = 0;
+		gf_err_set(&err, GF_E_LOST, "it is rebooting");
+		return host_lost(host, &err);
+	default:
+		return HOST_STAY;
+	}
+}
+
+enum host_state host_rebooted_enter(struct host *host)
+{
+	struct gf_err err = {0};
+
+	host->tries = 0;
+	host->stages_rebooted |= UINT64_C(1) << (host->stage & 63);
+	host->touched = true;
+	if (host_record_event(
+	        host, json_pack("{s:s, s:s}", "type", "reboot.done", "boot_id", host->boot_id),
+	        true, &err))
+		return host_finish(host, HOST_FAILED, &err);
+	return HOST_STAY;
+}
+
+enum host_state host_rebooted_input(struct host *host, const struct host_input *input)
+{
+	switch (input->kind) {
+	case INPUT_ACK:
+		return host_acked(host) ? HOST_LEASING : HOST_STAY;
+	case INPUT_TIMEOUT:
+		return host_fail(host, GF_E_STORE, "the store took too long to record the reboot");
+	default:
+		return HOST_STAY;
+	}
+}
+
+/* The end of a rollback: what it left is nobody's expectation; with --purge the agent removes
+ * itself. */
+enum host_state host_purging_enter(struct host *host)
+{
+	char operation[OPERATION_SIZE];
+
+	host->shared->journal->expected_put(host->shared->journal, host->inventory->name,
+	                                    json_null(), NULL);
+	if (!host->shared->purge)
+		return host_finish(host, HOST_DONE, NULL);
+	snprintf(operation, sizeof(operation), "%s-purge", host->shared->run);
+	return host_request(host, json_pack("{s:s, s:s, s:b, s:b}", "request", "undo", "operation",
+	                                    operation, "force", host->shared->force, "purge", 1));
+}
+
+enum host_state host_purging_input(struct host *host, const struct host_input *input)
+{
+	switch (input->kind) {
+	case INPUT_LOST:
+		/* The agent's last act is to remove itself: that may end the connection, too. */
+		return host_finish(host, HOST_DONE, NULL);
+	case INPUT_ERROR:
+		return host_end(host, input->err);
+	case INPUT_RESULT:
+		return host_finish(host, HOST_DONE, NULL);
+	default:
+		return HOST_STAY;
+	}
+}

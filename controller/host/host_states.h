@@ -1,0 +1,68 @@
+/* host_states.h: between the files of the host's machine only: what the states do. */
+#ifndef GPUFLEET_HOST_STATES_H
+#define GPUFLEET_HOST_STATES_H
+
+#include "controller/host/host_machine.h"
+
+/* host_machine.c */
+enum host_state host_finish(struct host *host, enum host_state verdict, const struct gf_err *err);
+enum host_state host_fail(struct host *host, enum gf_code code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* The verdict that an error means for a host that nothing was changed on; failed once something
+ * was. */
+enum host_state host_end(struct host *host, const struct gf_err *err);
+/* The connection is gone: come back to the work, wait for the boot, or give up. */
+enum host_state host_lost(struct host *host, const struct gf_err *err);
+/* Sends REQUEST (stolen) to the agent; the state to go to when it can't be: HOST_STAY when it went.
+ */
+enum host_state host_request(struct host *host, json_t *request);
+/* Appends EVENT (stolen) to the journal and folds it into the record; `ack`: an input follows when
+ * it is on the disk. */
+int host_record_event(struct host *host, json_t *event, bool ack, struct gf_err *err);
+bool host_acked(const struct host *host);
+void host_disconnect(struct host *host);
+uint64_t host_now(const struct host *host);
+/* Puts the deadline of the state off: something was heard. */
+void host_heard(struct host *host);
+
+/* host_connect.c */
+enum host_state host_connecting_enter(struct host *host);
+enum host_state host_connecting_input(struct host *host, const struct host_input *input);
+enum host_state host_starting_input(struct host *host, const struct host_input *input);
+enum host_state host_backoff_enter(struct host *host);
+enum host_state host_backoff_input(struct host *host, const struct host_input *input);
+enum host_state host_leasing_enter(struct host *host);
+enum host_state host_leasing_input(struct host *host, const struct host_input *input);
+
+/* host_plan.c */
+enum host_state host_facts_enter(struct host *host);
+enum host_state host_facts_input(struct host *host, const struct host_input *input);
+enum host_state host_planning_enter(struct host *host);
+enum host_state host_planning_input(struct host *host, const struct host_input *input);
+json_t *host_context(const struct host *host);
+bool plan_stage_pending(const json_t *stage_plan);
+const json_t *plan_stage_find(const json_t *plan, const char *name);
+
+/* host_prove.c */
+enum host_state host_proving_enter(struct host *host);
+enum host_state host_proving_input(struct host *host, const struct host_input *input);
+
+/* host_apply.c */
+enum host_state host_intent_enter(struct host *host);
+enum host_state host_intent_input(struct host *host, const struct host_input *input);
+enum host_state host_applying_enter(struct host *host);
+enum host_state host_applying_input(struct host *host, const struct host_input *input);
+
+/* host_reboot.c */
+enum host_state host_reboot_intent_enter(struct host *host);
+enum host_state host_reboot_intent_input(struct host *host, const struct host_input *input);
+enum host_state host_rebooting_enter(struct host *host);
+enum host_state host_rebooting_input(struct host *host, const struct host_input *input);
+enum host_state host_rebooted_enter(struct host *host);
+enum host_state host_rebooted_input(struct host *host, const struct host_input *input);
+enum host_state host_purging_enter(struct host *host);
+enum host_state host_purging_input(struct host *host, const struct host_input *input);
+/* Running guests forbid a reboot: fills *err with their names and returns true. */
+bool host_guests_forbid(const struct host *host, struct gf_err *err);
+
+#endif
