@@ -1,8 +1,8 @@
 /* store.h: the durable record of a fleet: the journal of every run and each host's last facts.
  *
- * SQLite, one file a fleet, WAL, synchronous=FULL. Writes go to one writer thread that groups what has
- * queued up into one commit; `done` is called on the loop once the write is on the disk, in order.
- * Reads run on the caller's thread on a connection of its own and see what was committed.
+ * SQLite, one file a fleet, WAL, synchronous=FULL. Writes go to one writer thread that groups what
+ * has queued up into one commit; `done` is called on the loop once the write is on the disk, in
+ * order. Reads run on the caller's thread on a connection of its own and see what was committed.
  */
 #ifndef GPUFLEET_STORE_H
 #define GPUFLEET_STORE_H
@@ -19,32 +19,34 @@ struct store;
 /* The write of this event is durable (err NULL), or could not be made. On the loop's thread. */
 typedef void (*store_done_cb)(void *ctx, int64_t seq, const struct gf_err *err);
 
-/* Opens (creates, with its folders, mode 0600) the store at PATH. A store on a network file system is refused, and one that
- * another live controller holds for writing. LOOP NULL: read only, no writer thread; a missing file is then an error that
- * says to run `gpufleet scan` first. */
+/* Opens (creates, with its folders, mode 0600) the store at PATH. A store on a network file system
+ * is refused, and one that another live controller holds for writing. LOOP NULL: read only, no
+ * writer thread; a missing file is then an error that says to run `gpufleet scan` first. */
 struct store *store_open(const char *path, uv_loop_t *loop, struct gf_err *err);
 
-/* Waits for queued writes (their `done` callbacks are not called any more) and frees the store. The loop must then be run once more
- * for the handle's close callback. */
+/* Waits for queued writes (their `done` callbacks are not called any more) and frees the store. The
+ * loop must then be run once more for the handle's close callback. */
 void store_close(struct store *store);
 
 /* "$XDG_STATE_HOME/gpufleet/FLEET.db", or under ~/.local/state. The caller frees it. */
 char *store_default_path(const char *fleet);
 
-/* Appends one event to the journal of RUN; HOST may be "". EVENT is borrowed for the call (it is serialised here). `done` may be NULL. */
+/* Appends one event to the journal of RUN; HOST may be "". EVENT is borrowed for the call (it is
+ * serialised here). `done` may be NULL. */
 int store_event_append(struct store *store, const char *run, const char *host, const json_t *event,
-		       store_done_cb done, void *ctx, struct gf_err *err);
+                       store_done_cb done, void *ctx, struct gf_err *err);
 
 /* Keeps FACTS as HOST's newest (replacing the former). */
 int store_facts_put(struct store *store, const char *host, const json_t *facts, store_done_cb done,
-		    void *ctx, struct gf_err *err);
+                    void *ctx, struct gf_err *err);
 
-/* HOST's newest facts (a new reference), or NULL: none stored (err untouched: *found false) or an error. */
+/* HOST's newest facts (a new reference), or NULL: none stored (err untouched: *found false) or an
+ * error. */
 json_t *store_facts_get(struct store *store, const char *host, bool *found, struct gf_err *err);
 
 /* What the last apply left on HOST (kept for `verify`): put and get as for facts. */
 int store_expected_put(struct store *store, const char *host, const json_t *expected,
-		       store_done_cb done, void *ctx, struct gf_err *err);
+                       store_done_cb done, void *ctx, struct gf_err *err);
 json_t *store_expected_get(struct store *store, const char *host, bool *found, struct gf_err *err);
 
 struct store_event {
@@ -53,10 +55,11 @@ struct store_event {
 	json_t *event;
 };
 
-/* Calls EACH for every event of RUN (NULL: of every run) in order; a non-zero return ends it and is returned. -1 with *err on a fault. */
+/* Calls EACH for every event of RUN (NULL: of every run) in order; a non-zero return ends it and is
+ * returned. -1 with *err on a fault. */
 int store_events_each(struct store *store, const char *run,
-		      int (*each)(void *ctx, const struct store_event *event), void *ctx,
-		      struct gf_err *err);
+                      int (*each)(void *ctx, const struct store_event *event), void *ctx,
+                      struct gf_err *err);
 
 /* The newest run's id (the caller frees it); NULL with *err untouched where there is none. */
 char *store_run_last(struct store *store, struct gf_err *err);

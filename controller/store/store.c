@@ -1,0 +1,350 @@
+/* store.c: see store.h. Opening, reading; writing is store_writer.c's. */
+#include "controller/store/store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "controller/store/store_writer.h"
+
+#define STORE_SCHEMA_VERSION 1
+#define STORE_BUSY_MS        5000
+
+struct store {
+	char *path;
+	sqlite3 *read_db;
+	sqlite3 *write_db; /* the writer thread's; NULL in a read-only store */
+	struct store_writer *writer;
+	int lock_fd; /* -1 in a read-only store */
+};
+
+static const char schema_sql[] =
+    "CREATE TABLE IF NOT EXISTS events (seq INTEGER PRIMARY KEY AUTOINCREMENT, run TEXT NOT NULL,"
+    " host TEXT NOT NULL, time TEXT NOT NULL, event TEXT NOT NULL);"
+    "CREATE INDEX IF NOT EXISTS events_run ON events (run, seq);"
+    "CREATE TABLE IF NOT EXISTS facts (host TEXT PRIMARY KEY, time TEXT NOT NULL, body TEXT NOT "
+    "NULL);"
+    "CREATE TABLE IF NOT EXISTS expected (host TEXT PRIMARY KEY, time TEXT NOT NULL,"
+    " body TEXT NOT NULL);";
+
+/* Network file systems on which SQLite's WAL loses data (https://sqlite.org/wal.html). The numbers
+ * are those of linux/magic.h and fs/smb/client. */
+static const struct {
+	unsigned long magic;
+	const char *name;
+} network_file_systems[] = {
+    {0x6969, "NFS"},    {0xff534d42, "CIFS"}, {0xfe534d42, "SMB"}, {0x517b, "SMB"},
+    {0x01021997, "9p"}, {0x00c36400, "Ceph"}, {0x5346414f, "AFS"},
+};
+
+char *store_default_path(const char *fleet)
+{
+	const char *state = getenv("XDG_STATE_HOME");
+	const char *home = getenv("HOME");
+	char *path = NULL;
+	int rc;
+
+	if (state && *state == '/')
+		rc = asprintf(&path, "%s/gpufleet/%s.db", state, fleet);
+	else
+		rc = asprintf(&path, "%s/.local/state/gpufleet/%s.db", home ? home : "", fleet);
+	return rc < 0 ? NULL : path;
+}
+
+/* mkdir -p of the folder that PATH lies in; only folders made here get mode 0700. */
+static int folders_create(const char *path, struct gf_err *err)
+{
+	char folder[PATH_MAX];
+	if (snprintf(folder, sizeof(folder), "%s", path) >= (int)sizeof(folder))
+		return gf_err_set(err, GF_E_INPUT, "%s: the path is too long", path);
+	for (char *slash = strchr(folder + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+		*slash = '\0';
+		if (mkdir(folder, 0700) && errno != EEXIST)
+			return gf_err_errno(err, GF_E_STORE, "cannot create the folder %s", folder);
+		*slash = '/';
+	}
+	return 0;
+}
+
+static int file_system_check(int fd, const char *path, struct gf_err *err)
+{
+	struct statfs fs;
+	if (fstatfs(fd, &fs))
+		return gf_err_errno(err, GF_E_STORE, "%s", path);
+	for (size_t i = 0; i < sizeof(network_file_systems) / sizeof(network_file_systems[0]); i++)
+		if ((unsigned long)fs.f_type == network_file_systems[i].magic)
+			return gf_err_set(err, GF_E_STORE,
+			                  "%s lies on %s, where the journal could be lost: name a "
+			                  "file on a local disk with --state FILE",
+			                  path, network_file_systems[i].name);
+	return 0;
+}
+
+/* One writing controller a store: a second one would reboot hosts behind the first one's back. */
+static int lock_take(struct store *store, struct gf_err *err)
+{
+	char lock_path[PATH_MAX];
+	if (snprintf(lock_path, sizeof(lock_path), "%s.lock", store->path) >=
+	    (int)sizeof(lock_path))
+		return gf_err_set(err, GF_E_INPUT, "%s: the path is too long", store->path);
+	store->lock_fd = open(lock_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (store->lock_fd < 0)
+		return gf_err_errno(err, GF_E_STORE, "cannot open %s", lock_path);
+	if (file_system_check(store->lock_fd, store->path, err))
+		return -1;
+	if (flock(store->lock_fd, LOCK_EX | LOCK_NB) == 0) {
+		char pid[32];
+		int length = snprintf(pid, sizeof(pid), "%ld\n", (long)getpid());
+		if (ftruncate(store->lock_fd, 0) == 0 && write(store->lock_fd, pid, length) < 0)
+			return gf_err_errno(err, GF_E_STORE, "cannot write %s", lock_path);
+		return 0;
+	}
+	char holder[32] = "";
+	ssize_t size = read(store->lock_fd, holder, sizeof(holder) - 1);
+	holder[size > 0 ? strcspn(holder, "\n") : 0] = '\0';
+	return gf_err_set(err, GF_E_STORE,
+	                  "another gpufleet (process %s) is working on this fleet: wait for it, or "
+	                  "look at it with `gpufleet status`",
+	                  *holder ? holder : "unknown");
+}
+
+static sqlite3 *database_open(const char *path, int flags, struct gf_err *err)
+{
+	sqlite3 *db = NULL;
+	if (sqlite3_open_v2(path, &db, flags | SQLITE_OPEN_FULLMUTEX, NULL) != SQLITE_OK) {
+		gf_err_set(err, GF_E_STORE, "cannot open the store %s: %s", path,
+		           db ? sqlite3_errmsg(db) : "out of memory");
+		sqlite3_close(db);
+		return NULL;
+	}
+	sqlite3_busy_timeout(db, STORE_BUSY_MS);
+	return db;
+}
+
+static int schema_version(sqlite3 *db)
+{
+	sqlite3_stmt *statement = NULL;
+	int version = -1;
+	if (sqlite3_prepare_v2(db, "PRAGMA user_version", -1, &statement, NULL) == SQLITE_OK &&
+	    sqlite3_step(statement) == SQLITE_ROW)
+		version = sqlite3_column_int(statement, 0);
+	sqlite3_finalize(statement);
+	return version;
+}
+
+static int schema_check(struct store *store, sqlite3 *db, bool create, struct gf_err *err)
+{
+	int version = schema_version(db);
+	if (version < 0)
+		return gf_err_set(err, GF_E_STORE, "%s is not a gpufleet store: %s", store->path,
+		                  sqlite3_errmsg(db));
+	if (version > STORE_SCHEMA_VERSION)
+		return gf_err_set(err, GF_E_STORE,
+		                  "%s was written by a newer gpufleet: use that version",
+		                  store->path);
+	if (version == STORE_SCHEMA_VERSION)
+		return 0;
+	if (!create)
+		return gf_err_set(err, GF_E_STORE, "%s is not a gpufleet store", store->path);
+	char pragma[64];
+	snprintf(pragma, sizeof(pragma), "PRAGMA user_version = %d", STORE_SCHEMA_VERSION);
+	if (sqlite3_exec(db, schema_sql, NULL, NULL, NULL) != SQLITE_OK ||
+	    sqlite3_exec(db, pragma, NULL, NULL, NULL) != SQLITE_OK)
+		return gf_err_set(err, GF_E_STORE, "%s: %s", store->path, sqlite3_errmsg(db));
+	return 0;
+}
+
+static int writing_open(struct store *store, uv_loop_t *loop, struct gf_err *err)
+{
+	if (folders_create(store->path, err) || lock_take(store, err))
+		return -1;
+	/* Made here so that it never has another mode, not even for a moment. */
+	int fd = open(store->path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return gf_err_errno(err, GF_E_STORE, "cannot create the store %s", store->path);
+	close(fd);
+	store->write_db = database_open(store->path, SQLITE_OPEN_READWRITE, err);
+	if (!store->write_db)
+		return -1;
+	if (sqlite3_exec(store->write_db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;",
+	                 NULL, NULL, NULL) != SQLITE_OK)
+		return gf_err_set(err, GF_E_STORE, "%s: %s", store->path,
+		                  sqlite3_errmsg(store->write_db));
+	if (schema_check(store, store->write_db, true, err))
+		return -1;
+	store->writer = store_writer_start(store->write_db, loop, err);
+	return store->writer ? 0 : -1;
+}
+
+struct store *store_open(const char *path, uv_loop_t *loop, struct gf_err *err)
+{
+	struct store *store = calloc(1, sizeof(*store));
+	if (!store || !(store->path = strdup(path))) {
+		free(store);
+		gf_err_set(err, GF_E_MEMORY, "out of memory");
+		return NULL;
+	}
+	store->lock_fd = -1;
+	if (loop) {
+		if (writing_open(store, loop, err))
+			goto failed;
+	} else if (access(path, F_OK)) {
+		gf_err_set(err, GF_E_INPUT,
+		           "nothing is known of this fleet yet (%s does not exist): run `gpufleet "
+		           "scan INVENTORY` first",
+		           path);
+		goto failed;
+	}
+	store->read_db = database_open(path, SQLITE_OPEN_READONLY, err);
+	if (!store->read_db || schema_check(store, store->read_db, false, err))
+		goto failed;
+	return store;
+failed:
+	store_close(store);
+	return NULL;
+}
+
+void store_close(struct store *store)
+{
+	if (!store)
+		return;
+	if (store->writer)
+		store_writer_stop(store->writer);
+	sqlite3_close(store->write_db);
+	sqlite3_close(store->read_db);
+	if (store->lock_fd >= 0)
+		close(store->lock_fd);
+	free(store->path);
+	free(store);
+}
+
+static int json_put(struct store *store, enum store_job_kind kind, const char *run,
+                    const char *host, const json_t *value, store_done_cb done, void *ctx,
+                    struct gf_err *err)
+{
+	if (!store->writer)
+		return gf_err_set(err, GF_E_INTERNAL, "the store was opened for reading");
+	char *body = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+	if (!body)
+		return gf_err_set(err, GF_E_INTERNAL, "a record could not be written as JSON");
+	return store_writer_put(store->writer, kind, run, host, body, done, ctx, err);
+}
+
+int store_event_append(struct store *store, const char *run, const char *host, const json_t *event,
+                       store_done_cb done, void *ctx, struct gf_err *err)
+{
+	return json_put(store, STORE_JOB_EVENT, run, host, event, done, ctx, err);
+}
+
+int store_facts_put(struct store *store, const char *host, const json_t *facts, store_done_cb done,
+                    void *ctx, struct gf_err *err)
+{
+	return json_put(store, STORE_JOB_FACTS, NULL, host, facts, done, ctx, err);
+}
+
+int store_expected_put(struct store *store, const char *host, const json_t *expected,
+                       store_done_cb done, void *ctx, struct gf_err *err)
+{
+	return json_put(store, STORE_JOB_EXPECTED, NULL, host, expected, done, ctx, err);
+}
+
+static json_t *document_get(struct store *store, const char *sql, const char *host, bool *found,
+                            struct gf_err *err)
+{
+	sqlite3_stmt *statement = NULL;
+	json_t *document = NULL;
+
+	*found = false;
+	if (sqlite3_prepare_v2(store->read_db, sql, -1, &statement, NULL) != SQLITE_OK)
+		goto failed;
+	sqlite3_bind_text(statement, 1, host, -1, SQLITE_STATIC);
+	int rc = sqlite3_step(statement);
+	if (rc == SQLITE_DONE)
+		goto out;
+	if (rc != SQLITE_ROW)
+		goto failed;
+	*found = true;
+	document =
+	    json_loads((const char *)sqlite3_column_text(statement, 0), JSON_DECODE_ANY, NULL);
+	if (!document)
+		gf_err_set(err, GF_E_STORE, "%s: the record of %s is damaged", store->path, host);
+	goto out;
+failed:
+	gf_err_set(err, GF_E_STORE, "%s: %s", store->path, sqlite3_errmsg(store->read_db));
+	*found = true;
+out:
+	sqlite3_finalize(statement);
+	return document;
+}
+
+json_t *store_facts_get(struct store *store, const char *host, bool *found, struct gf_err *err)
+{
+	return document_get(store, "SELECT body FROM facts WHERE host = ?1", host, found, err);
+}
+
+json_t *store_expected_get(struct store *store, const char *host, bool *found, struct gf_err *err)
+{
+	return document_get(store, "SELECT body FROM expected WHERE host = ?1", host, found, err);
+}
+
+int store_events_each(struct store *store, const char *run,
+                      int (*each)(void *ctx, const struct store_event *event), void *ctx,
+                      struct gf_err *err)
+{
+	sqlite3_stmt *statement = NULL;
+	int rc, result = 0;
+
+	if (sqlite3_prepare_v2(store->read_db,
+	                       "SELECT seq, run, host, time, event FROM events"
+	                       " WHERE ?1 IS NULL OR run = ?1 ORDER BY seq",
+	                       -1, &statement, NULL) != SQLITE_OK)
+		return gf_err_set(err, GF_E_STORE, "%s: %s", store->path,
+		                  sqlite3_errmsg(store->read_db));
+	if (run)
+		sqlite3_bind_text(statement, 1, run, -1, SQLITE_STATIC);
+	while (result == 0 && (rc = sqlite3_step(statement)) == SQLITE_ROW) {
+		struct store_event event = {
+		    .seq = sqlite3_column_int64(statement, 0),
+		    .run = (const char *)sqlite3_column_text(statement, 1),
+		    .host = (const char *)sqlite3_column_text(statement, 2),
+		    .time = (const char *)sqlite3_column_text(statement, 3),
+		    .event = json_loads((const char *)sqlite3_column_text(statement, 4), 0, NULL),
+		};
+		if (!event.event) {
+			result = gf_err_set(err, GF_E_STORE, "%s: event %lld is damaged",
+			                    store->path, (long long)event.seq);
+			break;
+		}
+		result = each(ctx, &event);
+		json_decref(event.event);
+	}
+	if (result == 0 && rc != SQLITE_DONE)
+		result = gf_err_set(err, GF_E_STORE, "%s: %s", store->path,
+		                    sqlite3_errmsg(store->read_db));
+	sqlite3_finalize(statement);
+	return result;
+}
+
+char *store_run_last(struct store *store, struct gf_err *err)
+{
+	sqlite3_stmt *statement = NULL;
+	char *run = NULL;
+
+	if (sqlite3_prepare_v2(store->read_db, "SELECT run FROM events ORDER BY seq DESC LIMIT 1",
+	                       -1, &statement, NULL) != SQLITE_OK) {
+		gf_err_set(err, GF_E_STORE, "%s: %s", store->path, sqlite3_errmsg(store->read_db));
+		return NULL;
+	}
+	if (sqlite3_step(statement) == SQLITE_ROW)
+		run = strdup((const char *)sqlite3_column_text(statement, 0));
+	sqlite3_finalize(statement);
+	return run;
+}

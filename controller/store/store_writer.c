@@ -1,0 +1,263 @@
+/* store_writer.c: see store_writer.h.
+ *
+ * The happy path: the loop queues jobs; the thread takes all of them, writes them in one
+ * transaction and puts them on the finished list; an async handle wakes the loop, which calls
+ * `done` in order. Possible failure modes: a statement or the commit fails (disk full, file gone):
+ * the transaction is rolled back and every job in it is told why; nothing of the group is then in
+ * the journal.
+ */
+#include "controller/store/store_writer.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct store_job {
+	struct store_job *next;
+	enum store_job_kind kind;
+	char *run, *host, *body;
+	char time[32];
+	store_done_cb done;
+	void *ctx;
+	int64_t seq;
+	struct gf_err err;
+};
+
+struct store_job_queue {
+	struct store_job *first, **last;
+};
+
+struct store_writer {
+	sqlite3 *db;
+	sqlite3_stmt *statements[3];
+	uv_thread_t thread;
+	uv_mutex_t lock;
+	uv_cond_t wake;
+	uv_async_t finished_async;
+	struct store_job_queue waiting, finished; /* both under the lock */
+	bool stopping;
+	size_t outstanding; /* jobs put and not yet told; the loop's own */
+};
+
+static const char *const statement_sql[] = {
+    [STORE_JOB_EVENT] = "INSERT INTO events (run, host, time, event) VALUES (?1, ?2, ?3, ?4)",
+    [STORE_JOB_FACTS] = "INSERT OR REPLACE INTO facts (host, time, body) VALUES (?2, ?3, ?4)",
+    [STORE_JOB_EXPECTED] = "INSERT OR REPLACE INTO expected (host, time, body) VALUES (?2, ?3, ?4)",
+};
+
+static void store_job_free(struct store_job *job)
+{
+	free(job->run);
+	free(job->host);
+	free(job->body);
+	free(job);
+}
+
+static void queue_init(struct store_job_queue *queue)
+{
+	queue->first = NULL;
+	queue->last = &queue->first;
+}
+
+static void queue_append(struct store_job_queue *queue, struct store_job *jobs)
+{
+	*queue->last = jobs;
+	while (*queue->last)
+		queue->last = &(*queue->last)->next;
+}
+
+static struct store_job *queue_take_all(struct store_job_queue *queue)
+{
+	struct store_job *jobs = queue->first;
+	queue_init(queue);
+	return jobs;
+}
+
+static int job_write(struct store_writer *writer, struct store_job *job)
+{
+	sqlite3_stmt *statement = writer->statements[job->kind];
+	sqlite3_bind_text(statement, 2, job->host, -1, SQLITE_STATIC);
+	sqlite3_bind_text(statement, 3, job->time, -1, SQLITE_STATIC);
+	sqlite3_bind_text(statement, 4, job->body, -1, SQLITE_STATIC);
+	if (job->kind == STORE_JOB_EVENT)
+		sqlite3_bind_text(statement, 1, job->run, -1, SQLITE_STATIC);
+	int rc = sqlite3_step(statement);
+	job->seq = sqlite3_last_insert_rowid(writer->db);
+	sqlite3_reset(statement);
+	return rc == SQLITE_DONE ? 0 : -1;
+}
+
+/* One transaction for the whole list; every job gets the same verdict. */
+static void jobs_commit(struct store_writer *writer, struct store_job *jobs)
+{
+	struct gf_err err = {.code = GF_OK};
+	if (sqlite3_exec(writer->db, "BEGIN IMMEDIATE", NULL, NULL, NULL) != SQLITE_OK)
+		goto failed;
+	for (struct store_job *job = jobs; job; job = job->next)
+		if (job_write(writer, job))
+			goto failed;
+	if (sqlite3_exec(writer->db, "COMMIT", NULL, NULL, NULL) == SQLITE_OK)
+		return;
+failed:
+	gf_err_set(&err, GF_E_STORE, "the journal could not be written: %s",
+	           sqlite3_errmsg(writer->db));
+	sqlite3_exec(writer->db, "ROLLBACK", NULL, NULL, NULL);
+	for (struct store_job *job = jobs; job; job = job->next)
+		job->err = err;
+}
+
+static void writer_main(void *arg)
+{
+	struct store_writer *writer = arg;
+
+	uv_mutex_lock(&writer->lock);
+	for (;;) {
+		while (!writer->waiting.first && !writer->stopping)
+			uv_cond_wait(&writer->wake, &writer->lock);
+		if (!writer->waiting.first)
+			break;
+		struct store_job *jobs = queue_take_all(&writer->waiting);
+		uv_mutex_unlock(&writer->lock);
+		jobs_commit(writer, jobs);
+		uv_mutex_lock(&writer->lock);
+		queue_append(&writer->finished, jobs);
+		uv_async_send(&writer->finished_async);
+	}
+	uv_mutex_unlock(&writer->lock);
+}
+
+static void writer_finished_cb(uv_async_t *async)
+{
+	struct store_writer *writer = async->data;
+
+	uv_mutex_lock(&writer->lock);
+	struct store_job *jobs = queue_take_all(&writer->finished);
+	uv_mutex_unlock(&writer->lock);
+	while (jobs) {
+		struct store_job *job = jobs;
+		jobs = job->next;
+		if (--writer->outstanding == 0)
+			uv_unref((uv_handle_t *)&writer->finished_async);
+		if (job->done)
+			job->done(job->ctx, job->seq, job->err.code == GF_OK ? NULL : &job->err);
+		store_job_free(job);
+	}
+}
+
+static void writer_closed_cb(uv_handle_t *handle)
+{
+	struct store_writer *writer = handle->data;
+	uv_cond_destroy(&writer->wake);
+	uv_mutex_destroy(&writer->lock);
+	free(writer);
+}
+
+static void statements_finalize(struct store_writer *writer)
+{
+	for (size_t i = 0; i < sizeof(writer->statements) / sizeof(writer->statements[0]); i++)
+		sqlite3_finalize(writer->statements[i]);
+}
+
+struct store_writer *store_writer_start(sqlite3 *db, uv_loop_t *loop, struct gf_err *err)
+{
+	struct store_writer *writer = calloc(1, sizeof(*writer));
+	if (!writer) {
+		gf_err_set(err, GF_E_MEMORY, "out of memory");
+		return NULL;
+	}
+	writer->db = db;
+	queue_init(&writer->waiting);
+	queue_init(&writer->finished);
+	for (size_t i = 0; i < sizeof(writer->statements) / sizeof(writer->statements[0]); i++)
+		if (sqlite3_prepare_v2(db, statement_sql[i], -1, &writer->statements[i], NULL) !=
+		    SQLITE_OK) {
+			gf_err_set(err, GF_E_STORE, "%s", sqlite3_errmsg(db));
+			goto err_after_prepare;
+		}
+	if (uv_mutex_init(&writer->lock)) {
+		gf_err_set(err, GF_E_INTERNAL, "cannot create a lock");
+		goto err_after_prepare;
+	}
+	if (uv_cond_init(&writer->wake)) {
+		gf_err_set(err, GF_E_INTERNAL, "cannot create a condition variable");
+		goto err_after_lock;
+	}
+	if (uv_async_init(loop, &writer->finished_async, writer_finished_cb)) {
+		gf_err_set(err, GF_E_INTERNAL, "cannot create the store's wake-up handle");
+		goto err_after_cond;
+	}
+	writer->finished_async.data = writer;
+	/* A commit that nobody waits for must not keep the loop alive: store_writer_stop flushes.
+	 */
+	uv_unref((uv_handle_t *)&writer->finished_async);
+	if (uv_thread_create(&writer->thread, writer_main, writer)) {
+		gf_err_set(err, GF_E_INTERNAL, "cannot start the store's writer thread");
+		statements_finalize(writer);
+		uv_close((uv_handle_t *)&writer->finished_async, writer_closed_cb);
+		return NULL;
+	}
+	return writer;
+
+err_after_cond:
+	uv_cond_destroy(&writer->wake);
+err_after_lock:
+	uv_mutex_destroy(&writer->lock);
+err_after_prepare:
+	statements_finalize(writer);
+	free(writer);
+	return NULL;
+}
+
+static void time_now_rfc3339(char *out, size_t size)
+{
+	time_t now = time(NULL);
+	struct tm tm;
+	gmtime_r(&now, &tm);
+	strftime(out, size, "%Y-%m-%dT%H:%M:%SZ", &tm);
+}
+
+int store_writer_put(struct store_writer *writer, enum store_job_kind kind, const char *run,
+                     const char *host, char *body, store_done_cb done, void *ctx,
+                     struct gf_err *err)
+{
+	struct store_job *job = calloc(1, sizeof(*job));
+	if (!job) {
+		free(body);
+		return gf_err_set(err, GF_E_MEMORY, "out of memory");
+	}
+	job->kind = kind;
+	job->body = body;
+	job->run = strdup(run ? run : "");
+	job->host = strdup(host);
+	job->done = done;
+	job->ctx = ctx;
+	if (!job->run || !job->host) {
+		store_job_free(job);
+		return gf_err_set(err, GF_E_MEMORY, "out of memory");
+	}
+	time_now_rfc3339(job->time, sizeof(job->time));
+	if (writer->outstanding++ == 0)
+		uv_ref((uv_handle_t *)&writer->finished_async);
+	uv_mutex_lock(&writer->lock);
+	queue_append(&writer->waiting, job);
+	uv_cond_signal(&writer->wake);
+	uv_mutex_unlock(&writer->lock);
+	return 0;
+}
+
+void store_writer_stop(struct store_writer *writer)
+{
+	uv_mutex_lock(&writer->lock);
+	writer->stopping = true;
+	uv_cond_signal(&writer->wake);
+	uv_mutex_unlock(&writer->lock);
+	uv_thread_join(&writer->thread);
+
+	struct store_job *jobs = queue_take_all(&writer->finished);
+	while (jobs) {
+		struct store_job *job = jobs;
+		jobs = job->next;
+		store_job_free(job);
+	}
+	statements_finalize(writer);
+	uv_close((uv_handle_t *)&writer->finished_async, writer_closed_cb);
+}

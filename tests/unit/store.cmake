@@ -1,0 +1,2 @@
+unit_test(error wire)
+unit_test(store store)

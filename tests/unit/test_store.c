@@ -1,0 +1,186 @@
+/* test_store.c: what was acknowledged is there after a reopen, in order; a second writer is
+ * refused. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "controller/store/store.h"
+
+struct fixture {
+	char folder[64];
+	char path[128];
+	uv_loop_t loop;
+	int acknowledged;
+	int64_t last_seq;
+};
+
+static int setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+	strcpy(f->folder, "/tmp/gpufleet-store-XXXXXX");
+	assert_non_null(mkdtemp(f->folder));
+	snprintf(f->path, sizeof(f->path), "%s/deep/er/fleet.db", f->folder);
+	uv_loop_init(&f->loop);
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+	char command[128];
+	uv_run(&f->loop, UV_RUN_DEFAULT);
+	assert_int_equal(uv_loop_close(&f->loop), 0);
+	snprintf(command, sizeof(command), "rm -rf %s", f->folder);
+	assert_int_equal(system(command), 0);
+	free(f);
+	return 0;
+}
+
+static void acknowledged_cb(void *ctx, int64_t seq, const struct gf_err *err)
+{
+	struct fixture *f = ctx;
+	assert_null(err);
+	assert_true(seq > f->last_seq);
+	f->last_seq = seq;
+	f->acknowledged++;
+}
+
+static void append(struct fixture *f, struct store *store, const char *run, const char *host, int n)
+{
+	json_t *event = json_pack("{s:s, s:i}", "type", "test", "n", n);
+	assert_int_equal(store_event_append(store, run, host, event, acknowledged_cb, f, NULL), 0);
+	json_decref(event);
+}
+
+static int count_each(void *ctx, const struct store_event *event)
+{
+	int *n = ctx;
+	assert_int_equal(json_integer_value(json_object_get(event->event, "n")), *n);
+	(*n)++;
+	return 0;
+}
+
+static void wait_acknowledged(struct fixture *f, int count)
+{
+	while (f->acknowledged < count) {
+		uv_run(&f->loop, UV_RUN_NOWAIT);
+		usleep(1000);
+	}
+}
+
+static void test_events_survive_in_order(void **state)
+{
+	struct fixture *f = *state;
+	struct gf_err err = {0};
+	struct store *store = store_open(f->path, &f->loop, &err);
+	assert_non_null(store);
+	for (int i = 0; i < 500; i++)
+		append(f, store, "run-1", i % 2 ? "gpu01" : "", i);
+	wait_acknowledged(f, 500);
+	store_close(store);
+
+	struct stat st;
+	assert_int_equal(stat(f->path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	store = store_open(f->path, NULL, &err);
+	assert_non_null(store);
+	int n = 0;
+	assert_int_equal(store_events_each(store, "run-1", count_each, &n, &err), 0);
+	assert_int_equal(n, 500);
+	n = 0;
+	assert_int_equal(store_events_each(store, "other", count_each, &n, &err), 0);
+	assert_int_equal(n, 0);
+	char *run = store_run_last(store, &err);
+	assert_string_equal(run, "run-1");
+	free(run);
+	store_close(store);
+}
+
+static void test_close_flushes_what_is_queued(void **state)
+{
+	struct fixture *f = *state;
+	struct store *store = store_open(f->path, &f->loop, NULL);
+	for (int i = 0; i < 50; i++)
+		append(f, store, "run-2", "h", i);
+	store_close(store);
+	store = store_open(f->path, NULL, NULL);
+	int n = 0;
+	assert_int_equal(store_events_each(store, NULL, count_each, &n, NULL), 0);
+	assert_int_equal(n, 50);
+	store_close(store);
+}
+
+static void test_facts_are_replaced(void **state)
+{
+	struct fixture *f = *state;
+	struct store *store = store_open(f->path, &f->loop, NULL);
+	bool found = true;
+	assert_null(store_facts_get(store, "gpu01", &found, NULL));
+	assert_false(found);
+	for (int i = 0; i < 3; i++) {
+		json_t *facts = json_pack("{s:i}", "facts", i);
+		assert_int_equal(store_facts_put(store, "gpu01", facts, acknowledged_cb, f, NULL),
+		                 0);
+		json_decref(facts);
+		f->last_seq = -1;
+		wait_acknowledged(f, i + 1);
+	}
+	json_t *facts = store_facts_get(store, "gpu01", &found, NULL);
+	assert_true(found);
+	assert_int_equal(json_integer_value(json_object_get(facts, "facts")), 2);
+	json_decref(facts);
+	assert_null(store_expected_get(store, "gpu01", &found, NULL));
+	assert_false(found);
+	store_close(store);
+}
+
+static void test_second_writer_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	struct gf_err err = {0};
+	struct store *store = store_open(f->path, &f->loop, NULL);
+	assert_null(store_open(f->path, &f->loop, &err));
+	assert_int_equal(err.code, GF_E_STORE);
+	assert_non_null(strstr(err.msg, "another gpufleet"));
+	struct store *reader = store_open(f->path, NULL, &err);
+	assert_non_null(reader);
+	store_close(reader);
+	store_close(store);
+}
+
+static void test_missing_and_foreign_files(void **state)
+{
+	struct fixture *f = *state;
+	struct gf_err err = {0};
+	assert_null(store_open(f->path, NULL, &err));
+	assert_non_null(strstr(err.msg, "gpufleet scan"));
+
+	char other[128];
+	snprintf(other, sizeof(other), "%s/not-a-store.db", f->folder);
+	FILE *file = fopen(other, "w");
+	for (int i = 0; i < 1000; i++)
+		fputs("this is no database\n", file);
+	fclose(file);
+	assert_null(store_open(other, &f->loop, &err));
+	assert_int_equal(err.code, GF_E_STORE);
+	assert_null(store_open(other, NULL, &err));
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+	    T(test_events_survive_in_order),   T(test_close_flushes_what_is_queued),
+	    T(test_facts_are_replaced),        T(test_second_writer_is_refused),
+	    T(test_missing_and_foreign_files),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
