@@ -104,7 +104,10 @@ static void child_become(const char *program, char *const argv[], char *const en
 	sigset_t none;
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	signal(SIGPIPE, SIG_DFL);
+	/* What the worker ignores would stay ignored over execve. */
+	static const int ignored_signals[] = {SIGPIPE, SIGHUP, SIGINT, SIGTERM};
+	for (size_t i = 0; i < sizeof(ignored_signals) / sizeof(ignored_signals[0]); i++)
+		signal(ignored_signals[i], SIG_DFL);
 	int null = open("/dev/null", O_RDWR);
 	if (out < 0)
 		out = null;

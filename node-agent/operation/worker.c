@@ -1,0 +1,303 @@
+/* worker.c: starting an operation's worker, and what the worker does. */
+#include "node-agent/operation/operation.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "node-agent/facts/facts.h"
+#include "node-agent/tasks/task.h"
+#include "node-agent/wire/frame.h"
+
+struct worker {
+	const struct agent *agent;
+	const char *id;
+	struct operation_journal journal;
+	bool changed, reboot, journal_failed;
+};
+
+/* Takes ID's lock. Somebody who looks at the operation holds it for a moment, too. */
+static int lock_take(const struct agent *agent, const char *id, struct gf_err *err)
+{
+	struct root_name name = operation_path(agent, id, "lock");
+	int fd = open(name.text, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return gf_err_errno(err, GF_E_IO, "cannot open %s", name.text);
+	for (int i = 0; i < 100; i++) {
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+			return fd;
+		struct timespec wait = {.tv_nsec = 20000000};
+		nanosleep(&wait, NULL);
+	}
+	close(fd);
+	return gf_err_set(err, GF_E_TASK, "operation %s is running already", id);
+}
+
+static int start_unit(const struct agent *agent, const char *id, struct gf_err *err)
+{
+	char unit[128], interpreter[PATH_MAX + 8];
+	snprintf(unit, sizeof(unit), "--unit=gpufleet-op-%s", id);
+	snprintf(interpreter, sizeof(interpreter), "%s/ld.so", agent->directory);
+	const char *bundled[] = {"systemd-run",
+	                         unit,
+	                         "--collect",
+	                         "--quiet",
+	                         "--service-type=exec",
+	                         "--description=gpufleet operation",
+	                         "--",
+	                         interpreter,
+	                         "--library-path",
+	                         agent->directory,
+	                         agent->program,
+	                         "--state-dir",
+	                         agent->state,
+	                         "run-operation",
+	                         id,
+	                         NULL};
+	const char *bare[] = {"systemd-run",
+	                      unit,
+	                      "--collect",
+	                      "--quiet",
+	                      "--service-type=exec",
+	                      "--description=gpufleet operation",
+	                      "--",
+	                      agent->program,
+	                      "--state-dir",
+	                      agent->state,
+	                      "run-operation",
+	                      id,
+	                      NULL};
+	struct root_output output;
+	int failed =
+	    root_run_ok(&agent->root, *agent->directory ? bundled : bare, 60, &output, err);
+	root_output_free(&output);
+	return failed;
+}
+
+/* A process of its own session that holds the lock from before its birth. */
+static int start_process(const struct agent *agent, const char *id, struct gf_err *err)
+{
+	int lock = lock_take(agent, id, err);
+	if (lock < 0)
+		return -1;
+	pid_t pid = fork();
+	if (pid < 0) {
+		close(lock);
+		return gf_err_errno(err, GF_E_IO, "cannot start the operation's process");
+	}
+	if (pid == 0) {
+		setsid();
+		if (fork() != 0)
+			_exit(0);
+		int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+		for (int fd = 0; fd < 3; fd++)
+			dup2(null, fd);
+		_exit(operation_work(agent, id, lock));
+	}
+	waitpid(pid, NULL, 0);
+	close(lock);
+	return 0;
+}
+
+int operation_start(const struct agent *agent, const char *id, struct gf_err *err)
+{
+	if (!root_is_sysroot(&agent->root) && root_exists(&agent->root, "/run/systemd/system") &&
+	    root_program_exists(&agent->root, "systemd-run"))
+		return start_unit(agent, id, err);
+	return start_process(agent, id, err);
+}
+
+static void worker_emit(void *ctx, const json_t *event)
+{
+	struct worker *worker = ctx;
+	if (journal_append(&worker->journal, event, NULL) != 0)
+		worker->journal_failed = true;
+}
+
+static int work_apply(struct worker *worker, struct task_context *context, const json_t *request,
+                      struct gf_err *err)
+{
+	const json_t *stage = json_object_get(request, "stage");
+	if (!json_is_object(stage))
+		return gf_err_set(err, GF_E_INPUT, "the request has no stage to apply");
+	context->facts = facts_collect(context->root, err);
+	if (!context->facts)
+		return -1;
+	return stage_apply(context, stage, &worker->changed, &worker->reboot, err);
+}
+
+static int undo_one(struct worker *worker, struct task_context *context, const char *id, bool force,
+                    struct gf_err *err)
+{
+	struct root_name dir = operation_path(worker->agent, id, "");
+	struct root_name mark = operation_path(worker->agent, id, "undone");
+	bool changed = false, reboot = false;
+	if (access(mark.text, F_OK) == 0)
+		return 0;
+	int failed = stage_undo(context, dir.text, force, &changed, &reboot, err);
+	worker->changed |= changed;
+	worker->reboot |= reboot;
+	if (failed)
+		return gf_err_wrap(err, "undoing operation %s", id);
+	json_t *by = json_pack("{s:s}", "operation", worker->id);
+	failed = journal_write_file(mark.text, by, err);
+	json_decref(by);
+	return failed;
+}
+
+/* The ids that the request names, or all applies, newest first. */
+static json_t *undo_ids(struct worker *worker, const json_t *request, struct gf_err *err)
+{
+	const json_t *named = json_object_get(request, "operations");
+	json_t *ids = json_array(), *item;
+	size_t i;
+	if (json_is_array(named)) {
+		json_array_foreach(named, i, item)
+		{
+			const char *id = json_string_value(item);
+			json_t *record = id ? operation_request(worker->agent, id, err) : NULL;
+			if (!id)
+				gf_err_set(err, GF_E_INPUT, "an operation to undo is not a string");
+			if (!record) {
+				json_decref(ids);
+				return NULL;
+			}
+			json_decref(record);
+			json_array_append(ids, item);
+		}
+		return ids;
+	}
+	json_t *list = operation_list(worker->agent, err);
+	if (!list) {
+		json_decref(ids);
+		return NULL;
+	}
+	json_array_foreach(list, i, item)
+	{
+		const char *kind = json_string_value(json_object_get(item, "request"));
+		if (kind && strcmp(kind, "apply") == 0)
+			json_array_insert(ids, 0, json_object_get(item, "operation"));
+	}
+	json_decref(list);
+	return ids;
+}
+
+static int work_undo(struct worker *worker, struct task_context *context, const json_t *request,
+                     struct gf_err *err)
+{
+	bool force = json_is_true(json_object_get(request, "force"));
+	json_t *ids = undo_ids(worker, request, err);
+	if (!ids)
+		return -1;
+	context->facts = facts_collect(context->root, err);
+	int failed = context->facts ? 0 : -1;
+	size_t i;
+	json_t *id;
+	json_array_foreach(ids, i, id)
+	{
+		if (!failed)
+			failed = undo_one(worker, context, json_string_value(id), force, err);
+	}
+	json_decref(ids);
+	if (!failed && json_is_true(json_object_get(request, "purge")))
+		operation_purge(worker->agent, worker->id);
+	return failed;
+}
+
+static int work_request(struct worker *worker, const json_t *request, struct gf_err *err)
+{
+	struct root_name dir = operation_path(worker->agent, worker->id, "");
+	struct task_context context = {
+	    .root = &worker->agent->root,
+	    .context = json_object_get(request, "context"),
+	    .operation_dir = dir.text,
+	    .allow_running_guests = json_is_true(json_object_get(request, "allow_running_guests")),
+	    .emit = worker_emit,
+	    .emit_ctx = worker,
+	};
+	const char *kind = json_string_value(json_object_get(request, "request"));
+	int failed;
+	if (kind && strcmp(kind, "apply") == 0)
+		failed = work_apply(worker, &context, request, err);
+	else if (kind && strcmp(kind, "undo") == 0)
+		failed = work_undo(worker, &context, request, err);
+	else
+		return gf_err_set(err, GF_E_INTERNAL, "the operation is neither apply nor undo");
+	union {
+		const json_t *in;
+		json_t *out;
+	} facts = {.in = context.facts};
+	json_decref(facts.out);
+	if (!failed && worker->journal_failed)
+		return gf_err_set(
+		    err, GF_E_IO,
+		    "the stage is done, but not all of its journal could be written: is "
+		    "the host's disk full?");
+	return failed;
+}
+
+static int write_result(struct worker *worker, int failed, const struct gf_err *error)
+{
+	const char *message = failed ? error->msg : "";
+	json_t *result = json_pack("{s:s,s:s,s:b,s:b,s:o}", "operation", worker->id, "state",
+	                           failed ? "failed" : "done", "changed", worker->changed, "reboot",
+	                           worker->reboot, "message", frame_text(message, strlen(message)));
+	if (failed)
+		json_object_set_new(result, "code", json_string(gf_code_name(error->code)));
+	int unwritten =
+	    result
+	        ? journal_write_file(operation_path(worker->agent, worker->id, "result.json").text,
+	                             result, NULL)
+	        : -1;
+	json_decref(result);
+	return unwritten;
+}
+
+/* The lock file holds the process id from the first moment: an operation that was begun is never
+ * begun again, whatever became of it. */
+static int lock_mark(int lock, struct gf_err *err)
+{
+	struct stat st;
+	if (fstat(lock, &st) != 0 || st.st_size > 0)
+		return gf_err_set(err, GF_E_TASK, "the operation was started before");
+	if (dprintf(lock, "%ld\n", (long)getpid()) < 0 || fsync(lock) != 0)
+		return gf_err_errno(err, GF_E_IO, "cannot write the operation's lock");
+	return 0;
+}
+
+int operation_work(const struct agent *agent, const char *id, int lock)
+{
+	struct worker worker = {.agent = agent, .id = id, .journal = {.fd = -1}};
+	struct gf_err err = {.code = GF_OK};
+	/* The host going down must not stop half a stage: systemd waits before it kills. */
+	signal(SIGHUP, SIG_IGN);
+	signal(SIGINT, SIG_IGN);
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGPIPE, SIG_IGN);
+	umask(022);
+	json_t *record = operation_request(agent, id, &err);
+	if (!record)
+		return 1;
+	if (lock < 0)
+		lock = lock_take(agent, id, &err);
+	if (lock < 0 || lock_mark(lock, &err) != 0) {
+		json_decref(record);
+		return 1;
+	}
+	int failed =
+	    journal_open(&worker.journal, operation_path(agent, id, "events.jsonl").text, &err);
+	if (!failed)
+		failed = work_request(&worker, json_object_get(record, "request"), &err);
+	journal_close(&worker.journal);
+	int unwritten = write_result(&worker, failed, &err);
+	json_decref(record);
+	close(lock);
+	return unwritten || failed ? 1 : 0;
+}
