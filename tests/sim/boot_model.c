@@ -1,0 +1,195 @@
+/* boot_model.c: one boot of a simulated host, as GRUB, the kernel, initramfs-tools, udev and
+ * systemd would do it from the host's own files: grub.cfg gives command line and image; the image's
+ * init-top scripts really run, in ORDER, with udev's turn where `udev` stands; then the image's
+ * conf/modules; then, on the real root, udev once more and systemd-modules-load. Shares nothing
+ * with gpufleet. Happy path: 0; no image or no boot entry: -1, a host that never comes back.
+ */
+#include "sim.h"
+
+#include <glob.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+static void boot_id_write(const struct sim_host *host)
+{
+	unsigned char b[16];
+	char path[SIM_PATH];
+
+	if (getrandom(b, sizeof(b), 0) != sizeof(b))
+		sim_die("no random numbers");
+	sim_path(path, "%.900s/proc/sys/kernel/random/boot_id", host->root);
+	sim_write(path, "%02x%02x%02x%02x-%02x%02x-4%01x%02x-a%01x%02x-%02x%02x%02x%02x%02x%02x\n",
+	          b[0], b[1], b[2], b[3], b[4], b[5], b[6] & 0xf, b[7], b[8] & 0xf, b[9], b[10],
+	          b[11], b[12], b[13], b[14], b[15]);
+}
+
+/* The first entry's `linux` and `initrd` lines. */
+static int loader_read(const struct sim_host *host, char *cmdline, char *image, size_t room)
+{
+	char path[SIM_PATH], *text, *line, *save = NULL;
+
+	*cmdline = *image = '\0';
+	sim_path(path, "%.900s/boot/grub/grub.cfg", host->root);
+	text = sim_read(path);
+	for (line = text ? strtok_r(text, "\n", &save) : NULL; line;
+	     line = strtok_r(NULL, "\n", &save)) {
+		line += strspn(line, " \t");
+		if (!strncmp(line, "linux\t", 6) && !*cmdline)
+			snprintf(cmdline, room, "BOOT_IMAGE=%s", line + 6);
+		if (!strncmp(line, "initrd\t", 7) && !*image)
+			snprintf(image, room, "%s", line + 7);
+		if (*line == '}' && *cmdline)
+			break;
+	}
+	free(text);
+	return *cmdline && *image ? 0 : -1;
+}
+
+/* The kernel's view: the last word on the IOMMU wins; Debian's kernels have both makes' on by
+ * default. */
+static bool iommu_on(const struct sim_host *host, const char *cmdline, bool *remapping)
+{
+	char copy[2048], own[32], *save = NULL;
+	bool on = host->firmware_iommu;
+
+	*remapping = on;
+	snprintf(own, sizeof(own), "%s_iommu=off", host->cpu);
+	snprintf(copy, sizeof(copy), "%s", cmdline);
+	for (char *word = strtok_r(copy, " ", &save); word; word = strtok_r(NULL, " ", &save)) {
+		if (!strcmp(word, "iommu=off") || !strcmp(word, own))
+			on = false;
+		else if (!strcmp(word, "intel_iommu=on") && !strcmp(host->cpu, "intel"))
+			on = host->firmware_iommu;
+		else if (!strcmp(word, "intremap=off"))
+			*remapping = false;
+	}
+	return on;
+}
+
+static void kernel_start(struct sim_host *host, const char *cmdline)
+{
+	char path[SIM_PATH];
+	bool remapping, on = iommu_on(host, cmdline, &remapping);
+
+	boot_id_write(host);
+	sim_path(path, "%.900s/proc/cmdline", host->root);
+	sim_write(path, "%s\n", cmdline);
+	sim_path(path, "%.900s/proc/interrupts", host->root);
+	sim_write(path,
+	          "            CPU0       CPU1\n   0:         40          0  %sIO-APIC    2-edge   "
+	          "   timer\n"
+	          "  16:          0          0  %sIO-APIC   16-fasteoi   ehci_hcd:usb1\n NMI:      "
+	          "    0          0   "
+	          "Non-maskable interrupts\n",
+	          remapping ? "IR-" : "", remapping ? "IR-" : "");
+	module_model_forget(host->root);
+	pci_layout_groups(host, on);
+	for (size_t i = 0; i < host->device_count; i++)
+		if (host->devices[i].bridge)
+			module_model_attach(host->root, "pcieport", host->devices[i].address);
+}
+
+static int image_unpack(const struct sim_host *host, const char *image, char *root)
+{
+	static const char *const script =
+	    "rm -rf \"$2\" && mkdir -p \"$2/sbin\" \"$2/run\" && tar -C \"$2\" -xf \"$1/$3\" && "
+	    "ln -s ../root/sys ../root/proc \"$2/\" && cp \"$1/usr/sbin/modprobe\" \"$2/sbin/\"";
+	const char *argv[] = {"sh", "-c", script, "sh", host->root, root, image, NULL};
+
+	sim_path(root, "%.900s/initramfs", host->directory);
+	return sim_run_status(argv, NULL) ? -1 : 0;
+}
+
+/* Runs the scripts of one part in the image's ORDER. */
+static void scripts_run(const char *root, const char *part)
+{
+	char path[SIM_PATH], *order, *save = NULL;
+
+	sim_path(path, "%.900s/scripts/%s/ORDER", root, part);
+	order = sim_read(path);
+	for (char *line = order ? strtok_r(order, "\n", &save) : NULL; line;
+	     line = strtok_r(NULL, "\n", &save)) {
+		char name[128], sysroot[SIM_PATH + 32], programs[SIM_PATH + 64];
+		const char *argv[] = {"/bin/sh", path, NULL};
+		const char *env[] = {sysroot, programs, "rootmnt=/root", NULL};
+
+		if (sscanf(line, "/scripts/%*[^/]/%127[^ ]", name) != 1)
+			continue;
+		if (!strcmp(part, "init-top") && !strcmp(name, "udev")) {
+			module_model_coldplug(root);
+			continue;
+		}
+		sim_path(path, "%.700s/scripts/%s/%s", root, part, name);
+		snprintf(sysroot, sizeof(sysroot), "GPUFLEET_SYSROOT=%s", root);
+		snprintf(programs, sizeof(programs), "PATH=%s/sbin:/usr/bin:/bin", root);
+		sim_run_status(argv, env);
+	}
+	free(order);
+}
+
+/* Loads the modules that the lists matching PATTERN name, a line each. */
+static void lists_load(const char *root, const char *pattern)
+{
+	char path[SIM_PATH];
+	glob_t files;
+
+	sim_path(path, "%.900s/%s", root, pattern);
+	if (glob(path, 0, NULL, &files))
+		return;
+	for (size_t i = 0; i < files.gl_pathc; i++) {
+		char *text = sim_read(files.gl_pathv[i]), *save = NULL;
+
+		for (char *line = text ? strtok_r(text, "\n", &save) : NULL; line;
+		     line = strtok_r(NULL, "\n", &save)) {
+			line += strspn(line, " \t");
+			line[strcspn(line, " \t")] = '\0';
+			if (*line && *line != '#' && *line != ';')
+				module_model_load(root, line);
+		}
+		free(text);
+	}
+	globfree(&files);
+}
+
+/* Services that are enabled are active after a boot; what a tmpfs held is gone, and so are guests.
+ */
+static void services_start(const struct sim_host *host)
+{
+	static const char *const script =
+	    "rm -rf \"$1\"/run/* \"$1\"/tmp/*; "
+	    "for u in \"$2\"/units/*; do read -r e a <\"$u\" || continue; "
+	    "case $e in enabled) echo enabled active >\"$u\";; *) echo \"$e inactive\" >\"$u\";; "
+	    "esac; done; "
+	    "[ \"$3\" = 1 ] || rm -rf \"$1\"/proc/4[0-9][0-9][0-9]";
+	char boots[16];
+	const char *argv[] = {"sh", "-c", script, "sh", host->root, host->control, boots, NULL};
+
+	snprintf(boots, sizeof(boots), "%u", host->boots);
+	sim_run(argv, NULL);
+}
+
+int boot_model_run(struct sim_host *host)
+{
+	char cmdline[2048], image[2048], root[SIM_PATH], path[SIM_PATH];
+
+	host->boots++;
+	if (loader_read(host, cmdline, image, sizeof(cmdline)))
+		return -1;
+	kernel_start(host, cmdline);
+	if (image_unpack(host, image, root))
+		return -1;
+	scripts_run(root, "init-top");
+	lists_load(root, "conf/modules");
+	scripts_run(root, "init-premount");
+	scripts_run(root, "init-bottom");
+	module_model_coldplug(host->root);
+	lists_load(host->root, "etc/modules-load.d/*.conf");
+	lists_load(host->root, "etc/modules");
+	services_start(host);
+	sim_path(path, "%.900s/boots", host->control);
+	sim_write(path, "%u\n", host->boots);
+	return 0;
+}

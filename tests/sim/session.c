@@ -1,0 +1,363 @@
+/* session.c: one SSH connection to a simulated host, on a thread of its own: key exchange,
+ * public-key authentication, then commands, each a /bin/sh with the host's root in
+ * GPUFLEET_SYSROOT, relayed without ever blocking on a program.
+ *
+ * Failure modes: a peer that goes away, or the server that shuts the socket (reboot, cut): the loop
+ * ends and pipes are closed; programs go on, as they do on a real host, unless the host went down
+ * with them.
+ */
+#include "sim.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libssh/callbacks.h>
+#include <libssh/libssh.h>
+#include <libssh/server.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define CHUNK 16384
+
+struct serving {
+	struct sim *sim;
+	struct sim_host *host;
+	ssh_session session;
+	ssh_channel channel; /* NULL: none open */
+	struct ssh_channel_callbacks_struct channel_cb;
+	pid_t pid;
+	int in, out, err;  /* our ends, -1: closed */
+	char *input;       /* not yet taken by the program */
+	size_t input_size; /* in use */
+	bool input_eof, running, authenticated, over;
+	bool cut;
+	long left; /* output bytes until the cut */
+	long bytes_per_second;
+};
+
+static void fd_close(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+static int auth_cb(ssh_session session, const char *user, struct ssh_key_struct *key, char state,
+                   void *ctx)
+{
+	struct serving *serving = ctx;
+
+	(void)session;
+	(void)user;
+	if (serving->host->faults.deny_auth ||
+	    ssh_key_cmp(key, serving->sim->client_key, SSH_KEY_CMP_PUBLIC))
+		return SSH_AUTH_DENIED;
+	if (state == SSH_PUBLICKEY_STATE_NONE)
+		return SSH_AUTH_SUCCESS;
+	if (state != SSH_PUBLICKEY_STATE_VALID)
+		return SSH_AUTH_DENIED;
+	serving->authenticated = true;
+	return SSH_AUTH_SUCCESS;
+}
+
+static int data_cb(ssh_session session, ssh_channel channel, void *data, uint32_t size,
+                   int is_stderr, void *ctx)
+{
+	struct serving *serving = ctx;
+	char *input = realloc(serving->input, serving->input_size + size);
+
+	(void)session;
+	(void)channel;
+	(void)is_stderr;
+	if (!input)
+		sim_die("out of memory");
+	memcpy(input + serving->input_size, data, size);
+	serving->input = input;
+	serving->input_size += size;
+	return (int)size;
+}
+
+static void eof_cb(ssh_session session, ssh_channel channel, void *ctx)
+{
+	(void)session;
+	(void)channel;
+	((struct serving *)ctx)->input_eof = true;
+}
+
+static void close_cb(ssh_session session, ssh_channel channel, void *ctx)
+{
+	struct serving *serving = ctx;
+
+	(void)session;
+	(void)channel;
+	serving->input_eof = true;
+	serving->input_size = 0;
+	fd_close(&serving->out);
+	fd_close(&serving->err);
+}
+
+/* The program sees the host's own tools first, and its root in GPUFLEET_SYSROOT. */
+static int exec_cb(ssh_session session, ssh_channel channel, const char *command, void *ctx)
+{
+	struct serving *serving = ctx;
+	const char *root = serving->host->root;
+	char path[SIM_PATH * 4], sysroot[SIM_PATH + 32], name[128], home[SIM_PATH + 16];
+	char *env[] = {path, sysroot, name, home, (char[]){"LC_ALL=C"}, (char[]){"USER=root"},
+	               NULL};
+	const char *argv[] = {"/bin/sh", "-c", command, NULL};
+	int in[2], out[2], err[2], status;
+	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attributes;
+	sigset_t none;
+
+	(void)session;
+	(void)channel;
+	if (serving->running)
+		return SSH_ERROR;
+	snprintf(path, sizeof(path),
+	         "PATH=%s/usr/sbin:%s/usr/bin:%s/sbin:/usr/sbin:/usr/bin:/sbin:/bin", root, root,
+	         root);
+	snprintf(sysroot, sizeof(sysroot), "GPUFLEET_SYSROOT=%s", root);
+	snprintf(name, sizeof(name), "HOSTNAME=%s", serving->host->name);
+	snprintf(home, sizeof(home), "HOME=%s/root", root);
+	if (pipe2(in, O_CLOEXEC) || pipe2(out, O_CLOEXEC) || pipe2(err, O_CLOEXEC))
+		sim_die("no pipes: %s", strerror(errno));
+	posix_spawn_file_actions_init(&actions);
+	posix_spawn_file_actions_adddup2(&actions, in[0], 0);
+	posix_spawn_file_actions_adddup2(&actions, out[1], 1);
+	posix_spawn_file_actions_adddup2(&actions, err[1], 2);
+	posix_spawnattr_init(&attributes);
+	sigemptyset(&none);
+	posix_spawnattr_setsigmask(&attributes, &none);
+	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK);
+	status = posix_spawn(&serving->pid, argv[0], &actions, &attributes,
+	                     (char *const *)(uintptr_t)argv, env);
+	posix_spawn_file_actions_destroy(&actions);
+	posix_spawnattr_destroy(&attributes);
+	close(in[0]);
+	close(out[1]);
+	close(err[1]);
+	serving->in = in[1];
+	serving->out = out[0];
+	serving->err = err[0];
+	fcntl(serving->in, F_SETFL, O_NONBLOCK);
+	fcntl(serving->out, F_SETFL, O_NONBLOCK);
+	fcntl(serving->err, F_SETFL, O_NONBLOCK);
+	serving->running = status == 0;
+	return status ? SSH_ERROR : SSH_OK;
+}
+
+static ssh_channel open_cb(ssh_session session, void *ctx)
+{
+	struct serving *serving = ctx;
+
+	if (!serving->authenticated || serving->channel)
+		return NULL;
+	serving->channel = ssh_channel_new(session);
+	serving->channel_cb = (struct ssh_channel_callbacks_struct){
+	    .userdata = serving,
+	    .channel_data_function = data_cb,
+	    .channel_eof_function = eof_cb,
+	    .channel_close_function = close_cb,
+	    .channel_exec_request_function = exec_cb,
+	};
+	ssh_callbacks_init(&serving->channel_cb);
+	ssh_set_channel_callbacks(serving->channel, &serving->channel_cb);
+	return serving->channel;
+}
+
+static void input_relay(struct serving *serving)
+{
+	while (serving->in >= 0 && serving->input_size) {
+		ssize_t n = write(serving->in, serving->input, serving->input_size);
+
+		if (n < 0 && errno == EAGAIN)
+			return;
+		if (n < 0) { /* the program closed its input */
+			serving->input_size = 0;
+			fd_close(&serving->in);
+			return;
+		}
+		serving->input_size -= (size_t)n;
+		memmove(serving->input, serving->input + n, serving->input_size);
+	}
+	if (serving->input_eof)
+		fd_close(&serving->in);
+}
+
+static void link_slow(const struct serving *serving, size_t size)
+{
+	struct timespec pause;
+	double seconds;
+
+	if (serving->bytes_per_second <= 0)
+		return;
+	seconds = (double)size / (double)serving->bytes_per_second;
+	pause.tv_sec = (time_t)seconds;
+	pause.tv_nsec = (long)((seconds - (double)pause.tv_sec) * 1e9);
+	nanosleep(&pause, NULL);
+}
+
+static void output_relay(struct serving *serving, int *fd, bool is_stderr)
+{
+	char data[CHUNK];
+
+	while (*fd >= 0) {
+		size_t room = ssh_channel_window_size(serving->channel);
+		ssize_t n;
+
+		room = room < sizeof(data) ? room : sizeof(data);
+		if (serving->bytes_per_second > 0 && room > 512)
+			room = 512;
+		if (room == 0)
+			return;
+		n = read(*fd, data, room);
+		if (n < 0 && errno == EAGAIN)
+			return;
+		if (n <= 0) {
+			fd_close(fd);
+			return;
+		}
+		if (serving->cut && n > serving->left)
+			n = serving->left;
+		if (n && (is_stderr ? ssh_channel_write_stderr(serving->channel, data, (uint32_t)n)
+		                    : ssh_channel_write(serving->channel, data, (uint32_t)n)) < 0) {
+			serving->over = true;
+			return;
+		}
+		link_slow(serving, (size_t)n);
+		serving->left -= n;
+		if (serving->cut && serving->left <= 0) {
+			ssh_blocking_flush(serving->session, 1000);
+			serving->over = true;
+			return;
+		}
+		if (serving->bytes_per_second > 0)
+			return;
+	}
+}
+
+/* Sends the exit status once the program ended and all it wrote was sent; the channel ends with it.
+ */
+static void exit_relay(struct serving *serving)
+{
+	int status;
+
+	if (!serving->running || serving->out >= 0 || serving->err >= 0 ||
+	    waitpid(serving->pid, &status, WNOHANG) != serving->pid)
+		return;
+	serving->running = false;
+	if (ssh_channel_is_open(serving->channel)) {
+		if (WIFSIGNALED(status))
+			ssh_channel_request_send_exit_signal(
+			    serving->channel, WTERMSIG(status) == SIGKILL ? "KILL" : "TERM", 0, "",
+			    "");
+		else
+			ssh_channel_request_send_exit_status(serving->channel, WEXITSTATUS(status));
+		ssh_channel_send_eof(serving->channel);
+		ssh_channel_close(serving->channel);
+	}
+	ssh_channel_free(serving->channel);
+	serving->channel = NULL;
+	serving->input_size = 0;
+	serving->input_eof = false;
+	fd_close(&serving->in);
+}
+
+static void wait_for_work(struct serving *serving)
+{
+	bool window = serving->channel && ssh_channel_window_size(serving->channel) > 0;
+	struct pollfd fds[4] = {
+	    {.fd = ssh_get_fd(serving->session), .events = POLLIN},
+	    {.fd = window ? serving->out : -1, .events = POLLIN},
+	    {.fd = window ? serving->err : -1, .events = POLLIN},
+	    {.fd = serving->input_size ? serving->in : -1, .events = POLLOUT},
+	};
+	bool ending = serving->running && serving->out < 0 && serving->err < 0;
+
+	if (ssh_get_poll_flags(serving->session) & SSH_WRITE_PENDING)
+		fds[0].events |= POLLOUT;
+	poll(fds, 4, ending ? 2 : 500);
+}
+
+static void faults_read(struct serving *serving)
+{
+	struct sim_faults *faults = &serving->host->faults;
+	char path[SIM_PATH], *text;
+
+	if (faults->cut_after > 0 && faults->cut_times > 0) {
+		faults->cut_times--;
+		serving->cut = true;
+		serving->left = faults->cut_after;
+	}
+	serving->bytes_per_second = faults->bytes_per_second;
+	sim_path(path, "%.900s/fault/cut-after", serving->host->control);
+	text = sim_read(path);
+	if (text) {
+		serving->cut = true;
+		serving->left = atol(text);
+		unlink(path);
+	}
+	free(text);
+}
+
+void session_serve(struct session_start *start)
+{
+	struct serving serving = {
+	    .sim = start->sim, .host = start->host, .session = start->session};
+	struct ssh_server_callbacks_struct callbacks = {
+	    .userdata = &serving,
+	    .auth_pubkey_function = auth_cb,
+	    .channel_open_request_session_function = open_cb,
+	};
+	ssh_event event = ssh_event_new();
+	bool added = false;
+
+	serving.in = serving.out = serving.err = -1;
+	faults_read(&serving);
+	ssh_callbacks_init(&callbacks);
+	ssh_set_server_callbacks(serving.session, &callbacks);
+	ssh_set_auth_methods(serving.session, SSH_AUTH_METHOD_PUBLICKEY);
+	if (ssh_handle_key_exchange(serving.session) == SSH_OK) {
+		added = ssh_event_add_session(event, serving.session) == SSH_OK;
+		while (!serving.over && added) {
+			wait_for_work(&serving);
+			if (ssh_event_dopoll(event, 0) == SSH_ERROR ||
+			    ssh_get_status(serving.session) & (SSH_CLOSED | SSH_CLOSED_ERROR))
+				break;
+			if (!serving.channel)
+				continue;
+			input_relay(&serving);
+			output_relay(&serving, &serving.out, false);
+			if (!serving.over)
+				output_relay(&serving, &serving.err, true);
+			exit_relay(&serving);
+			if (serving.channel && !serving.running &&
+			    ssh_channel_is_closed(serving.channel)) {
+				ssh_channel_free(serving.channel);
+				serving.channel = NULL;
+			}
+		}
+	}
+	fd_close(&serving.in);
+	fd_close(&serving.out);
+	fd_close(&serving.err);
+	if (serving.running) { /* a detached program goes on; the one on this connection sees its
+		                  pipes close */
+		int status;
+
+		for (int i = 0; i < 500 && waitpid(serving.pid, &status, WNOHANG) == 0; i++)
+			poll(NULL, 0, 10);
+	}
+	free(serving.input);
+	if (added)
+		ssh_event_remove_session(event, serving.session);
+	ssh_event_free(event);
+}

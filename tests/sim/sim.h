@@ -1,0 +1,143 @@
+/* sim.h: what the parts of gpufleet-sim share.
+ *
+ * A host lives in STATE/hosts/NAME: root/ is its file system, control/ is how programs and tests
+ * talk to the simulator (reboot, crash, fault/NAME, boots, programs.log), initramfs/ is its
+ * unpacked image. A test program: what can't go on ends it (sim_die).
+ */
+#ifndef GPUFLEET_SIM_H
+#define GPUFLEET_SIM_H
+
+#include <jansson.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define SIM_BARS         6
+#define SIM_PATH         1024
+#define SIM_SESSIONS_MAX 64
+
+struct sim_bar {
+	uint64_t size; /* 0: none */
+	bool io, wide, prefetchable;
+};
+
+struct sim_device {
+	char address[16];
+	unsigned vendor, device, subsystem_vendor, subsystem_device, class_code, revision;
+	int group;         /* the IOMMU group that it has when the IOMMU is on */
+	int numa_node;     /* -1: unknown */
+	int secondary_bus; /* of a bridge, else -1 */
+	bool bridge, boot_vga, acs, pcie;
+	unsigned sriov_total;
+	uint64_t serial; /* 0: no such capability */
+	char reserved[32];
+	char reset_method[32];
+	struct sim_bar bars[SIM_BARS];
+};
+
+struct sim_faults {
+	bool refuse;          /* nobody listens */
+	bool hang;            /* connections are taken, nothing is ever said */
+	bool deny_auth;       /* no key is good enough */
+	bool change_host_key; /* another key than known_hosts says */
+	bool change_key_after_reboot;
+	bool never_return; /* after a reboot nobody listens any more */
+	bool read_only_etc, no_space;
+	long cut_after; /* output bytes of a session after which the connection is dropped; 0: never
+	                 */
+	int cut_times;  /* how many sessions are cut */
+	long bytes_per_second; /* 0: as fast as it goes */
+};
+
+enum sim_power { SIM_UP, SIM_GOING_DOWN, SIM_DOWN };
+
+struct sim_host {
+	char name[64];
+	char directory[SIM_PATH], root[SIM_PATH], control[SIM_PATH];
+	char cpu[8]; /* intel, amd */
+	char kernel[64];
+	bool firmware_iommu;
+	char address[48];
+	uint16_t port;
+	double boot_seconds;
+	const json_t *kind, *scenario; /* borrowed from the documents */
+	struct sim_device *devices;
+	size_t device_count;
+	struct sim_faults faults;
+	unsigned boots;
+
+	/* server.c, under its lock */
+	enum sim_power power;
+	bool crash;
+	int listener, inotify_watch;
+	int sessions[SIM_SESSIONS_MAX]; /* sockets, -1: free */
+	void *bind;                     /* ssh_bind */
+};
+
+struct sim {
+	char directory[SIM_PATH];
+	struct sim_host *hosts;
+	size_t host_count;
+	json_t *scenario, *kinds;
+	double boot_seconds, shutdown_seconds;
+	bool quiet;
+	void *client_key; /* ssh_key */
+};
+
+/* files.c: small helpers; what fails ends the program. */
+void sim_die(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
+void sim_write(const char *path, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void sim_write_bytes(const char *path, const void *data, size_t size);
+char *sim_read(const char *path); /* whole file, or NULL; the caller frees it */
+void sim_mkdir(const char *path); /* with its parents */
+void sim_path(char out[SIM_PATH], const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Makes LINK point to TARGET by a relative path, replacing a former link. */
+void sim_link(const char *target, const char *link);
+void sim_run(const char *const *argv, const char *const *env); /* waits; non-zero status ends us */
+int sim_run_status(const char *const *argv, const char *const *env);
+
+/* scenario.c */
+void scenario_load(struct sim *sim, const char *path);
+
+/* host_root.c: the root directory of a stock host, before its first boot. */
+void host_root_create(struct sim *sim, struct sim_host *host);
+
+/* pci_layout.c: /sys of the host's devices. */
+void pci_layout_create(const struct sim_host *host);
+/* The IOMMU as the kernel found it at this boot: groups or none. */
+void pci_layout_groups(const struct sim_host *host, bool on);
+
+/* boot_model.c: one boot of the host, from its own boot loader's configuration on. */
+/* Returns -1 when it ends in a kernel panic. */
+int boot_model_run(struct sim_host *host);
+
+/* module_model.c: what modprobe and udev do, on the files below ROOT (a host's root or its
+ * initramfs). */
+int module_model_load(const char *root, const char *module);
+void module_model_coldplug(const char *root);
+void module_model_forget(const char *root);
+void module_model_attach(const char *root, const char *driver, const char *address);
+
+/* udev_model.c */
+void udev_rules_apply(const char *root, const char *device);
+
+/* keys.c */
+void keys_create(struct sim *sim);
+void keys_host_load(struct sim_host *host, bool other);
+void keys_write_inventory(const struct sim *sim);
+
+/* server.c: listens, boots hosts, until SIGINT or SIGTERM. */
+void server_open(struct sim *sim);
+int server_run(struct sim *sim);
+
+/* session.c: one connection, on a thread of its own. Takes FD. */
+struct session_start {
+	struct sim *sim;
+	struct sim_host *host;
+	int fd;
+	void *session; /* ssh_session */
+};
+void session_serve(struct session_start *start);
+
+#endif
