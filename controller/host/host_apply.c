@@ -144,11 +144,15 @@ static enum host_state applied(struct host *host, const json_t *result)
 	bool reboot;
 
 	if (state && strcmp(state, "unknown") == 0) {
-		/* The intent was recorded, and then nothing came of it: it never began there. */
-		if (!host->attach)
-			return host_fail(host, GF_E_PROTOCOL,
-			                 "the agent lost the operation it began");
-		stage_result(host, "unknown", false, false);
+		/* Its worker died, with the host or without. What it had done stands, and is
+		 * recorded there: tasks are idempotent, so the stage is planned anew; but a stage
+		 * that kills its host does so once. */
+		stage_result(host, "unknown", changed, needed);
+		if (++host->died > 1)
+			return host_fail(host, GF_E_TASK, "stage %s: %s", host->record.stage,
+			                 message && *message
+			                     ? message
+			                     : "the work ended without a result, twice");
 		return HOST_FACTS;
 	}
 	if (!done && !(state && strcmp(state, "failed") == 0))
@@ -184,6 +188,11 @@ enum host_state host_applying_input(struct host *host, const struct host_input *
 		applying_event(host, input->data);
 		return HOST_STAY;
 	case INPUT_ERROR:
+		if (host->attach && input->err->code == GF_E_INPUT) {
+			/* Its intent was recorded, but it never began there. */
+			stage_result(host, "unknown", false, false);
+			return HOST_FACTS;
+		}
 		/* Refused before it began (guests, other devices than planned, another run's
 		 * lease). */
 		stage_result(host, "refused", false, false);

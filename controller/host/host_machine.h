@@ -119,6 +119,7 @@ struct host {
 	uint64_t lost_deadline; /* of the wait for a lost host in the middle of work; 0: not lost */
 	uint64_t reboot_sent;   /* when the reboot was asked for; 0: not by this process */
 	unsigned tries;         /* to reach it, in a row */
+	unsigned died;          /* operations of this run whose worker died */
 	unsigned acks_sent, acks_seen;
 	char boot_id[BOOT_ID_SIZE];
 	char task[96]; /* the newest that ended */
