@@ -1,5 +1,6 @@
-/* report.h: what the fleet's facts say, for people and for programs: readiness host by host, totals and capacity.
- * Pure: it takes facts and time from its caller, reads no store and touches no host. (PCI names come from the controller's pci.ids.)
+/* report.h: what the fleet's facts say, for people and for programs: readiness host by host, totals
+ * and capacity. Pure: it takes facts and time from its caller, reads no store and touches no host.
+ * (PCI names come from the controller's pci.ids.)
  */
 #ifndef GPUFLEET_REPORT_H
 #define GPUFLEET_REPORT_H
@@ -17,26 +18,29 @@ struct report_host {
 	bool reachable;      /* did the last run reach it? */
 };
 
-/* The report (a new reference) in its fixed shape: fleet, generated, totals, hosts, capacity. GENERATED is RFC 3339. A host whose
- * facts are of the wrong shape does not spoil the report: its verdict is "unknown" and its check "host.facts" says why.
- * NULL only when out of memory. */
-json_t *report_build(const struct inventory *inventory, const struct report_host *hosts, size_t count,
-		     const char *generated, struct gf_err *err);
+/* The report (a new reference) in its fixed shape: fleet, generated, totals, hosts, capacity.
+ * GENERATED is RFC 3339. A host whose facts are of the wrong shape does not spoil the report: its
+ * verdict is "unknown" and its check "host.facts" says why. NULL only when out of memory. */
+json_t *report_build(const struct inventory *inventory, const struct report_host *hosts,
+                     size_t count, const char *generated, struct gf_err *err);
 
-/* For an operator at 3 a.m.: totals; hosts with equal verdict and reasons folded, what blocks most GPUs first, each with cause and fix;
- * capacity; the next command. INVENTORY_PATH (for that command) may be NULL. Returns 0, or -1 with *err when OUT can't be written. */
+/* For an operator at 3 a.m.: totals; hosts with equal verdict and reasons folded, what blocks most
+ * GPUs first, each with cause and fix; capacity; the next command. INVENTORY_PATH (for that
+ * command) may be NULL. Returns 0, or -1 with *err when OUT can't be written. */
 int report_text(const json_t *report, const char *inventory_path, FILE *out, bool color,
-		struct gf_err *err);
+                struct gf_err *err);
 
 /* The report as JSON, two spaces of indent and a newline at its end. */
 int report_json(const json_t *report, FILE *out, struct gf_err *err);
 
-/* What GPU models the fleet has, and a `"gpus": [ … ]` block that names each, ready to paste into the inventory. */
-int report_gpus_block(const struct inventory *inventory, const struct report_host *hosts, size_t count,
-		      FILE *out, struct gf_err *err);
+/* What GPU models the fleet has, and a `"gpus": [ … ]` block that names each, ready to paste into
+ * the inventory. */
+int report_gpus_block(const struct inventory *inventory, const struct report_host *hosts,
+                      size_t count, FILE *out, struct gf_err *err);
 
-/* Calls WRITE with a temporary file beside PATH and renames it over PATH when that succeeded: PATH is either as it was or complete. */
-int report_file_write(const char *path, int (*write)(void *ctx, FILE *out, struct gf_err *err), void *ctx,
-		      struct gf_err *err);
+/* Calls WRITE with a temporary file beside PATH and renames it over PATH when that succeeded: PATH
+ * is either as it was or complete. */
+int report_file_write(const char *path, int (*write)(void *ctx, FILE *out, struct gf_err *err),
+                      void *ctx, struct gf_err *err);
 
 #endif

@@ -1,0 +1,441 @@
+/* report_text.c: the report for an operator at 3 a.m. Hosts whose verdicts have the same reasons
+ * are one paragraph; the one that costs most GPUs comes first; each reason has what was seen, its
+ * cause and its fix; the last lines are the commands to go on with.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "controller/report/report.h"
+#include "inventory/nodeset.h"
+
+enum rank {
+	RANK_BLOCKED,
+	RANK_UNKNOWN,
+	RANK_PENDING,
+	RANK_IN_USE,
+	RANK_READY,
+	RANK_IGNORED,
+	RANK_COUNT
+};
+
+static const struct {
+	const char *verdict, *title, *color;
+} ranks[RANK_COUNT] = {
+    [RANK_BLOCKED] = {"blocked", "BLOCKED", "31"}, [RANK_UNKNOWN] = {"unknown", "UNKNOWN", "35"},
+    [RANK_PENDING] = {"pending", "PENDING", "33"}, [RANK_IN_USE] = {"in_use", "IN USE", "36"},
+    [RANK_READY] = {"ready", "READY", "32"},       [RANK_IGNORED] = {"ignored", "IGNORED", "2"},
+};
+
+/* Hosts with one verdict for the same reasons. */
+struct paragraph {
+	char *key;
+	enum rank rank;
+	const json_t *first; /* a host of it */
+	struct string_list hosts;
+	size_t gpus, lost; /* primaries looked at; those that are neither ready nor in use */
+};
+
+struct paragraphs {
+	struct paragraph *items;
+	size_t count;
+};
+
+static const char *text_of(const json_t *object, const char *key)
+{
+	const char *text = json_string_value(json_object_get(object, key));
+
+	return text ? text : "";
+}
+
+static long long number_of(const json_t *object, const char *key)
+{
+	return (long long)json_integer_value(json_object_get(object, key));
+}
+
+static enum rank rank_of(const char *verdict)
+{
+	for (int i = 0; i < RANK_COUNT; i++) {
+		if (strcmp(ranks[i].verdict, verdict) == 0)
+			return (enum rank)i;
+	}
+	return RANK_UNKNOWN;
+}
+
+static const char *plural(size_t count)
+{
+	return count == 1 ? "" : "s";
+}
+
+/* Two hosts share a paragraph when this text is the same: models, verdicts and reasons, but no
+ * addresses. */
+static char *paragraph_key(const json_t *host, enum rank rank)
+{
+	const json_t *device, *reason, *check;
+	char *key = NULL;
+	size_t size, i, k;
+	FILE *out = open_memstream(&key, &size);
+
+	if (!out)
+		return NULL;
+	fprintf(out, "%d", (int)rank);
+	json_array_foreach(json_object_get(host, "devices"), i, device)
+	{
+		if (strcmp(text_of(device, "verdict"), "ignored") == 0)
+			continue;
+		fprintf(out, "|%s:%s %s", text_of(device, "vendor"), text_of(device, "device"),
+		        text_of(device, "verdict"));
+		json_array_foreach(json_object_get(device, "reasons"), k, reason)
+		    fprintf(out, " %s", json_string_value(reason));
+	}
+	json_array_foreach(json_object_get(host, "checks"), i, check)
+	{
+		if (json_is_null(json_object_get(check, "device")) &&
+		    strcmp(text_of(check, "status"), "fail") == 0)
+			fprintf(out, "|%s %s", text_of(check, "id"), text_of(check, "cause"));
+	}
+	if (fclose(out) != 0) {
+		free(key);
+		return NULL;
+	}
+	return key;
+}
+
+static void count_gpus(const json_t *host, size_t *gpus, size_t *lost, bool *blocked)
+{
+	const json_t *device;
+	size_t i;
+
+	json_array_foreach(json_object_get(host, "devices"), i, device)
+	{
+		enum rank rank = rank_of(text_of(device, "verdict"));
+
+		if (!json_is_true(json_object_get(device, "primary")) || rank == RANK_IGNORED)
+			continue;
+		(*gpus)++;
+		*lost += rank != RANK_READY && rank != RANK_IN_USE;
+		*blocked = *blocked || rank == RANK_BLOCKED;
+	}
+}
+
+static int paragraph_add(struct paragraphs *list, const json_t *host)
+{
+	enum rank rank = rank_of(text_of(host, "verdict"));
+	size_t gpus = 0, lost = 0, i;
+	bool blocked = false;
+	char *key = paragraph_key(host, rank);
+
+	if (!key)
+		return -1;
+	count_gpus(host, &gpus, &lost, &blocked);
+	for (i = 0; i < list->count && strcmp(list->items[i].key, key) != 0; i++)
+		;
+	if (i == list->count) {
+		list->items[i] = (struct paragraph){.key = key, .rank = rank, .first = host};
+		list->count++;
+	} else {
+		free(key);
+	}
+	list->items[i].gpus += gpus;
+	list->items[i].lost += lost;
+	return string_list_append(&list->items[i].hosts, text_of(host, "name"));
+}
+
+static int by_loss(const void *a, const void *b)
+{
+	const struct paragraph *x = a, *y = b;
+
+	if (x->rank != y->rank)
+		return x->rank < y->rank ? -1 : 1;
+	if (x->lost != y->lost)
+		return x->lost > y->lost ? -1 : 1;
+	if (x->hosts.count != y->hosts.count)
+		return x->hosts.count > y->hosts.count ? -1 : 1;
+	return strcmp(x->hosts.items[0], y->hosts.items[0]);
+}
+
+static char *fold(const struct string_list *hosts)
+{
+	return nodeset_fold((const char *const *)hosts->items, hosts->count);
+}
+
+/* The checks of HOST that made it what it is: those that a device's reasons name, and failed ones
+ * about the host. */
+static bool is_reason(const json_t *host, const json_t *check)
+{
+	const char *id = text_of(check, "id"), *about = text_of(check, "device");
+	const json_t *device, *reason;
+	size_t i, k;
+
+	if (strcmp(text_of(check, "status"), "pass") == 0 ||
+	    strcmp(text_of(check, "status"), "warn") == 0)
+		return false;
+	if (strcmp(id, "host.facts") == 0 ||
+	    (!*about && strcmp(text_of(check, "status"), "fail") == 0))
+		return true;
+	json_array_foreach(json_object_get(host, "devices"), i, device)
+	{
+		if (*about && strcmp(about, text_of(device, "address")) != 0)
+			continue;
+		json_array_foreach(json_object_get(device, "reasons"), k, reason)
+		{
+			if (strcmp(json_string_value(reason), id) == 0)
+				return true;
+		}
+	}
+	return false;
+}
+
+/* Was the same thing said of an earlier device of this host? */
+static bool said_before(const json_t *host, size_t index)
+{
+	const json_t *checks = json_object_get(host, "checks"),
+	             *check = json_array_get(checks, index);
+
+	for (size_t i = 0; i < index; i++) {
+		const json_t *other = json_array_get(checks, i);
+
+		if (strcmp(text_of(other, "id"), text_of(check, "id")) == 0 &&
+		    strcmp(text_of(other, "cause"), text_of(check, "cause")) == 0 &&
+		    is_reason(host, other))
+			return true;
+	}
+	return false;
+}
+
+static void print_reasons(const json_t *host, FILE *out)
+{
+	const json_t *check;
+	size_t i;
+
+	json_array_foreach(json_object_get(host, "checks"), i, check)
+	{
+		const char *device = text_of(check, "device");
+
+		if (!is_reason(host, check) || said_before(host, i))
+			continue;
+		fprintf(out, "  %s: %s\n", text_of(check, "id"), text_of(check, "cause"));
+		fprintf(out, "      seen: %s%s%s: %s\n", text_of(host, "name"), *device ? " " : "",
+		        device, text_of(check, "evidence"));
+		if (*text_of(check, "fix"))
+			fprintf(out, "      fix:  %s\n", text_of(check, "fix"));
+	}
+}
+
+static void print_models(const json_t *host, FILE *out)
+{
+	const json_t *device, *other;
+	size_t i, k;
+
+	json_array_foreach(json_object_get(host, "devices"), i, device)
+	{
+		size_t same = 0;
+
+		if (!json_is_true(json_object_get(device, "primary")) ||
+		    strcmp(text_of(device, "verdict"), "ignored") == 0)
+			continue;
+		json_array_foreach(json_object_get(host, "devices"), k, other)
+		{
+			bool equal =
+			    json_is_true(json_object_get(other, "primary")) &&
+			    strcmp(text_of(other, "name"), text_of(device, "name")) == 0 &&
+			    strcmp(text_of(other, "verdict"), text_of(device, "verdict")) == 0;
+
+			if (equal && k < i)
+				break;
+			same += equal;
+		}
+		if (same > 0)
+			fprintf(out, "  %zu x %s: %s\n", same, text_of(device, "name"),
+			        ranks[rank_of(text_of(device, "verdict"))].title);
+	}
+}
+
+static void print_paragraph(const struct paragraph *p, FILE *out, bool color)
+{
+	char *hosts = fold(&p->hosts);
+
+	fprintf(out, "\n%s%s%s%s%s  %s  (%zu host%s, %zu GPU%s)\n", color ? "\033[" : "",
+	        color ? ranks[p->rank].color : "", color ? "m" : "", ranks[p->rank].title,
+	        color ? "\033[0m" : "", hosts ? hosts : "?", p->hosts.count, plural(p->hosts.count),
+	        p->gpus, plural(p->gpus));
+	free(hosts);
+	if (p->hosts.count > 1 && p->gpus > 0)
+		fprintf(out, "  each with:\n");
+	print_models(p->first, out);
+	print_reasons(p->first, out);
+}
+
+static void print_totals(const json_t *report, FILE *out)
+{
+	const json_t *totals = json_object_get(report, "totals");
+
+	fprintf(out, "Fleet %s, %s\n", text_of(report, "fleet"), text_of(report, "generated"));
+	fprintf(out,
+	        "%lld host%s, %lld GPU%s: %lld ready, %lld pending, %lld blocked, %lld in use, "
+	        "%lld ignored, "
+	        "%lld unknown\n",
+	        number_of(totals, "hosts"), plural((size_t)number_of(totals, "hosts")),
+	        number_of(totals, "gpus"), plural((size_t)number_of(totals, "gpus")),
+	        number_of(totals, "ready"), number_of(totals, "pending"),
+	        number_of(totals, "blocked"), number_of(totals, "in_use"),
+	        number_of(totals, "ignored"), number_of(totals, "unknown"));
+}
+
+/* Warnings change no verdict: one line each, with the hosts that they are about. */
+static int print_warnings(const json_t *report, FILE *out)
+{
+	const json_t *hosts = json_object_get(report, "hosts"), *host, *check;
+	json_t *seen = json_object(), *names;
+	const char *cause;
+	size_t i, k;
+
+	json_array_foreach(hosts, i, host)
+	{
+		json_array_foreach(json_object_get(host, "checks"), k, check)
+		{
+			char key[1024];
+			json_t *last;
+
+			if (strcmp(text_of(check, "status"), "warn") != 0)
+				continue;
+			snprintf(key, sizeof(key), "  %s: %s%s%s", text_of(check, "id"),
+			         text_of(check, "cause"),
+			         *text_of(check, "fix") ? "\n      fix:  " : "",
+			         text_of(check, "fix"));
+			names = json_object_get(seen, key);
+			if (!names) {
+				names = json_array();
+				json_object_set_new(seen, key, names);
+			}
+			last = json_array_get(names, json_array_size(names) - 1);
+			if (!last || last != json_object_get(host, "name"))
+				json_array_append(names, json_object_get(host, "name"));
+		}
+	}
+	if (json_object_size(seen) > 0)
+		fprintf(out, "\nWarnings\n");
+	json_object_foreach(seen, cause, names)
+	{
+		struct string_list list = {0};
+		char *folded;
+
+		json_array_foreach(names, i, host)
+		{
+			if (string_list_append(&list, json_string_value(host)) < 0)
+				break;
+		}
+		folded = fold(&list);
+		fprintf(out, "%s\n      on:   %s\n", cause, folded ? folded : "?");
+		free(folded);
+		string_list_free(&list);
+	}
+	json_decref(seen);
+	return 0;
+}
+
+static void print_capacity(const json_t *report, FILE *out)
+{
+	const json_t *capacity = json_object_get(report, "capacity"), *entry;
+	size_t i;
+
+	if (json_array_size(json_object_get(capacity, "aliases")) == 0)
+		return;
+	fprintf(out, "\nCapacity (counted in GPUs; CPU and memory are not looked at)\n");
+	json_array_foreach(json_object_get(capacity, "aliases"), i, entry) fprintf(
+	    out, "  alias %s: %lld in all: %lld ready, %lld in use, %lld pending, %lld blocked\n",
+	    text_of(entry, "alias"), number_of(entry, "total"), number_of(entry, "ready"),
+	    number_of(entry, "in_use"), number_of(entry, "pending"), number_of(entry, "blocked"));
+	json_array_foreach(json_object_get(capacity, "flavors"), i, entry) fprintf(
+	    out, "  flavor %s: fits %lld times now, %lld times when all that is pending is ready\n",
+	    text_of(entry, "flavor"), number_of(entry, "fits_now"),
+	    number_of(entry, "fits_when_ready"));
+}
+
+/* The hosts of every paragraph of RANK, folded; NULL when there are none. */
+static char *hosts_of_rank(const struct paragraphs *list, enum rank rank)
+{
+	struct string_list all = {0};
+	char *folded = NULL;
+
+	for (size_t i = 0; i < list->count; i++) {
+		for (size_t k = 0; list->items[i].rank == rank && k < list->items[i].hosts.count;
+		     k++) {
+			if (string_list_append(&all, list->items[i].hosts.items[k]) < 0)
+				break;
+		}
+	}
+	if (all.count)
+		folded = fold(&all);
+	string_list_free(&all);
+	return folded;
+}
+
+static void print_next(const struct paragraphs *list, const json_t *report, const char *path,
+                       FILE *out)
+{
+	bool declared =
+	    json_array_size(json_object_get(json_object_get(report, "capacity"), "aliases")) > 0;
+	char *blocked = hosts_of_rank(list, RANK_BLOCKED),
+	     *unknown = hosts_of_rank(list, RANK_UNKNOWN);
+	char *pending = hosts_of_rank(list, RANK_PENDING);
+
+	path = path ? path : "INVENTORY";
+	if (blocked || unknown || pending)
+		fprintf(out, "\nNext\n");
+	if (pending && declared)
+		fprintf(out,
+		        "  gpufleet plan %s --limit '%s'    shows what apply would change; then "
+		        "apply\n",
+		        path, pending);
+	else if (pending)
+		fprintf(out,
+		        "  gpufleet scan %s    prints a `gpus` block: paste it into the inventory, "
+		        "then plan and "
+		        "apply\n",
+		        path);
+	if (unknown)
+		fprintf(out,
+		        "  gpufleet scan %s --limit '%s'    says why they could not be judged\n",
+		        path, unknown);
+	if (blocked)
+		fprintf(out, "  gpufleet scan %s --limit '%s'    once the fixes above are made\n",
+		        path, blocked);
+	free(blocked);
+	free(unknown);
+	free(pending);
+}
+
+int report_text(const json_t *report, const char *inventory_path, FILE *out, bool color,
+                struct gf_err *err)
+{
+	const json_t *hosts = json_object_get(report, "hosts"), *host;
+	struct paragraphs list = {0};
+	int rc = 0;
+	size_t i;
+
+	list.items = calloc(json_array_size(hosts) + 1, sizeof(*list.items));
+	if (!list.items)
+		return gf_err_set(err, GF_E_MEMORY, "out of memory");
+	json_array_foreach(hosts, i, host)
+	{
+		if (paragraph_add(&list, host) < 0)
+			rc = gf_err_set(err, GF_E_MEMORY, "out of memory");
+	}
+	if (rc == 0) {
+		qsort(list.items, list.count, sizeof(*list.items), by_loss);
+		print_totals(report, out);
+		for (i = 0; i < list.count; i++)
+			print_paragraph(&list.items[i], out, color);
+		print_warnings(report, out);
+		print_capacity(report, out);
+		print_next(&list, report, inventory_path, out);
+		if (fflush(out) == EOF || ferror(out))
+			rc = gf_err_errno(err, GF_E_IO, "cannot write the report");
+	}
+	for (i = 0; i < list.count; i++) {
+		free(list.items[i].key);
+		string_list_free(&list.items[i].hosts);
+	}
+	free(list.items);
+	return rc;
+}
