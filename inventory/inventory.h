@@ -44,11 +44,11 @@ struct inventory_gpu_list {
 
 struct inventory_host {
 	char *name;
-	char *address; /* what to connect to: `address`, else the name */
-	uint16_t port;
-	char *user;
+	char *address;       /* what to connect to: `address`, else the name */
+	uint16_t port;       /* 0: not given (~/.ssh/config, else 22) */
+	char *user;          /* NULL: not given (~/.ssh/config, else the local user) */
 	char *identity_file; /* `~` expanded; NULL: agent and defaults */
-	char *known_hosts;   /* `~` expanded */
+	char *known_hosts;   /* `~` expanded; NULL: not given (~/.ssh/known_hosts) */
 	char *host_key;      /* "SHA256:…" or NULL */
 	char *jump;          /* or NULL */
 	char *domain;        /* or NULL */

@@ -230,6 +230,7 @@ static const struct field settings_fields[] = {
      .elsewhere = "hosts are listed by groups: write it in groups.NAME"},
 };
 const struct field_set settings_set = SET(settings_fields);
+_Static_assert(COUNT(settings_fields) == SETTING_ROLE + 2, "role is the last row but one");
 
 static int text_copy_to(char **to, const char *from)
 {

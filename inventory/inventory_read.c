@@ -341,8 +341,7 @@ static int group_role(struct build *build, size_t host, size_t g)
 	struct json_path key = {.parent = &at, .key = "role"};
 	return field_error(
 	    &build->reader, &key, JSON_KEY,
-	    "host \"%s\" is in groups \"%s\" and \"%s\", which disagree about \"role\" "
-	    "(without one it is \"compute\")",
+	    "host \"%s\" is in groups \"%s\" and \"%s\", which disagree about \"role\"",
 	    build->inventory->hosts[host].name, other->name, layer->name);
 }
 
@@ -357,7 +356,8 @@ static int groups_apply(struct build *build, json_t *own_index)
 			if (string_list_append(&build->inventory->hosts[host].groups,
 			                       group->layer.name) < 0)
 				return field_no_memory(&build->reader);
-			if (group_role(build, host, g) < 0)
+			if (group->layer.given & 1u << SETTING_ROLE &&
+			    group_role(build, host, g) < 0)
 				return -1;
 			for (size_t row = 0; row < SETTING_COUNT; row++)
 				if (group->layer.given & 1u << row &&
