@@ -1,0 +1,79 @@
+/* ssh_keys.c: see ssh_keys.h. */
+#include "controller/ssh/ssh_keys.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Asked for a passphrase: without this, OpenSSL would prompt on the terminal and stop the loop. */
+static int passphrase_cb(const char *prompt, char *buffer, size_t size, int echo, int verify,
+                         void *userdata)
+{
+	(void)prompt;
+	(void)buffer;
+	(void)size;
+	(void)echo;
+	(void)verify;
+	*(bool *)userdata = true;
+	return -1;
+}
+
+static void load(struct ssh_identity *identity)
+{
+	char public_path[4096];
+	bool encrypted = false;
+	const char *path = identity->path;
+	if (access(path, F_OK) != 0) {
+		identity->missing = true;
+		gf_err_set(&identity->err, GF_E_AUTH, "there is no identity file %s", path);
+	} else if (access(path, R_OK) != 0) {
+		gf_err_errno(&identity->err, GF_E_AUTH, "cannot read the identity file %s", path);
+	} else if (ssh_pki_import_privkey_file(path, NULL, passphrase_cb, &encrypted,
+	                                       &identity->private_key) == SSH_OK) {
+		if (ssh_pki_export_privkey_to_pubkey(identity->private_key,
+		                                     &identity->public_key) == SSH_OK)
+			return;
+		ssh_key_free(identity->private_key);
+		identity->private_key = NULL;
+		gf_err_set(&identity->err, GF_E_AUTH, "%s holds no usable key", path);
+	} else if (encrypted) {
+		gf_err_set(&identity->err, GF_E_AUTH,
+		           "the key %s has a passphrase: add it to an ssh-agent first (ssh-add %s)",
+		           path, path);
+	} else {
+		gf_err_set(&identity->err, GF_E_AUTH, "%s is not a private key that can be read",
+		           path);
+	}
+	snprintf(public_path, sizeof(public_path), "%s.pub", path);
+	if (ssh_pki_import_pubkey_file(public_path, &identity->public_key) != SSH_OK)
+		identity->public_key = NULL;
+}
+
+const struct ssh_identity *ssh_keys_get(struct ssh_keys *keys, const char *path)
+{
+	for (struct ssh_identity *known = keys->identities; known; known = known->next)
+		if (strcmp(known->path, path) == 0)
+			return known;
+	struct ssh_identity *identity = calloc(1, sizeof(*identity));
+	if (!identity || !(identity->path = strdup(path))) {
+		free(identity);
+		return NULL;
+	}
+	load(identity);
+	identity->next = keys->identities;
+	keys->identities = identity;
+	return identity;
+}
+
+void ssh_keys_free(struct ssh_keys *keys)
+{
+	while (keys->identities) {
+		struct ssh_identity *identity = keys->identities;
+		keys->identities = identity->next;
+		ssh_key_free(identity->private_key);
+		ssh_key_free(identity->public_key);
+		free(identity->path);
+		free(identity);
+	}
+}

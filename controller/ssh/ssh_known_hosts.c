@@ -1,0 +1,459 @@
+/* ssh_known_hosts.c: see ssh_known_hosts.h. The file's text is kept and cut up in place; lines
+ * point into it. Two indexes: by key (every line) and by plain name. Lines with wildcards and
+ * hashed names are lists, walked only when a host is not simply known.
+ */
+#include "controller/ssh/ssh_known_hosts.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "controller/ssh/ssh_hmac.h"
+
+#define FILE_MAX ((size_t)256 << 20)
+#define BUCKETS  4096
+
+enum marker { MARKER_NONE, MARKER_REVOKED, MARKER_AUTHORITY };
+enum naming { NAMING_PLAIN, NAMING_PATTERN, NAMING_HASHED };
+
+struct line {
+	unsigned number;
+	enum marker marker;
+	enum naming naming;
+	char *names; /* plain: comma list; hashed: unused */
+	uint8_t salt[SSH_HMAC_SIZE], hash[SSH_HMAC_SIZE];
+	const char *type, *key;
+	size_t next_key; /* index + 1 in the chain of the same bucket */
+};
+
+struct name_node {
+	const char *name; /* ends at a comma or NUL */
+	size_t length, line, next;
+};
+
+struct ssh_known_hosts {
+	char *path;
+	char **texts; /* what the lines point into */
+	size_t text_count;
+	struct line *lines;
+	size_t line_count, line_room;
+	struct name_node *nodes;
+	size_t node_count, node_room;
+	size_t by_key[BUCKETS], by_name[BUCKETS]; /* index + 1; 0: empty */
+	unsigned last_number;
+	bool ends_open; /* the file does not end with a newline */
+};
+
+static size_t bucket_of(const char *text, size_t size)
+{
+	uint32_t hash = 2166136261u;
+	for (size_t i = 0; i < size; i++)
+		hash = (hash ^ (uint8_t)text[i]) * 16777619u;
+	return hash % BUCKETS;
+}
+
+static int base64_value(char c)
+{
+	static const char set[] =
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	const char *found = c ? strchr(set, c) : NULL;
+	return found ? (int)(found - set) : -1;
+}
+
+/* 28 characters of base64 are 20 bytes. */
+static bool base64_decode20(const char *text, size_t size, uint8_t out[SSH_HMAC_SIZE])
+{
+	if (size != 28 || text[27] != '=')
+		return false;
+	uint8_t bytes[21];
+	for (size_t i = 0; i < 7; i++) {
+		uint32_t group = 0;
+		for (size_t j = 0; j < 4; j++) {
+			int value = i == 6 && j == 3 ? 0 : base64_value(text[4 * i + j]);
+			if (value < 0)
+				return false;
+			group = group << 6 | (uint32_t)value;
+		}
+		bytes[3 * i] = (uint8_t)(group >> 16);
+		bytes[3 * i + 1] = (uint8_t)(group >> 8);
+		bytes[3 * i + 2] = (uint8_t)group;
+	}
+	memcpy(out, bytes, SSH_HMAC_SIZE);
+	return true;
+}
+
+static void *grow(void *items, size_t count, size_t *room, size_t size)
+{
+	if (count < *room)
+		return items;
+	size_t wanted = *room ? *room * 2 : 64;
+	void *grown = realloc(items, wanted * size);
+	if (grown)
+		*room = wanted;
+	return grown;
+}
+
+static int index_names(struct ssh_known_hosts *table, size_t line)
+{
+	char *name = table->lines[line].names;
+	for (char *at = name;; name = at + 1) {
+		at = name + strcspn(name, ",");
+		void *grown =
+		    grow(table->nodes, table->node_count, &table->node_room, sizeof(*table->nodes));
+		if (!grown)
+			return -1;
+		table->nodes = grown;
+		size_t length = (size_t)(at - name), bucket = bucket_of(name, length);
+		table->nodes[table->node_count] =
+		    (struct name_node){name, length, line, table->by_name[bucket]};
+		table->by_name[bucket] = ++table->node_count;
+		if (*at == '\0')
+			return 0;
+	}
+}
+
+/* The next word of *at, cut off in place; NULL when there is none. */
+static char *next_word(char **at)
+{
+	char *word = *at + strspn(*at, " \t");
+	if (*word == '\0')
+		return NULL;
+	char *end = word + strcspn(word, " \t");
+	*at = *end ? end + 1 : end;
+	*end = '\0';
+	return word;
+}
+
+static bool parse_names(struct line *line, char *names)
+{
+	line->names = names;
+	if (names[0] == '|') {
+		if (strncmp(names, "|1|", 3) != 0)
+			return false;
+		char *hash = strchr(names + 3, '|');
+		line->naming = NAMING_HASHED;
+		return hash && base64_decode20(names + 3, (size_t)(hash - names - 3), line->salt) &&
+		       base64_decode20(hash + 1, strlen(hash + 1), line->hash);
+	}
+	for (char *c = names; *c; c++)
+		*c = (char)tolower((unsigned char)*c);
+	line->naming = strpbrk(names, "*?!") ? NAMING_PATTERN : NAMING_PLAIN;
+	return true;
+}
+
+/* Adds the line TEXT (cut up in place). A line that is not one is skipped. -1: out of memory. */
+static int add_line(struct ssh_known_hosts *table, char *text, unsigned number)
+{
+	struct line line = {.number = number};
+	char *at = text, *word = next_word(&at);
+	if (!word || word[0] == '#')
+		return 0;
+	if (word[0] == '@') {
+		if (strcmp(word, "@revoked") == 0)
+			line.marker = MARKER_REVOKED;
+		else if (strcmp(word, "@cert-authority") == 0)
+			line.marker = MARKER_AUTHORITY;
+		else
+			return 0;
+		word = next_word(&at);
+	}
+	if (!word || !parse_names(&line, word))
+		return 0;
+	line.type = next_word(&at);
+	line.key = next_word(&at);
+	if (!line.type || !line.key)
+		return 0;
+	void *grown = grow(table->lines, table->line_count, &table->line_room, sizeof(line));
+	if (!grown)
+		return -1;
+	table->lines = grown;
+	size_t bucket = bucket_of(line.key, strlen(line.key));
+	line.next_key = table->by_key[bucket];
+	table->lines[table->line_count] = line;
+	table->by_key[bucket] = ++table->line_count;
+	return line.naming == NAMING_PLAIN ? index_names(table, table->line_count - 1) : 0;
+}
+
+static int keep_text(struct ssh_known_hosts *table, char *text)
+{
+	char **texts = realloc(table->texts, (table->text_count + 1) * sizeof(*texts));
+	if (!texts)
+		return -1;
+	table->texts = texts;
+	texts[table->text_count++] = text;
+	return 0;
+}
+
+struct ssh_known_hosts *ssh_known_hosts_parse(const char *path, const char *text, size_t size,
+                                              struct gf_err *err)
+{
+	struct ssh_known_hosts *table = calloc(1, sizeof(*table));
+	char *copy = malloc(size + 1);
+	if (!table || !copy || !(table->path = strdup(path)) || keep_text(table, copy) != 0) {
+		free(copy);
+		goto err_memory;
+	}
+	if (size)
+		memcpy(copy, text, size);
+	copy[size] = '\0';
+	table->ends_open = size > 0 && copy[size - 1] != '\n';
+	for (char *at = copy, *end = copy + size; at < end;) {
+		char *newline = memchr(at, '\n', (size_t)(end - at));
+		char *stop = newline ? newline : end;
+		*stop = '\0';
+		if (stop > at && stop[-1] == '\r')
+			stop[-1] = '\0';
+		if (add_line(table, at, ++table->last_number) != 0)
+			goto err_memory;
+		at = stop + 1;
+	}
+	return table;
+err_memory:
+	ssh_known_hosts_free(table);
+	gf_err_set(err, GF_E_MEMORY, "out of memory while reading %s", path);
+	return NULL;
+}
+
+struct ssh_known_hosts *ssh_known_hosts_read(const char *path, struct gf_err *err)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
+		return ssh_known_hosts_parse(path, "", 0, err);
+	struct stat info;
+	if (fd < 0 || fstat(fd, &info) != 0) {
+		gf_err_errno(err, GF_E_HOST_KEY, "cannot read the known_hosts file %s", path);
+		if (fd >= 0)
+			close(fd);
+		return NULL;
+	}
+	struct ssh_known_hosts *table = NULL;
+	size_t size = S_ISREG(info.st_mode) ? (size_t)info.st_size : 0, used = 0;
+	char *text = size <= FILE_MAX ? malloc(size + 1) : NULL;
+	if (!text) {
+		gf_err_set(err, GF_E_HOST_KEY, "the known_hosts file %s is too large", path);
+	} else {
+		ssize_t got = 0;
+		while (used < size && (got = read(fd, text + used, size - used)) > 0)
+			used += (size_t)got;
+		if (got < 0)
+			gf_err_errno(err, GF_E_HOST_KEY, "cannot read the known_hosts file %s",
+			             path);
+		else
+			table = ssh_known_hosts_parse(path, text, used, err);
+	}
+	free(text);
+	close(fd);
+	return table;
+}
+
+void ssh_known_hosts_free(struct ssh_known_hosts *table)
+{
+	if (!table)
+		return;
+	for (size_t i = 0; i < table->text_count; i++)
+		free(table->texts[i]);
+	free(table->texts);
+	free(table->lines);
+	free(table->nodes);
+	free(table->path);
+	free(table);
+}
+
+const char *ssh_known_hosts_path(const struct ssh_known_hosts *table)
+{
+	return table->path;
+}
+
+void ssh_known_hosts_name(const char *host, unsigned port, char *name, size_t size)
+{
+	if (port == 22)
+		snprintf(name, size, "%s", host);
+	else
+		snprintf(name, size, "[%s]:%u", host, port);
+	for (char *c = name; *c; c++)
+		*c = (char)tolower((unsigned char)*c);
+}
+
+/* Does PATTERN (with * and ?) match all of NAME? Iterative, so that no pattern can take it far. */
+static bool pattern_matches(const char *pattern, size_t size, const char *name)
+{
+	size_t at = 0, star = SIZE_MAX;
+	const char *mark = name;
+	while (*name) {
+		if (at < size && pattern[at] == '*') {
+			star = at++;
+			mark = name;
+		} else if (at < size && (pattern[at] == '?' || pattern[at] == *name)) {
+			at++;
+			name++;
+		} else if (star != SIZE_MAX) {
+			at = star + 1;
+			name = ++mark;
+		} else {
+			return false;
+		}
+	}
+	while (at < size && pattern[at] == '*')
+		at++;
+	return at == size;
+}
+
+/* A comma list matches when one of its patterns does and no negated one does. */
+static bool list_matches(const char *list, const char *name)
+{
+	bool found = false;
+	for (const char *at = list;; at++) {
+		size_t size = strcspn(at, ",");
+		bool negated = size > 0 && at[0] == '!';
+		if (pattern_matches(at + negated, size - negated, name)) {
+			if (negated)
+				return false;
+			found = true;
+		}
+		at += size;
+		if (*at == '\0')
+			return found;
+	}
+}
+
+static bool line_names(const struct line *line, const char *const *names, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (line->naming != NAMING_HASHED) {
+			if (list_matches(line->names, names[i]))
+				return true;
+			continue;
+		}
+		uint8_t hash[SSH_HMAC_SIZE];
+		ssh_hmac_sha1(line->salt, names[i], strlen(names[i]), hash);
+		if (memcmp(hash, line->hash, sizeof(hash)) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void types_add(const char *types[SSH_KNOWN_HOSTS_TYPES], const char *type)
+{
+	for (size_t i = 0; i < SSH_KNOWN_HOSTS_TYPES - 1; i++) {
+		if (types[i] && strcmp(types[i], type) == 0)
+			return;
+		if (!types[i]) {
+			types[i] = type;
+			return;
+		}
+	}
+}
+
+/* A line that names the host, but does not have its key. */
+static void note_line(const struct line *line, const char *type,
+                      struct ssh_known_hosts_match *match)
+{
+	if (line->marker == MARKER_AUTHORITY) {
+		if (match->result == KNOWN_HOSTS_UNKNOWN) {
+			match->result = KNOWN_HOSTS_AUTHORITY;
+			match->line = line->number;
+		}
+	} else if (line->marker == MARKER_NONE && match->result != KNOWN_HOSTS_CHANGED) {
+		bool changed = strcmp(line->type, type) == 0;
+		match->result = changed ? KNOWN_HOSTS_CHANGED : KNOWN_HOSTS_OTHER;
+		match->line = line->number;
+		if (!changed)
+			types_add(match->types, line->type);
+	}
+}
+
+void ssh_known_hosts_check(const struct ssh_known_hosts *table, const char *const *names,
+                           size_t count, const char *type, const char *key,
+                           struct ssh_known_hosts_match *match)
+{
+	*match = (struct ssh_known_hosts_match){.result = KNOWN_HOSTS_UNKNOWN};
+	for (size_t i = table->by_key[bucket_of(key, strlen(key))]; i;
+	     i = table->lines[i - 1].next_key) {
+		const struct line *line = &table->lines[i - 1];
+		if (line->marker == MARKER_AUTHORITY || strcmp(line->key, key) != 0 ||
+		    strcmp(line->type, type) != 0 || !line_names(line, names, count))
+			continue;
+		match->line = line->number;
+		match->result =
+		    line->marker == MARKER_REVOKED ? KNOWN_HOSTS_REVOKED : KNOWN_HOSTS_MATCH;
+		if (match->result == KNOWN_HOSTS_REVOKED)
+			return;
+	}
+	if (match->result == KNOWN_HOSTS_MATCH)
+		return;
+	for (size_t i = 0; i < table->line_count; i++)
+		if (line_names(&table->lines[i], names, count))
+			note_line(&table->lines[i], type, match);
+}
+
+void ssh_known_hosts_types(const struct ssh_known_hosts *table, const char *const *names,
+                           size_t count, const char *types[SSH_KNOWN_HOSTS_TYPES])
+{
+	for (size_t i = 0; i < SSH_KNOWN_HOSTS_TYPES; i++)
+		types[i] = NULL;
+	for (size_t i = 0; i < count; i++) {
+		size_t length = strlen(names[i]);
+		for (size_t at = table->by_name[bucket_of(names[i], length)]; at;
+		     at = table->nodes[at - 1].next) {
+			const struct name_node *node = &table->nodes[at - 1];
+			if (node->length == length && memcmp(node->name, names[i], length) == 0 &&
+			    table->lines[node->line].marker == MARKER_NONE)
+				types_add(types, table->lines[node->line].type);
+		}
+	}
+}
+
+/* ~/.ssh is made when it is missing, as ssh does; what is above it is not. */
+static int append_text(const struct ssh_known_hosts *table, const char *text, struct gf_err *err)
+{
+	int flags = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC;
+	int fd = open(table->path, flags, 0600);
+	if (fd < 0 && errno == ENOENT) {
+		char folder[4096];
+		snprintf(folder, sizeof(folder), "%s", table->path);
+		char *slash = strrchr(folder, '/');
+		if (slash && slash != folder) {
+			*slash = '\0';
+			if (mkdir(folder, 0700) == 0)
+				fd = open(table->path, flags, 0600);
+		}
+	}
+	if (fd < 0)
+		return gf_err_errno(err, GF_E_HOST_KEY, "cannot record the host key in %s",
+		                    table->path);
+	size_t size = strlen(text);
+	ssize_t written = write(fd, text, size);
+	int result =
+	    written == (ssize_t)size
+	        ? 0
+	        : gf_err_errno(err, GF_E_HOST_KEY, "cannot record the host key in %s", table->path);
+	close(fd);
+	return result;
+}
+
+int ssh_known_hosts_add(struct ssh_known_hosts *table, const char *name, const char *type,
+                        const char *key, struct gf_err *err)
+{
+	char *text = NULL;
+	if (asprintf(&text, "%s%s %s %s\n", table->ends_open ? "\n" : "", name, type, key) < 0)
+		return gf_err_set(err, GF_E_MEMORY, "out of memory");
+	if (append_text(table, text, err) != 0) {
+		free(text);
+		return -1;
+	}
+	table->ends_open = false;
+	char *line = text + (text[0] == '\n');
+	line[strcspn(line, "\n")] = '\0';
+	if (keep_text(table, text) != 0) {
+		free(text);
+		return gf_err_set(err, GF_E_MEMORY, "out of memory");
+	}
+	if (add_line(table, line, ++table->last_number) != 0)
+		return gf_err_set(err, GF_E_MEMORY, "out of memory");
+	return 0;
+}

@@ -1,0 +1,351 @@
+/* ssh_link.c: the machine of ssh_link.h.
+ *
+ * The happy path: open queues a tick; each tick pumps libssh, steps the state, and repeats until
+ * nothing moves; the poll mask is computed last. Possible failure modes: a deadline passes
+ * (timer_cb), the socket ends (a step sees it), the owner closes the link inside a callback (then
+ * it is torn down when the tick unwinds, never under libssh's feet).
+ */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "controller/ssh/ssh_link.h"
+
+#define PASSES_MAX 64 /* in one tick; a link that could go on yields to the others */
+
+enum deadline { DEADLINE_NONE, DEADLINE_CONNECT, DEADLINE_DIAL, DEADLINE_AUTH, DEADLINE_COMMAND };
+
+static enum link_step wait_step(struct ssh_link *link);
+static enum link_step idle_step(struct ssh_link *link);
+
+#define NEXT(state) (1u << LINK_##state)
+
+static const struct {
+	const char *name;
+	unsigned allowed; /* the states that may follow; FAILED always may */
+	enum deadline deadline;
+	enum link_step (*step)(struct ssh_link *link);
+} states[LINK_STATES] = {
+    [LINK_NEW] = {"new", NEXT(RESOLVING) | NEXT(CONNECTING), DEADLINE_CONNECT, dial_start_step},
+    [LINK_RESOLVING] = {"resolving", NEXT(CONNECTING), DEADLINE_CONNECT, wait_step},
+    [LINK_CONNECTING] = {"connecting", NEXT(HANDSHAKE) | NEXT(BACKOFF) | NEXT(CONNECTING),
+                         DEADLINE_DIAL, dial_connect_step},
+    [LINK_BACKOFF] = {"waiting to connect again", NEXT(CONNECTING), DEADLINE_DIAL, wait_step},
+    [LINK_HANDSHAKE] = {"key exchange", NEXT(AUTH) | NEXT(BACKOFF) | NEXT(CONNECTING),
+                        DEADLINE_CONNECT, handshake_step},
+    [LINK_AUTH] = {"authentication", NEXT(AGENT) | NEXT(IDLE), DEADLINE_AUTH, login_step},
+    [LINK_AGENT] = {"waiting for the ssh-agent", NEXT(AUTH), DEADLINE_AUTH, wait_step},
+    [LINK_IDLE] = {"idle", NEXT(OPENING), DEADLINE_NONE, idle_step},
+    [LINK_OPENING] = {"opening a channel", NEXT(REQUESTING), DEADLINE_AUTH, command_open_step},
+    [LINK_REQUESTING] = {"starting the command", NEXT(RUNNING), DEADLINE_AUTH,
+                         command_request_step},
+    [LINK_RUNNING] = {"running the command", NEXT(IDLE), DEADLINE_COMMAND, command_run_step},
+    [LINK_FAILED] = {"failed", 0, DEADLINE_NONE, wait_step},
+};
+
+const char *link_state_name(enum link_state state)
+{
+	return states[state].name;
+}
+
+static enum link_step wait_step(struct ssh_link *link)
+{
+	(void)link;
+	return STEP_WAIT;
+}
+
+static enum link_step idle_step(struct ssh_link *link)
+{
+	if (ssh_is_connected(link->session))
+		return STEP_WAIT;
+	return link_fail(link, GF_E_LOST, "the connection to %s was closed by the host",
+	                 link->host->name);
+}
+
+static void timer_cb(uv_timer_t *timer)
+{
+	struct ssh_link *link = timer->data;
+	switch (states[link->state].deadline) {
+	case DEADLINE_NONE:
+		return;
+	case DEADLINE_DIAL:
+		dial_timeout(link);
+		break;
+	case DEADLINE_COMMAND: {
+		uint64_t left = command_deadline(link);
+		if (left) {
+			uv_timer_start(timer, timer_cb, left, 0);
+			return;
+		}
+		link_fail(link, GF_E_TIMEOUT,
+		          "%s: the command did not end in time; it may still run there (a longer "
+		          "--timeout waits longer)",
+		          link->host->name);
+		break;
+	}
+	case DEADLINE_CONNECT:
+	case DEADLINE_AUTH:
+		link_fail(link, GF_E_TIMEOUT, "%s (%s port %u) did not answer in time: %s",
+		          link->host->name, link->numeric[0] ? link->numeric : link->host->address,
+		          link->host->port, states[link->state].name);
+		break;
+	}
+	link_tick(link);
+}
+
+static uint64_t deadline_ms(struct ssh_link *link)
+{
+	const struct ssh_options *options = &link->opener->options;
+	switch (states[link->state].deadline) {
+	case DEADLINE_NONE:
+		return 0;
+	case DEADLINE_CONNECT:
+		return options->connect_timeout_ms;
+	case DEADLINE_DIAL:
+		return dial_deadline(link);
+	case DEADLINE_AUTH:
+		return options->auth_timeout_ms;
+	case DEADLINE_COMMAND:
+		return command_deadline(link);
+	}
+	return 0;
+}
+
+enum link_step link_move(struct ssh_link *link, enum link_state state)
+{
+	assert(state == LINK_FAILED || (states[link->state].allowed & (1u << state)));
+	/* Between AUTH and AGENT one deadline goes on: a slow agent must not renew it. */
+	bool same = states[link->state].deadline == DEADLINE_AUTH && state <= LINK_AGENT &&
+	            link->state >= LINK_AUTH;
+	link->state = state;
+	if (same)
+		return STEP_MORE;
+	uint64_t deadline = deadline_ms(link);
+	if (deadline)
+		uv_timer_start(&link->timer, timer_cb, deadline, 0);
+	else
+		uv_timer_stop(&link->timer);
+	return STEP_MORE;
+}
+
+enum link_step link_fail_with(struct ssh_link *link, const struct gf_err *err)
+{
+	if (link->state == LINK_FAILED)
+		return STEP_WAIT;
+	link->err = *err;
+	link_move(link, LINK_FAILED);
+	return STEP_WAIT;
+}
+
+enum link_step link_fail(struct ssh_link *link, enum gf_code code, const char *format, ...)
+{
+	struct gf_err err = {.code = code};
+	va_list args;
+	va_start(args, format);
+	vsnprintf(err.msg, sizeof(err.msg), format, args);
+	va_end(args);
+	return link_fail_with(link, &err);
+}
+
+/* In the order that libssh needs: poll stopped, channel, session off its event, disconnect, free,
+ * dup. */
+static void drop_connection(struct ssh_link *link)
+{
+	uv_timer_stop(&link->timer);
+	if (link->socket)
+		uv_poll_stop(&link->socket->poll);
+	command_drop(link);
+	login_forget(link);
+	handshake_drop_session(link);
+	dial_drop_socket(link);
+	dial_forget(link);
+}
+
+void link_release(struct ssh_link *link)
+{
+	if (--link->holds > 0)
+		return;
+	free(link->command);
+	free(link->out);
+	free(link);
+}
+
+static void timer_closed_cb(uv_handle_t *handle)
+{
+	link_release(handle->data);
+}
+
+static void unwake(struct ssh_link *link)
+{
+	struct ssh_opener *opener = link->opener;
+	struct ssh_link *before = NULL;
+	if (!link->waking)
+		return;
+	for (struct ssh_link *at = opener->waking; at != link; at = at->next_waking)
+		before = at;
+	if (before)
+		before->next_waking = link->next_waking;
+	else
+		opener->waking = link->next_waking;
+	if (opener->waking_last == link)
+		opener->waking_last = before;
+	opener->waking_count--;
+	link->waking = false;
+}
+
+static void tear_down(struct ssh_link *link)
+{
+	struct ssh_opener *opener = link->opener;
+	drop_connection(link);
+	unwake(link);
+	if (link->next)
+		link->next->prev = link->prev;
+	if (link->prev)
+		link->prev->next = link->next;
+	else
+		opener->links = link->next;
+	uv_close((uv_handle_t *)&link->timer, timer_closed_cb);
+}
+
+static void ssh_link_close(struct link *base)
+{
+	struct ssh_link *link = (struct ssh_link *)base;
+	if (link->closing)
+		return;
+	link->closing = true;
+	if (!link->ticking)
+		tear_down(link);
+}
+
+static void poll_cb(uv_poll_t *poll, int status, int events)
+{
+	(void)status; /* an error shows when libssh reads */
+	(void)events;
+	struct ssh_socket *sock = poll->data;
+	if (sock->link)
+		link_tick(sock->link);
+}
+
+/* Last of all in a tick: what libssh waits for now. */
+static void update_mask(struct ssh_link *link)
+{
+	struct ssh_socket *sock = link->socket;
+	if (!sock)
+		return;
+	int mask = UV_READABLE;
+	if (link->state == LINK_CONNECTING)
+		mask = UV_WRITABLE;
+	else if (link->session && ((ssh_get_poll_flags(link->session) & SSH_WRITE_PENDING) ||
+	                           (ssh_get_status(link->session) & SSH_WRITE_PENDING)))
+		mask |= UV_WRITABLE;
+	if (mask != sock->mask) {
+		sock->mask = mask;
+		uv_poll_start(&sock->poll, mask, poll_cb);
+	}
+}
+
+void link_tick(struct ssh_link *link)
+{
+	if (link->ticking || link->closing) {
+		link_wake(link);
+		return;
+	}
+	link->ticking = true;
+	unsigned pass = 0;
+	for (; pass < PASSES_MAX && !link->closing && link->state != LINK_FAILED; pass++) {
+		link->opener->ticks++;
+		if (link->event)
+			ssh_event_dopoll(link->event, 0);
+		if (states[link->state].step(link) == STEP_WAIT)
+			break;
+	}
+	if (link->state == LINK_FAILED && !link->reported && !link->closing) {
+		link->reported = true;
+		drop_connection(link);
+		link->base.events->failed(link->base.ctx, &link->base, &link->err);
+	}
+	link->ticking = false;
+	if (link->closing)
+		tear_down(link);
+	else if (link->state != LINK_FAILED) {
+		if (pass == PASSES_MAX)
+			link_wake(link);
+		update_mask(link);
+	}
+}
+
+static void idle_cb(uv_idle_t *idle)
+{
+	struct ssh_opener *opener = idle->data;
+	/* Links that wake again meanwhile wait for the next turn. */
+	for (size_t left = opener->waking_count; left > 0 && opener->waking; left--) {
+		struct ssh_link *link = opener->waking;
+		unwake(link);
+		link_tick(link);
+	}
+	if (!opener->waking)
+		uv_idle_stop(idle);
+}
+
+void link_wake(struct ssh_link *link)
+{
+	struct ssh_opener *opener = link->opener;
+	if (link->waking || link->closing)
+		return;
+	link->waking = true;
+	link->next_waking = NULL;
+	if (opener->waking)
+		opener->waking_last->next_waking = link;
+	else
+		opener->waking = link;
+	opener->waking_last = link;
+	opener->waking_count++;
+	uv_idle_start(opener->idle, idle_cb);
+}
+
+static const struct link_ops ssh_link_ops = {
+    .exec = command_exec_start,
+    .write = command_write,
+    .write_eof = command_write_eof,
+    .close = ssh_link_close,
+};
+
+struct link *ssh_link_open(struct link_opener *base, const struct inventory_host *host,
+                           const struct link_events *events, void *ctx, struct gf_err *err)
+{
+	struct ssh_opener *opener = (struct ssh_opener *)base;
+	if (host->jump) {
+		gf_err_set(err, GF_E_INPUT,
+		           "%s is behind the jump host %s: jump hosts are not supported yet; run "
+		           "gpufleet where the host can be reached directly",
+		           host->name, host->jump);
+		return NULL;
+	}
+	if (!opener->idle) {
+		opener->idle = calloc(1, sizeof(*opener->idle));
+		if (opener->idle) {
+			uv_idle_init(opener->loop, opener->idle);
+			opener->idle->data = opener;
+		}
+	}
+	struct ssh_link *link = opener->idle ? calloc(1, sizeof(*link)) : NULL;
+	if (!link) {
+		gf_err_set(err, GF_E_MEMORY, "out of memory");
+		return NULL;
+	}
+	link->base = (struct link){&ssh_link_ops, events, ctx};
+	link->opener = opener;
+	link->host = host;
+	link->session_fd = -1;
+	link->login.agent_fd = -1;
+	link->exit_status = -1;
+	link->holds = 1;
+	uv_timer_init(opener->loop, &link->timer);
+	link->timer.data = link;
+	link->next = opener->links;
+	if (link->next)
+		link->next->prev = link;
+	opener->links = link;
+	link_wake(link);
+	return &link->base;
+}

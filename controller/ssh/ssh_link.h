@@ -1,0 +1,187 @@
+/* ssh_link.h: one link over SSH: its states and what the files of this folder share.
+ *
+ *   NEW → RESOLVING → CONNECTING → HANDSHAKE → AUTH ⇄ AGENT
+ *            ↑  BACKOFF ←──┴───────────┘         │
+ *            └─────┘                           IDLE → OPENING → REQUESTING → RUNNING → IDLE
+ *   any state → FAILED
+ *
+ * ssh_link.c is the machine: link_tick() is the only caller of a state's step. A step never blocks,
+ * moves the link on with link_move(), or ends it with link_fail(). ssh_dial.c, ssh_handshake.c,
+ * ssh_login.c and ssh_command.c hold the steps.
+ */
+#ifndef GPUFLEET_SSH_LINK_H
+#define GPUFLEET_SSH_LINK_H
+
+#include <libssh/callbacks.h>
+#include <libssh/libssh.h>
+#include <netdb.h>
+
+#include "controller/ssh/agent_client.h"
+#include "controller/ssh/ssh_keys.h"
+#include "controller/ssh/ssh_known_hosts.h"
+#include "controller/ssh/ssh_opener.h"
+
+enum link_state {
+	LINK_NEW,
+	LINK_RESOLVING,
+	LINK_CONNECTING,
+	LINK_BACKOFF,
+	LINK_HANDSHAKE,
+	LINK_AUTH,
+	LINK_AGENT,
+	LINK_IDLE,
+	LINK_OPENING,
+	LINK_REQUESTING,
+	LINK_RUNNING,
+	LINK_FAILED,
+	LINK_STATES,
+};
+
+struct ssh_opener;
+
+/* A socket's poll handle; lives until libuv has closed it. */
+struct ssh_socket {
+	uv_poll_t poll;
+	struct ssh_link *link; /* NULL once dropped */
+	int fd;                /* ours: a dup of what libssh has */
+	int mask;
+};
+
+/* What may prove who we are, in the order to try: a file's key, or a key that the agent holds. */
+struct ssh_candidate {
+	const struct ssh_identity *file;
+	size_t agent_key; /* index into the opener's; used when `file` is NULL */
+};
+
+struct ssh_login {
+	struct ssh_candidate *candidates;
+	size_t count, current;
+	bool listed;   /* candidates are known */
+	bool offered;  /* the server said that it would take the current one */
+	int agent_fd;  /* our end of the stand-in for the agent; -1 none */
+	int libssh_fd; /* the other end; 0 none */
+	ino_t libssh_inode;
+	struct agent_question *question;
+	uint8_t *signature; /* the agent's answer, to be handed to libssh */
+	size_t signature_size;
+};
+
+struct ssh_link {
+	struct link base;
+	struct ssh_opener *opener;
+	struct ssh_link *prev, *next; /* the opener's list */
+	struct ssh_link *next_waking;
+	const struct inventory_host *host;
+	enum link_state state;
+	bool ticking, waking, closing, reported;
+	unsigned holds; /* what libuv or the pool still has of this link */
+	struct gf_err err;
+	uv_timer_t timer;
+	uint64_t running_since, idle_since; /* of the command: uv_now */
+
+	struct addrinfo *addresses, *address;
+	uv_getaddrinfo_t *resolver;
+	unsigned attempt;
+	bool types_retried;
+	const char *types[SSH_KNOWN_HOSTS_TYPES]; /* to ask the host for first */
+	char numeric[64];                         /* the address in use */
+	struct ssh_socket *socket;
+	int session_fd; /* libssh's descriptor; -1: none, or not yet handed over */
+
+	ssh_session session;
+	ssh_event event;
+	struct ssh_login login;
+
+	ssh_channel channel;
+	struct ssh_channel_callbacks_struct callbacks; /* must live as long as the channel */
+	char *command;
+	int exit_status; /* -1: not known yet */
+	uint8_t *out;
+	size_t out_size, out_sent, out_room;
+	bool eof_wanted, eof_sent;
+};
+
+enum agent_list { AGENT_NONE, AGENT_UNKNOWN, AGENT_ASKING, AGENT_LISTED };
+
+struct ssh_agent_key {
+	uint8_t *answer; /* an identities answer with this key alone */
+	size_t answer_size;
+	ssh_key key;
+};
+
+struct ssh_opener {
+	struct link_opener base;
+	uv_loop_t *loop;
+	struct ssh_options options; /* defaults filled in */
+	char *ciphers;
+	struct ssh_keys keys;
+	struct ssh_known_hosts **tables;
+	size_t table_count;
+	enum agent_list agent_list;
+	struct agent_client agent;
+	struct gf_err agent_err; /* code GF_OK: none */
+	struct ssh_agent_key *agent_keys;
+	size_t agent_key_count;
+	struct ssh_link *links;                /* every link that was not closed */
+	struct ssh_link *waking, *waking_last; /* to be ticked at the next turn of the loop */
+	size_t waking_count;
+	uv_idle_t *idle; /* runs while `waking` is not empty; frees itself */
+	uint64_t ticks;  /* how often any link was stepped: for tests */
+};
+
+/* What a step did: WAIT for the socket, a timer or an answer; MORE: call again at once. */
+enum link_step { STEP_WAIT, STEP_MORE };
+
+/* ssh_link.c */
+struct link *ssh_link_open(struct link_opener *opener, const struct inventory_host *host,
+                           const struct link_events *events, void *ctx, struct gf_err *err);
+enum link_step link_move(struct ssh_link *link, enum link_state state);
+enum link_step link_fail(struct ssh_link *link, enum gf_code code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+enum link_step link_fail_with(struct ssh_link *link, const struct gf_err *err);
+void link_tick(struct ssh_link *link);
+void link_wake(struct ssh_link *link); /* tick at the next turn of the loop */
+void link_release(struct ssh_link *link);
+const char *link_state_name(enum link_state state);
+
+/* ssh_dial.c */
+enum link_step dial_start_step(struct ssh_link *link);
+enum link_step dial_connect_step(struct ssh_link *link);
+void dial_timeout(struct ssh_link *link); /* the deadline of an address or of the backoff */
+/* Retries from the first address after a pause, or fails with ERR when it was tried often enough.
+ */
+enum link_step dial_retry(struct ssh_link *link, const struct gf_err *err);
+/* Connects anew from the first address, at once. */
+enum link_step dial_again(struct ssh_link *link);
+uint64_t dial_deadline(const struct ssh_link *link);
+void dial_drop_socket(struct ssh_link *link);
+void dial_forget(struct ssh_link *link);
+
+/* ssh_handshake.c */
+enum link_step handshake_step(struct ssh_link *link);
+void handshake_drop_session(struct ssh_link *link);
+
+/* ssh_login.c */
+enum link_step login_step(struct ssh_link *link);
+/* What comes of an authentication step that ended in RC (SSH_AUTH_…). */
+enum link_step login_result(struct ssh_link *link, int rc);
+void login_forget(struct ssh_link *link);
+
+/* ssh_agent_login.c */
+enum link_step agent_login_step(struct ssh_link *link);
+void agent_login_reset(struct ssh_login *login);
+int agent_list_start(struct ssh_opener *opener, struct gf_err *err);
+
+/* ssh_command.c */
+enum link_step command_open_step(struct ssh_link *link);
+enum link_step command_request_step(struct ssh_link *link);
+enum link_step command_run_step(struct ssh_link *link);
+int command_exec_start(struct link *base, const char *command, struct gf_err *err);
+int command_write(struct link *base, const void *data, size_t size, struct gf_err *err);
+void command_write_eof(struct link *base);
+void command_drop(struct ssh_link *link);
+/* Milliseconds until the command has run or been silent for too long; 0: it has, or there is no
+ * limit. */
+uint64_t command_deadline(const struct ssh_link *link);
+
+#endif

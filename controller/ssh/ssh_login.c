@@ -1,0 +1,197 @@
+/* ssh_login.c: who we are, proven to the host: by key files, and by keys that an ssh-agent holds
+ * (ssh_agent_login.c). An identity file of the inventory is the only key that is tried, from the
+ * agent when the file is encrypted; without one, the agent's keys and then the usual files are.
+ */
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "controller/ssh/ssh_link.h"
+
+static const char *const usual_files[] = {"id_ed25519", "id_ecdsa", "id_rsa"};
+
+static int add_candidate(struct ssh_login *login, struct ssh_candidate candidate)
+{
+	struct ssh_candidate *grown =
+	    realloc(login->candidates, (login->count + 1) * sizeof(*grown));
+	if (!grown)
+		return -1;
+	login->candidates = grown;
+	grown[login->count++] = candidate;
+	return 0;
+}
+
+/* Is the agent's list needed, and not here yet? Then it is asked for. 1: wait, 0: go on, -1: *err.
+ */
+static int wait_for_agent(struct ssh_opener *opener, struct gf_err *err)
+{
+	if (opener->agent_list == AGENT_UNKNOWN && agent_list_start(opener, err) != 0)
+		return -1;
+	return opener->agent_list == AGENT_ASKING;
+}
+
+static int list_given(struct ssh_link *link, const char *path, struct gf_err *err)
+{
+	struct ssh_opener *opener = link->opener;
+	const struct ssh_identity *file = ssh_keys_get(&opener->keys, path);
+	if (!file)
+		return gf_err_set(err, GF_E_MEMORY, "out of memory");
+	if (file->private_key)
+		return add_candidate(&link->login, (struct ssh_candidate){.file = file});
+	if (!file->public_key) {
+		*err = file->err;
+		return -1;
+	}
+	int wait = wait_for_agent(opener, err);
+	if (wait)
+		return wait;
+	for (size_t i = 0; i < opener->agent_key_count; i++)
+		if (ssh_key_cmp(opener->agent_keys[i].key, file->public_key, SSH_KEY_CMP_PUBLIC) ==
+		    0)
+			return add_candidate(&link->login, (struct ssh_candidate){.agent_key = i});
+	*err = file->err;
+	return -1;
+}
+
+static int list_usual(struct ssh_link *link, struct gf_err *err)
+{
+	struct ssh_opener *opener = link->opener;
+	int wait = wait_for_agent(opener, err);
+	if (wait)
+		return wait;
+	struct ssh_login *login = &link->login;
+	for (size_t i = 0; i < opener->agent_key_count; i++)
+		if (add_candidate(login, (struct ssh_candidate){.agent_key = i}) != 0)
+			return gf_err_set(err, GF_E_MEMORY, "out of memory");
+	const char *home = getenv("HOME");
+	const struct passwd *user = home ? NULL : getpwuid(getuid());
+	if (user)
+		home = user->pw_dir;
+	struct gf_err why = {0};
+	for (size_t i = 0; home && i < sizeof(usual_files) / sizeof(usual_files[0]); i++) {
+		char path[4096];
+		snprintf(path, sizeof(path), "%s/.ssh/%s", home, usual_files[i]);
+		const struct ssh_identity *file = ssh_keys_get(&opener->keys, path);
+		if (!file)
+			return gf_err_set(err, GF_E_MEMORY, "out of memory");
+		if (file->private_key &&
+		    add_candidate(login, (struct ssh_candidate){.file = file}) != 0)
+			return gf_err_set(err, GF_E_MEMORY, "out of memory");
+		if (!file->private_key && !file->missing && why.code == GF_OK)
+			why = file->err;
+	}
+	if (login->count > 0)
+		return 0;
+	if (why.code != GF_OK) {
+		*err = why;
+		return -1;
+	}
+	if (opener->agent_err.code != GF_OK) {
+		*err = opener->agent_err;
+		return -1;
+	}
+	return gf_err_set(
+	    err, GF_E_AUTH,
+	    "there is no key to log in to %s with: set identity_file in the inventory, "
+	    "start an ssh-agent, or make ~/.ssh/id_ed25519 (ssh-keygen -t ed25519)",
+	    link->host->name);
+}
+
+static enum link_step denied(struct ssh_link *link)
+{
+	char what[256] = "";
+	for (size_t i = 0; i < link->login.count && i < 3; i++) {
+		const struct ssh_identity *file = link->login.candidates[i].file;
+		size_t used = strlen(what);
+		snprintf(what + used, sizeof(what) - used, "%s%s", i ? ", " : "",
+		         file ? file->path : "a key of the ssh-agent");
+	}
+	const char *user = link->host->user ? link->host->user : "root";
+	return link_fail(
+	    link, GF_E_AUTH,
+	    "%s does not let user %s in with %s%s: add the public key to that user's "
+	    "~/.ssh/authorized_keys there, or set user and identity_file in the inventory",
+	    link->host->name, user, what, link->login.count > 3 ? " and others" : "");
+}
+
+static enum link_step offer_file(struct ssh_link *link, const struct ssh_identity *file, int *rc)
+{
+	struct ssh_login *login = &link->login;
+	/* Asking first costs a round trip, signing for nothing costs more: ask only where there is
+	 * a choice. */
+	if (login->count == 1 || login->offered) {
+		*rc = ssh_userauth_publickey(link->session, NULL, file->private_key);
+		return STEP_WAIT;
+	}
+	*rc = ssh_userauth_try_publickey(link->session, NULL, file->public_key);
+	if (*rc != SSH_AUTH_SUCCESS)
+		return STEP_WAIT;
+	login->offered = true;
+	return STEP_MORE;
+}
+
+enum link_step login_result(struct ssh_link *link, int rc)
+{
+	struct ssh_login *login = &link->login;
+	switch (rc) {
+	case SSH_AUTH_AGAIN:
+		return STEP_WAIT;
+	case SSH_AUTH_SUCCESS:
+		login_forget(link);
+		link_move(link, LINK_IDLE);
+		link->base.events->ready(link->base.ctx, &link->base);
+		return STEP_MORE;
+	case SSH_AUTH_DENIED:
+		agent_login_reset(login);
+		login->offered = false;
+		return ++login->current < login->count ? STEP_MORE : denied(link);
+	case SSH_AUTH_PARTIAL:
+		return link_fail(link, GF_E_AUTH,
+		                 "%s wants a second proof besides the key (AuthenticationMethods): "
+		                 "gpufleet can only give keys",
+		                 link->host->name);
+	default:
+		if (ssh_is_connected(link->session))
+			return link_fail(link, GF_E_AUTH, "cannot log in to %s: %s",
+			                 link->host->name, ssh_get_error(link->session));
+		return link_fail(link, login->current ? GF_E_AUTH : GF_E_LOST,
+		                 "%s closed the connection during authentication%s",
+		                 link->host->name,
+		                 login->current ? ": it may have been offered too many keys; set "
+		                                  "identity_file in the inventory"
+		                                : "");
+	}
+}
+
+enum link_step login_step(struct ssh_link *link)
+{
+	struct ssh_login *login = &link->login;
+	if (!login->listed) {
+		struct gf_err err = {0};
+		const char *path = link->host->identity_file;
+		int rc = path ? list_given(link, path, &err) : list_usual(link, &err);
+		if (rc > 0) {
+			link_move(link, LINK_AGENT);
+			return STEP_WAIT;
+		}
+		if (rc < 0)
+			return link_fail_with(link, &err);
+		login->listed = true;
+	}
+	const struct ssh_candidate *candidate = &login->candidates[login->current];
+	if (!candidate->file)
+		return agent_login_step(link);
+	int rc = SSH_AUTH_AGAIN;
+	if (offer_file(link, candidate->file, &rc) == STEP_MORE)
+		return STEP_MORE;
+	return login_result(link, rc);
+}
+
+void login_forget(struct ssh_link *link)
+{
+	struct ssh_login *login = &link->login;
+	agent_login_reset(login);
+	free(login->candidates);
+	*login = (struct ssh_login){.agent_fd = -1};
+}

@@ -1,0 +1,83 @@
+/* ssh_opener.c: see ssh_opener.h. */
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "controller/ssh/ssh_link.h"
+
+/* Fast on any CPU with AES instructions, and what OpenSSH offers everywhere. */
+#define CIPHERS                                                                                    \
+	"aes128-gcm@openssh.com,chacha20-poly1305@openssh.com,aes256-gcm@openssh.com,aes128-ctr,"  \
+	"aes256-ctr"
+
+static unsigned or_default(unsigned value, unsigned standard)
+{
+	return value ? value : standard;
+}
+
+struct link_opener *ssh_opener_new(uv_loop_t *loop, const struct ssh_options *options,
+                                   struct gf_err *err)
+{
+	struct ssh_opener *opener = calloc(1, sizeof(*opener));
+	if (!opener) {
+		gf_err_set(err, GF_E_MEMORY, "out of memory");
+		return NULL;
+	}
+	opener->base.open = ssh_link_open;
+	opener->loop = loop;
+	if (options)
+		opener->options = *options;
+	struct ssh_options *set = &opener->options;
+	set->connect_timeout_ms = or_default(set->connect_timeout_ms, 10000);
+	set->auth_timeout_ms = or_default(set->auth_timeout_ms, 20000);
+	set->connect_attempts = or_default(set->connect_attempts, 3);
+	opener->ciphers = strdup(set->ciphers ? set->ciphers : CIPHERS);
+	const char *agent = set->agent_socket ? set->agent_socket : getenv("SSH_AUTH_SOCK");
+	if (!opener->ciphers) {
+		gf_err_set(err, GF_E_MEMORY, "out of memory");
+		goto err_free;
+	}
+	if (agent && agent[0]) {
+		if (agent_client_init(&opener->agent, loop, agent, err) != 0)
+			goto err_free;
+		opener->agent_list = AGENT_UNKNOWN;
+	}
+	/* libssh writes with plain send(): a peer that has gone must not end the process. */
+	signal(SIGPIPE, SIG_IGN);
+	ssh_init();
+	return &opener->base;
+err_free:
+	free(opener->ciphers);
+	free(opener);
+	return NULL;
+}
+
+static void idle_closed_cb(uv_handle_t *handle)
+{
+	free(handle);
+}
+
+void ssh_opener_free(struct link_opener *base)
+{
+	if (!base)
+		return;
+	struct ssh_opener *opener = (struct ssh_opener *)base;
+	if (opener->idle) {
+		uv_idle_stop(opener->idle);
+		uv_close((uv_handle_t *)opener->idle, idle_closed_cb);
+	}
+	if (opener->agent.socket_path)
+		agent_client_close(&opener->agent);
+	for (size_t i = 0; i < opener->agent_key_count; i++) {
+		free(opener->agent_keys[i].answer);
+		ssh_key_free(opener->agent_keys[i].key);
+	}
+	free(opener->agent_keys);
+	for (size_t i = 0; i < opener->table_count; i++)
+		ssh_known_hosts_free(opener->tables[i]);
+	free(opener->tables);
+	ssh_keys_free(&opener->keys);
+	free(opener->ciphers);
+	free(opener);
+	ssh_finalize();
+}
