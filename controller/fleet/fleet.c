@@ -19,10 +19,11 @@ struct fleet {
 	size_t *waves, wave_count, wave; /* cumulative; the open one */
 	size_t max_unavailable, max_failures;
 	size_t down_outside; /* hosts that are not of this run, and down */
-	size_t running, finished;
+	size_t running, waiting, finished;
 	bool rolling; /* hosts are taken down: waves, slots and budget apply */
 	bool stopping, halted, aborted, reported;
-	bool admitting, again;
+	bool go, asked; /* the acting part began; `planned` was called */
+	struct clock_timer kick;
 	struct gf_err halt;
 	size_t *by_boot; /* open addressing: index + 1 of the host that shows a boot_id; 0: free */
 	size_t by_boot_size;
@@ -75,9 +76,7 @@ static bool host_holds_slot(const struct host *host)
 {
 	if (!host_is_compute(host))
 		return false;
-	if (host_state_terminal(host->state) || host->state == HOST_IDLE)
-		return host_is_down(host);
-	return true;
+	return host->active && host->cleared ? true : host_is_down(host);
 }
 
 static size_t slots_taken(const struct fleet *fleet, const char *domain)
@@ -96,16 +95,16 @@ static size_t slots_taken(const struct fleet *fleet, const char *domain)
 	return taken;
 }
 
-/* Would HOST find a slot? One that is down already holds its own. */
-static bool slot_free(const struct fleet *fleet, const struct host *host)
+/* Would HOST find a slot, when TAKEN are taken? One that is down already holds its own. */
+static bool slot_free(const struct fleet *fleet, const struct host *host, size_t taken)
 {
 	const char *domain = host->inventory->domain;
 	unsigned per_domain = fleet_rollout(fleet)->per_domain;
 	size_t own = host_holds_slot(host);
 
-	if (!fleet->rolling || !host_is_compute(host))
+	if (!host_is_compute(host))
 		return true;
-	if (slots_taken(fleet, NULL) - own >= fleet->max_unavailable)
+	if (taken - own >= fleet->max_unavailable)
 		return false;
 	return !per_domain || !domain || slots_taken(fleet, domain) - own < per_domain;
 }
@@ -136,10 +135,15 @@ static void waves_open(struct fleet *fleet)
 	}
 }
 
+static bool host_pauses(const struct host *host)
+{
+	return host->state == HOST_IDLE || host->state == HOST_WAITING;
+}
+
 static void skip_waiting(struct fleet *fleet, const struct gf_err *why)
 {
 	for (size_t i = 0; i < fleet->count; i++) {
-		if (fleet->hosts[i].state == HOST_IDLE)
+		if (host_pauses(&fleet->hosts[i]))
 			host_skip(&fleet->hosts[i], why);
 	}
 }
@@ -160,31 +164,43 @@ static void budget_check(struct fleet *fleet)
 	    failures, fleet->max_failures);
 }
 
-static void admit_once(struct fleet *fleet)
+static void host_begin(struct fleet *fleet, struct host *host)
 {
-	size_t open, started = 0, held = 0;
+	if (host->state == HOST_WAITING)
+		fleet->waiting--;
+	host->active = true;
+	fleet->running++;
+	host_start(host);
+}
 
-	budget_check(fleet);
-	if (fleet->halted || fleet->stopping) {
-		struct gf_err stopped = {GF_E_CANCELLED, "not begun: interrupted"};
-
-		skip_waiting(fleet, fleet->halted ? &fleet->halt : &stopped);
-		return;
+/* Everybody looks, as many at once as there are forks. */
+static void admit_looking(struct fleet *fleet)
+{
+	for (size_t i = 0; i < fleet->count && fleet->running < fleet->options.forks; i++) {
+		if (fleet->hosts[i].state == HOST_IDLE)
+			host_begin(fleet, &fleet->hosts[i]);
 	}
+}
+
+static void admit_acting(struct fleet *fleet)
+{
+	size_t open, started = 0, held = 0, taken = slots_taken(fleet, NULL);
+
 	waves_open(fleet);
 	open = fleet->waves[fleet->wave];
 	for (size_t i = 0; i < open && fleet->running < fleet->options.forks; i++) {
 		struct host *host = &fleet->hosts[i];
 
-		if (host->state != HOST_IDLE)
+		if (host->state != HOST_WAITING)
 			continue;
-		if (!slot_free(fleet, host)) {
+		if (!slot_free(fleet, host, taken)) {
 			held++;
 			continue;
 		}
-		fleet->running++;
+		taken += host_is_compute(host) && !host_holds_slot(host);
 		started++;
-		host_start(host);
+		host->cleared = true;
+		host_begin(fleet, host);
 	}
 	if (!held || started || fleet->running)
 		return;
@@ -192,26 +208,38 @@ static void admit_once(struct fleet *fleet)
 	fleet->halted = true;
 	gf_err_set(
 	    &fleet->halt, GF_E_CANCELLED,
-	    "not begun: %zu hosts are down already, and rollout.max_unavailable%s allows no more",
-	    slots_taken(fleet, NULL), fleet_rollout(fleet)->per_domain ? " or per_domain" : "");
-	fleet->again = true;
+	    "not begun: %zu of the fleet's hosts are down already, and rollout.max_unavailable "
+	    "(%zu)%s allows no more",
+	    taken, fleet->max_unavailable,
+	    fleet_rollout(fleet)->per_domain ? " or per_domain" : "");
+	skip_waiting(fleet, &fleet->halt);
 }
 
-static void fleet_admit(struct fleet *fleet)
+static void fleet_kick(struct fleet *fleet)
 {
-	if (fleet->admitting) {
-		fleet->again = true;
-		return;
-	}
-	fleet->admitting = true;
-	do {
-		fleet->again = false;
-		admit_once(fleet);
-	} while (fleet->again && !fleet->aborted);
-	fleet->admitting = false;
+	if (!fleet->kick.slot && !fleet->reported)
+		clock_arm(fleet->options.clock, &fleet->kick, 0);
+}
+
+static void fleet_admit(void *ctx)
+{
+	struct fleet *fleet = ctx;
+	struct gf_err stopped = {GF_E_CANCELLED, "not begun: interrupted"};
+
+	budget_check(fleet);
+	if (fleet->halted || fleet->stopping)
+		skip_waiting(fleet, fleet->halted ? &fleet->halt : &stopped);
+	else if (fleet->go)
+		admit_acting(fleet);
+	else
+		admit_looking(fleet);
 	if (fleet->finished == fleet->count && !fleet->reported) {
 		fleet->reported = true;
 		fleet->options.observer->finished(fleet->options.ctx, fleet);
+	} else if (fleet->waiting && fleet->waiting + fleet->finished == fleet->count &&
+	           !fleet->go && !fleet->asked) {
+		fleet->asked = true;
+		fleet->options.observer->planned(fleet->options.ctx, fleet);
 	}
 }
 
@@ -219,6 +247,12 @@ static void fleet_moved(void *ctx, struct host *host)
 {
 	struct fleet *fleet = ctx;
 
+	if (host->state == HOST_WAITING) {
+		host->active = false;
+		fleet->running--;
+		fleet->waiting++;
+		fleet_kick(fleet);
+	}
 	fleet->options.observer->host_moved(fleet->options.ctx, host);
 }
 
@@ -233,14 +267,17 @@ static void fleet_finished(void *ctx, struct host *host)
 {
 	struct fleet *fleet = ctx;
 
-	if (host->began)
+	if (host->active)
 		fleet->running--;
+	else if (host->began)
+		fleet->waiting--; /* skipped while it waited */
+	host->active = false;
 	fleet->finished++;
 	fleet->options.observer->host_finished(fleet->options.ctx, host);
 	/* Thousands of facts documents are not kept: the store has them. */
 	json_decref(host->facts);
 	host->facts = NULL;
-	fleet_admit(fleet);
+	fleet_kick(fleet);
 }
 
 static const struct host_events fleet_host_events = {
@@ -299,6 +336,8 @@ struct fleet *fleet_new(const struct fleet_options *options, struct gf_err *err)
 	if (!fleet)
 		goto err_memory;
 	fleet->options = *options;
+	fleet->kick.fire = fleet_admit;
+	fleet->kick.ctx = fleet;
 	fleet->count = options->count;
 	fleet->rolling = options->job >= JOB_APPLY;
 	fleet->hosts = calloc(options->count + 1, sizeof(*fleet->hosts));
@@ -328,18 +367,25 @@ err_memory:
 
 void fleet_start(struct fleet *fleet)
 {
-	fleet_admit(fleet);
+	fleet_kick(fleet);
+}
+
+void fleet_go(struct fleet *fleet)
+{
+	fleet->go = true;
+	fleet_kick(fleet);
 }
 
 void fleet_stop(struct fleet *fleet)
 {
 	fleet->stopping = true;
-	fleet_admit(fleet);
+	fleet_kick(fleet);
 }
 
 void fleet_abort(struct fleet *fleet)
 {
 	fleet->stopping = fleet->aborted = fleet->reported = true;
+	clock_disarm(fleet->options.clock, &fleet->kick);
 	for (size_t i = 0; i < fleet->count; i++)
 		host_abort(&fleet->hosts[i]);
 }
@@ -348,6 +394,8 @@ void fleet_free(struct fleet *fleet)
 {
 	if (!fleet)
 		return;
+	if (fleet->kick.slot)
+		clock_disarm(fleet->options.clock, &fleet->kick);
 	for (size_t i = 0; fleet->hosts && i < fleet->count; i++) {
 		if (fleet->hosts[i].shared)
 			host_release(&fleet->hosts[i]);
@@ -389,8 +437,9 @@ void fleet_count(const struct fleet *fleet, struct fleet_counts *counts)
 	for (size_t i = 0; i < fleet->count; i++) {
 		const struct host *host = &fleet->hosts[i];
 
-		counts->waiting += host->state == HOST_IDLE;
-		counts->running += host->state != HOST_IDLE && !host_state_terminal(host->state);
+		counts->waiting += host_pauses(host);
+		counts->to_change += host->state == HOST_WAITING;
+		counts->running += !host_pauses(host) && !host_state_terminal(host->state);
 		counts->done += host->state == HOST_DONE;
 		counts->failed += host->state == HOST_FAILED;
 		counts->blocked += host->state == HOST_BLOCKED;

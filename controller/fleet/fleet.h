@@ -15,7 +15,10 @@ struct fleet_observer {
 	void (*host_moved)(void *ctx, const struct host *host);
 	void (*host_task)(void *ctx, const struct host *host, const json_t *event);
 	void (*host_finished)(void *ctx,
-	                      const struct host *host);   /* its facts and plan may be taken */
+	                      const struct host *host); /* its facts and plan may be taken */
+	/* A job that changes things has looked at every host: fleet_go lets it act, fleet_stop ends
+	 * it. */
+	void (*planned)(void *ctx, struct fleet *fleet);
 	void (*finished)(void *ctx, struct fleet *fleet); /* every host is at its end */
 };
 
@@ -44,6 +47,7 @@ struct fleet_options {
 
 struct fleet_counts {
 	size_t total, waiting, running;
+	size_t to_change; /* of the waiting: looked at, with something to do */
 	size_t done, failed, blocked, skipped, unreachable;
 	size_t changed, rebooted, drifted, pending;
 };
@@ -53,6 +57,9 @@ struct fleet *fleet_new(const struct fleet_options *options, struct gf_err *err)
 
 /* Lets the first hosts begin. The observer is called from here on. */
 void fleet_start(struct fleet *fleet);
+
+/* After `planned`: hosts that wait may change things now, under waves, slots and budget. */
+void fleet_go(struct fleet *fleet);
 
 /* Nothing new begins; what is under way goes on to its end. For the first ^C. */
 void fleet_stop(struct fleet *fleet);

@@ -198,7 +198,7 @@ enum host_state host_leasing_enter(struct host *host)
 {
 	const struct host_shared *shared = host->shared;
 
-	if (shared->job < JOB_APPLY)
+	if (!host->cleared)
 		return HOST_FACTS;
 	return host_request(host, json_pack("{s:s, s:s, s:s, s:s, s:b}", "request", "lease", "run",
 	                                    shared->run, "who", shared->who, "where", shared->where,

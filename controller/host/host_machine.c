@@ -1,6 +1,11 @@
 /* host_machine.c: the table, and the one function that moves along it.
  *
- *  idle → connecting → starting → leasing ──→ facts → planning ──→ intent → applying ─┐
+ * Twice for a job that changes something: first to look (up to waiting-slot), then, when the fleet
+ * lets it, to act.
+ *
+ *  idle, waiting-slot
+ *            ↓
+ *      → connecting → starting → leasing ──→ facts → planning ──→ intent → applying ─┐
  *            ↑ ↓          ↓          (a lost        ↑ │ ↑                 ↓            │ no reboot
  * needed backoff ←──────┴─ any state with          │ │ └────────────────────────────┘ ↑ a
  * connection)           │ │           reboot-intent → rebooting
@@ -24,6 +29,8 @@
 	 BIT(HOST_UNREACHABLE))
 
 static enum host_state host_idle_input(struct host *host, const struct host_input *input);
+static enum host_state host_waiting_enter(struct host *host);
+static enum host_state host_waiting_input(struct host *host, const struct host_input *input);
 static enum host_state host_finishing_enter(struct host *host);
 static enum host_state host_finishing_input(struct host *host, const struct host_input *input);
 
@@ -31,7 +38,8 @@ static const struct host_state_row host_states[HOST_STATE_COUNT] = {
     [HOST_IDLE] = {"waiting", BIT(HOST_CONNECTING) | ENDS, 0, NULL, host_idle_input},
     [HOST_CONNECTING] = {"connecting", BIT(HOST_STARTING) | LOST, 90, host_connecting_enter,
                          host_connecting_input},
-    [HOST_STARTING] = {"starting", BIT(HOST_LEASING) | BIT(HOST_REBOOTED) | LOST, 180, NULL,
+    [HOST_STARTING] = {"starting",
+                       BIT(HOST_LEASING) | BIT(HOST_REBOOTED) | BIT(HOST_WAITING) | LOST, 180, NULL,
                        host_starting_input},
     [HOST_BACKOFF] = {"reconnecting", BIT(HOST_CONNECTING) | ENDS, 120, host_backoff_enter,
                       host_backoff_input},
@@ -40,12 +48,12 @@ static const struct host_state_row host_states[HOST_STATE_COUNT] = {
                           BIT(HOST_PURGING) | LOST,
                       60, host_leasing_enter, host_leasing_input},
     [HOST_FACTS] = {"facts",
-                    BIT(HOST_PLANNING) | BIT(HOST_REBOOT_INTENT) | BIT(HOST_PROVING) |
-                        BIT(HOST_PURGING) | LOST,
+                    BIT(HOST_WAITING) | BIT(HOST_PLANNING) | BIT(HOST_REBOOT_INTENT) |
+                        BIT(HOST_PROVING) | BIT(HOST_PURGING) | LOST,
                     120, host_facts_enter, host_facts_input},
     [HOST_PLANNING] = {"planning",
-                       BIT(HOST_INTENT) | BIT(HOST_REBOOT_INTENT) | BIT(HOST_PROVING) |
-                           BIT(HOST_PURGING) | LOST,
+                       BIT(HOST_WAITING) | BIT(HOST_INTENT) | BIT(HOST_REBOOT_INTENT) |
+                           BIT(HOST_PROVING) | BIT(HOST_PURGING) | LOST,
                        180, host_planning_enter, host_planning_input},
     [HOST_INTENT] = {"recording", BIT(HOST_APPLYING) | LOST, 120, host_intent_enter,
                      host_intent_input},
@@ -194,6 +202,25 @@ static enum host_state host_idle_input(struct host *host, const struct host_inpu
 	return HOST_CONNECTING;
 }
 
+/* It has looked, and needs a slot to go on: without a connection, which may take long to be used
+ * again. */
+static enum host_state host_waiting_enter(struct host *host)
+{
+	host_disconnect(host);
+	return HOST_STAY;
+}
+
+static enum host_state host_waiting_input(struct host *host, const struct host_input *input)
+{
+	if (input->kind == INPUT_SKIP)
+		return host_finish(host, HOST_SKIPPED, input->err);
+	if (input->kind != INPUT_START)
+		return HOST_STAY;
+	host->cleared = true;
+	host->tries = 0;
+	return HOST_CONNECTING;
+}
+
 static void host_acked_cb(void *ctx, const struct gf_err *err)
 {
 	host_tick(ctx, &(struct host_input){.kind = err ? INPUT_NACK : INPUT_ACK, .err = err});
@@ -329,10 +356,11 @@ bool host_in_flight(const struct host *host)
 
 bool host_is_down(const struct host *host)
 {
-	if (host->state == HOST_UNREACHABLE)
+	if (host->state == HOST_UNREACHABLE || host->record.reboot_open)
 		return true;
-	return host->record.reboot_open ||
-	       (host->record.down && !host->boot_id[0] && host->state == HOST_IDLE);
+	if (host->state == HOST_FAILED)
+		return gf_code_exit_status(host->err.code) == 4;
+	return host->record.down && !host->boot_id[0] && host->state == HOST_IDLE;
 }
 
 const char *host_stage_name(const struct host *host)

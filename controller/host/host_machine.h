@@ -30,6 +30,7 @@ enum host_state {
 	HOST_LEASING,
 	HOST_FACTS,
 	HOST_PLANNING,
+	HOST_WAITING,
 	HOST_INTENT,
 	HOST_APPLYING,
 	HOST_REBOOT_INTENT,
@@ -49,7 +50,7 @@ enum host_state {
 struct host;
 
 enum host_input_kind {
-	INPUT_START,     /* the fleet let it begin */
+	INPUT_START,     /* the fleet lets it begin, or lets it change things */
 	INPUT_SKIP,      /* the fleet won't let it begin: err says why */
 	INPUT_CONNECTED, /* authenticated */
 	INPUT_HELLO,     /* the agent runs: data is its hello */
@@ -128,8 +129,10 @@ struct host {
 	size_t stage;                          /* the one being applied */
 	uint64_t stages_done, stages_rebooted; /* bits: each is done once in a run */
 	unsigned operations;                   /* made so far, for their ids */
-	bool attach;                           /* the open operation is to be followed, not begun */
-	bool touched;                          /* this run changed something on it */
+	bool active;  /* its fleet's: started and neither waiting nor ended */
+	bool cleared; /* the fleet let it change things: before that it only looks */
+	bool attach;  /* the open operation is to be followed, not begun */
+	bool touched; /* this run changed something on it */
 	bool purged;
 	struct gf_err err; /* why it did not end as done */
 };

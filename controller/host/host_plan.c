@@ -44,7 +44,9 @@ static enum host_state after_facts(struct host *host)
 	case JOB_REBOOT:
 		if (host->record.rebooted)
 			return HOST_PROVING;
-		return host_guests_forbid(host, &err) ? host_end(host, &err) : HOST_REBOOT_INTENT;
+		if (host_guests_forbid(host, &err))
+			return host_end(host, &err);
+		return host->cleared ? HOST_REBOOT_INTENT : HOST_WAITING;
 	case JOB_ROLLBACK:
 		if (host->stages_done)
 			return HOST_PURGING;
@@ -190,6 +192,7 @@ static bool plan_reboots(const json_t *plan)
 static enum host_state next_stage(struct host *host)
 {
 	const json_t *stage;
+	struct gf_err err = {0};
 	size_t i;
 
 	json_array_foreach(host->shared->stages, i, stage)
@@ -208,7 +211,7 @@ static enum host_state next_stage(struct host *host)
 				    "stage %s was applied, but is not in effect: `gpufleet plan` "
 				    "shows what is left",
 				    name);
-			return HOST_INTENT;
+			return host->cleared ? HOST_INTENT : HOST_WAITING;
 		}
 		if (host->stages_rebooted & bit)
 			return host_fail(
@@ -248,10 +251,12 @@ static enum host_state planning_rollback(struct host *host, const json_t *result
 	json_decref(host->plan);
 	host->plan = json_deep_copy(result);
 	if (undo_pending(host, result))
-		return HOST_INTENT;
+		return host->cleared ? HOST_INTENT : HOST_WAITING;
 	if (host->record.reboot_owed && strcmp(host->record.reboot_boot_id, host->boot_id) == 0)
-		return HOST_REBOOT_INTENT;
-	return host->shared->purge ? HOST_PURGING : host_finish(host, HOST_DONE, NULL);
+		return host->cleared ? HOST_REBOOT_INTENT : HOST_WAITING;
+	if (!host->shared->purge)
+		return host_finish(host, HOST_DONE, NULL);
+	return host->cleared ? HOST_PURGING : HOST_WAITING;
 }
 
 enum host_state host_planning_input(struct host *host, const struct host_input *input)
