@@ -152,7 +152,7 @@ static void budget_check(struct fleet *fleet)
 {
 	size_t failures;
 
-	if (!fleet->rolling || fleet->halted)
+	if (!fleet->go || fleet->halted)
 		return;
 	failures = fleet_failures(fleet);
 	if (failures <= fleet->max_failures)
@@ -294,6 +294,7 @@ static void fleet_share(struct fleet *fleet)
 	fleet->shared = (struct host_shared){
 	    .job = options->job,
 	    .run = options->run,
+	    .former_run = options->former_run,
 	    .who = options->who,
 	    .where = options->where,
 	    .stages = options->stages,

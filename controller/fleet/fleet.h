@@ -32,7 +32,7 @@ struct fleet_options {
 	 * (they take a slot). */
 	const bool *down;
 	enum host_job job;
-	const char *run, *who, *where;
+	const char *run, *former_run, *who, *where;
 	const json_t *stages; /* may be NULL where the job needs none */
 	const char *undo_run;
 	bool allow_running_guests, force, purge;

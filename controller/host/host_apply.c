@@ -77,9 +77,9 @@ static json_t *apply_request(const struct host *host)
 					                  json_object_get(operation, "operation"));
 			}
 		}
-		return json_pack("{s:s, s:s, s:o*, s:b, s:b}", "request", "undo", "operation",
-		                 host->record.operation, "operations", ids, "force", shared->force,
-		                 "purge", 0);
+		return json_pack("{s:s, s:s, s:{s:s}, s:o*, s:b, s:b}", "request", "undo",
+		                 "operation", host->record.operation, "context", "run", shared->run,
+		                 "operations", ids, "force", shared->force, "purge", 0);
 	}
 	return json_pack("{s:s, s:s, s:o, s:O, s:b}", "request", "apply", "operation",
 	                 host->record.operation, "context", host_context(host), "stage",

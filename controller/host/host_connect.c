@@ -46,7 +46,7 @@ static void client_failed(void *ctx, const struct gf_err *err)
 	host_tick(ctx, &(struct host_input){.kind = INPUT_LOST, .err = &copy});
 }
 
-static const struct agent_client_events host_client_events = {
+static const struct agent_link_events host_client_events = {
     .connected = client_connected,
     .hello = client_hello,
     .event = client_event,
@@ -60,8 +60,8 @@ enum host_state host_connecting_enter(struct host *host)
 	struct gf_err err = {0};
 
 	host->tries++;
-	host->client = agent_client_open(host->shared->opener, host->inventory,
-	                                 host->shared->bundle, &host_client_events, host, &err);
+	host->client = agent_link_open(host->shared->opener, host->inventory, host->shared->bundle,
+	                               &host_client_events, host, &err);
 	return host->client ? HOST_STAY : host_lost(host, &err);
 }
 
@@ -202,7 +202,7 @@ enum host_state host_leasing_enter(struct host *host)
 		return HOST_FACTS;
 	return host_request(host, json_pack("{s:s, s:s, s:s, s:s, s:b}", "request", "lease", "run",
 	                                    shared->run, "who", shared->who, "where", shared->where,
-	                                    "take", 1));
+	                                    "take", host->take));
 }
 
 enum host_state host_leasing_input(struct host *host, const struct host_input *input)
@@ -211,6 +211,13 @@ enum host_state host_leasing_input(struct host *host, const struct host_input *i
 	case INPUT_LOST:
 		return host_lost(host, input->err);
 	case INPUT_ERROR:
+		/* Only one controller at a time holds the store, so a run that it knows as cut
+		 * short is dead. */
+		if (input->err->code == GF_E_LEASE && !host->take && host->shared->former_run &&
+		    strstr(input->err->msg, host->shared->former_run)) {
+			host->take = true;
+			return host_leasing_enter(host);
+		}
 		return host_end(host, input->err);
 	case INPUT_RESULT:
 		break;

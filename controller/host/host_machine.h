@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 #include "controller/clock/clock.h"
-#include "controller/host/agent_client.h"
+#include "controller/host/agent_link.h"
 #include "controller/host/host_fold.h"
 #include "controller/host/journal.h"
 #include "inventory/inventory.h"
@@ -92,6 +92,8 @@ struct host_events {
 struct host_shared {
 	enum host_job job;
 	const char *run;
+	const char
+	    *former_run; /* of this store, ended in the middle: its leases may be taken over */
 	const char *who, *where; /* of the lease */
 	const json_t *stages;    /* the playbook's */
 	const struct inventory_rollout *rollout;
@@ -113,7 +115,7 @@ struct host {
 	enum host_state state, verdict;
 	struct host_record record;
 	struct clock_timer timer;
-	struct agent_client *client;
+	struct agent_link *client;
 	uint64_t entered;       /* when it came to its state */
 	uint64_t began;         /* when it left idle; 0: not yet */
 	uint64_t boot_deadline; /* of the wait for a boot */
@@ -129,10 +131,12 @@ struct host {
 	size_t stage;                          /* the one being applied */
 	uint64_t stages_done, stages_rebooted; /* bits: each is done once in a run */
 	unsigned operations;                   /* made so far, for their ids */
-	bool active;  /* its fleet's: started and neither waiting nor ended */
-	bool cleared; /* the fleet let it change things: before that it only looks */
-	bool attach;  /* the open operation is to be followed, not begun */
-	bool touched; /* this run changed something on it */
+	bool active;    /* its fleet's: started and neither waiting nor ended */
+	bool cleared;   /* the fleet let it change things: before that it only looks */
+	bool attach;    /* the open operation is to be followed, not begun */
+	bool take;      /* the lease is left from former_run */
+	bool releasing; /* the lease is being given back */
+	bool touched;   /* this run changed something on it */
 	bool purged;
 	struct gf_err err; /* why it did not end as done */
 };

@@ -219,11 +219,12 @@ static enum host_state next_stage(struct host *host)
 			    "stage %s is still not in effect after the reboot: `gpufleet plan` "
 			    "shows what is left",
 			    name);
-		return HOST_REBOOT_INTENT;
+		return host->cleared ? HOST_REBOOT_INTENT : HOST_WAITING;
 	}
-	if (host->record.reboot_owed) {
-		if (strcmp(host->record.reboot_boot_id, host->boot_id) == 0)
-			return HOST_REBOOT_INTENT;
+	if (host->record.reboot_owed && strcmp(host->record.reboot_boot_id, host->boot_id) == 0) {
+		if (host_guests_forbid(host, &err))
+			return host_end(host, &err);
+		return host->cleared ? HOST_REBOOT_INTENT : HOST_WAITING;
 	}
 	return HOST_PROVING;
 }

@@ -61,10 +61,10 @@ enum host_state host_rebooting_enter(struct host *host)
 	         host->operations ? host->operations : 1);
 	if (host->client)
 		host->reboot_sent = host_now(host);
-	return host_request(host,
-	                    json_pack("{s:s, s:s, s:s, s:b}", "request", "reboot", "operation",
-	                              operation, "boot_id", host->record.reboot_boot_id,
-	                              "allow_running_guests", host->shared->allow_running_guests));
+	return host_request(host, json_pack("{s:s, s:s, s:s, s:s, s:b}", "request", "reboot", "run",
+	                                    host->shared->run, "operation", operation, "boot_id",
+	                                    host->record.reboot_boot_id, "allow_running_guests",
+	                                    host->shared->allow_running_guests));
 }
 
 enum host_state host_rebooting_input(struct host *host, const struct host_input *input)
@@ -130,8 +130,10 @@ enum host_state host_purging_enter(struct host *host)
 	if (!host->shared->purge)
 		return host_finish(host, HOST_DONE, NULL);
 	snprintf(operation, sizeof(operation), "%s-purge", host->shared->run);
-	return host_request(host, json_pack("{s:s, s:s, s:b, s:b}", "request", "undo", "operation",
-	                                    operation, "force", host->shared->force, "purge", 1));
+	return host_request(host,
+	                    json_pack("{s:s, s:s, s:{s:s}, s:b, s:b}", "request", "undo",
+	                              "operation", operation, "context", "run", host->shared->run,
+	                              "force", host->shared->force, "purge", 1));
 }
 
 enum host_state host_purging_input(struct host *host, const struct host_input *input)
@@ -139,10 +141,12 @@ enum host_state host_purging_input(struct host *host, const struct host_input *i
 	switch (input->kind) {
 	case INPUT_LOST:
 		/* The agent's last act is to remove itself: that may end the connection, too. */
+		host->purged = true;
 		return host_finish(host, HOST_DONE, NULL);
 	case INPUT_ERROR:
 		return host_end(host, input->err);
 	case INPUT_RESULT:
+		host->purged = true;
 		return host_finish(host, HOST_DONE, NULL);
 	default:
 		return HOST_STAY;

@@ -1,11 +1,11 @@
-/* agent_client.c: see agent_client.h.
+/* agent_link.c: see agent_link.h.
  *
  * The happy path: link ready → exec the launch script → noise → [push the bundle →] hello → for
  * each request: events, a result. Possible failure modes: the link fails; the command ends before
  * hello (sudo wants a password, no shell: its stderr says why) or after it (GF_E_LOST: the work
  * goes on without us); a line that is no JSON, or answers what was not asked (GF_E_PROTOCOL).
  */
-#include "controller/host/agent_client.h"
+#include "controller/host/agent_link.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -17,11 +17,11 @@
 
 enum client_state { CLIENT_CONNECTING, CLIENT_STARTING, CLIENT_READY, CLIENT_FAILED };
 
-struct agent_client {
+struct agent_link {
 	struct link *link;
 	const struct inventory_host *host;
 	const struct agent_bundle *bundle;
-	const struct agent_client_events *events;
+	const struct agent_link_events *events;
 	void *ctx;
 	enum client_state state;
 	struct frame frame;
@@ -45,7 +45,7 @@ struct agent_client {
 		(client)->closed = NULL;                                                           \
 	} while (0)
 
-static int client_fail(struct agent_client *client, const struct gf_err *err)
+static int client_fail(struct agent_link *client, const struct gf_err *err)
 {
 	if (client->state == CLIENT_FAILED)
 		return -1;
@@ -56,7 +56,7 @@ static int client_fail(struct agent_client *client, const struct gf_err *err)
 
 static void client_ready(void *ctx, struct link *link)
 {
-	struct agent_client *client = ctx;
+	struct agent_link *client = ctx;
 	const char *command = client->host->become == BECOME_SUDO ? client->bundle->command_sudo
 	                                                          : client->bundle->command;
 	struct gf_err err = {0};
@@ -69,7 +69,7 @@ static void client_ready(void *ctx, struct link *link)
 	client->events->connected(client->ctx);
 }
 
-static int client_push(struct agent_client *client)
+static int client_push(struct agent_link *client)
 {
 	struct gf_err err = {0};
 	size_t left = client->bundle->size - client->pushed;
@@ -87,7 +87,7 @@ static int client_push(struct agent_client *client)
 
 static void client_drained(void *ctx, struct link *link)
 {
-	struct agent_client *client = ctx;
+	struct agent_link *client = ctx;
 
 	(void)link;
 	if (client->pushing && client->state == CLIENT_STARTING)
@@ -95,7 +95,7 @@ static void client_drained(void *ctx, struct link *link)
 }
 
 /* One greeting taken, or none yet (1: there may be more to take). */
-static int client_greet(struct agent_client *client)
+static int client_greet(struct agent_link *client)
 {
 	enum frame_greeting greeting = FRAME_GREETING_NONE;
 	struct gf_err err = {0};
@@ -128,7 +128,7 @@ static int client_greet(struct agent_client *client)
 	return 1;
 }
 
-static int client_request_done(struct agent_client *client, const json_t *message)
+static int client_request_done(struct agent_link *client, const json_t *message)
 {
 	const json_t *error = json_object_get(message, "error");
 	const json_t *result = json_object_get(message, "result");
@@ -148,7 +148,7 @@ static int client_request_done(struct agent_client *client, const json_t *messag
 	return 0;
 }
 
-static int client_message(struct agent_client *client, const json_t *message)
+static int client_message(struct agent_link *client, const json_t *message)
 {
 	const json_t *id = json_object_get(message, "id");
 	const json_t *event = json_object_get(message, "event");
@@ -171,7 +171,7 @@ static int client_message(struct agent_client *client, const json_t *message)
 	return client_request_done(client, message);
 }
 
-static int client_lines(struct agent_client *client)
+static int client_lines(struct agent_link *client)
 {
 	struct gf_err err = {0};
 	size_t length;
@@ -193,7 +193,7 @@ static int client_lines(struct agent_client *client)
 
 static void client_output(void *ctx, struct link *link, int fd, const char *data, size_t size)
 {
-	struct agent_client *client = ctx;
+	struct agent_link *client = ctx;
 	struct gf_err err = {0};
 	int more = 1;
 
@@ -219,7 +219,7 @@ static void client_output(void *ctx, struct link *link, int fd, const char *data
 }
 
 /* The last line that a program left on stderr, without what a terminal would act on. */
-static void complaint_line(struct agent_client *client, char *line, size_t size)
+static void complaint_line(struct agent_link *client, char *line, size_t size)
 {
 	char *end, *start;
 
@@ -240,7 +240,7 @@ static void complaint_line(struct agent_client *client, char *line, size_t size)
 
 static void client_exited(void *ctx, struct link *link, int status)
 {
-	struct agent_client *client = ctx;
+	struct agent_link *client = ctx;
 	struct gf_err err = {0};
 	char line[200];
 
@@ -277,13 +277,12 @@ static const struct link_events client_link_events = {
     .failed = client_failed,
 };
 
-struct agent_client *agent_client_open(struct link_opener *opener,
-                                       const struct inventory_host *host,
-                                       const struct agent_bundle *bundle,
-                                       const struct agent_client_events *events, void *ctx,
-                                       struct gf_err *err)
+struct agent_link *agent_link_open(struct link_opener *opener, const struct inventory_host *host,
+                                   const struct agent_bundle *bundle,
+                                   const struct agent_link_events *events, void *ctx,
+                                   struct gf_err *err)
 {
-	struct agent_client *client = calloc(1, sizeof(*client));
+	struct agent_link *client = calloc(1, sizeof(*client));
 
 	if (!client) {
 		gf_err_set(err, GF_E_MEMORY, "out of memory");
@@ -303,7 +302,7 @@ struct agent_client *agent_client_open(struct link_opener *opener,
 	return client;
 }
 
-int agent_client_request(struct agent_client *client, json_t *request, struct gf_err *err)
+int agent_link_request(struct agent_link *client, json_t *request, struct gf_err *err)
 {
 	size_t length = 0;
 	char *line = NULL;
@@ -322,7 +321,7 @@ int agent_client_request(struct agent_client *client, json_t *request, struct gf
 	return rc;
 }
 
-void agent_client_close(struct agent_client *client)
+void agent_link_close(struct agent_link *client)
 {
 	if (!client)
 		return;
