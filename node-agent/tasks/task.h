@@ -1,8 +1,9 @@
 /* task.h: stages of typed, idempotent tasks on this host: plan, apply, verify, undo.
  *
- * A task type gives three functions that fill a task_result; the stage functions below run them in
- * order and are what the rest of the agent calls. Undo needs no task type: everything a task does
- * is recorded in OPERATION_DIR/backup before it is done, and undone from there.
+ * A task type is one function that plans, applies or verifies and fills a task_result; the stage
+ * functions below run them in order and are what the rest of the agent calls. Undo needs no task
+ * type: everything a task does is recorded in OPERATION_DIR/backup before it is done, and undone
+ * from there.
  */
 #ifndef GPUFLEET_TASKS_TASK_H
 #define GPUFLEET_TASKS_TASK_H
@@ -39,12 +40,19 @@ struct task_result {
 	json_t *changes; /* array of {"action","target","diff"} */
 };
 
+enum task_mode {
+	TASK_PLAN,  /* what would be done? changes nothing */
+	TASK_APPLY, /* do it; TASK_CHANGE says that something was changed */
+	TASK_VERIFY /* is it in effect now? TASK_CHANGE is drift; changes nothing */
+};
+
 /* What the tasks of one stage tell each other. */
 struct task_stage {
 	const char *name;
 	const json_t *stage;
-	bool initramfs_dirty; /* a file that goes into the initramfs changed */
-	bool grub_done;       /* the kernel_args of the whole stage were handled */
+	bool changed;          /* a task before this one changed (would change) something */
+	bool initramfs_dirty;  /* a file that goes into the initramfs changed */
+	bool kernel_args_done; /* the first kernel_args task handles those of the whole stage */
 };
 
 struct task_run {
@@ -52,17 +60,14 @@ struct task_run {
 	struct task_stage *stage;
 	const json_t *task;
 	const char *name;
-	struct task_result *result;
+	enum task_mode mode;
+	struct task_result *result; /* starts as TASK_OK with an empty message */
 };
-
-/* Return 0 with the result filled (whatever its status), or -1 with *err: the task failed. */
-typedef int (*task_fn)(struct task_run *run, struct gf_err *err);
 
 struct task_type {
 	const char *name;
-	task_fn plan;   /* changes nothing */
-	task_fn apply;  /* brings it about; TASK_CHANGE says that something was changed */
-	task_fn verify; /* is it in effect now? NULL: as plan */
+	/* 0 with the result filled (whatever its status), or -1 with *err: the task failed. */
+	int (*run)(struct task_run *run, struct gf_err *err);
 };
 
 /* The type of that name, or NULL. */

@@ -1,0 +1,256 @@
+/* initramfs.c: the images are built again when something that goes into them changed, or when a
+ * look into them says that it is missing (a kernel package built them, or somebody else did). What
+ * was looked at is remembered with its fingerprint, so that the next look costs nothing. */
+#include "node-agent/tasks/initramfs.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "node-agent/tasks/backup.h"
+#include "node-agent/tasks/file_place.h"
+#include "node-agent/tasks/task_help.h"
+#include "node-agent/tasks/task_types.h"
+#include "node-agent/wire/sha256.h"
+
+#define UPDATE_TIMEOUT 3000
+#define MARGIN         ((unsigned long long)8 << 20)
+
+/* A new image stands beside the old one until it is complete. */
+static int boot_has_room(const struct root *root, struct gf_err *err)
+{
+	struct statvfs fs;
+	unsigned long long largest = 0;
+	json_t *kernels = initramfs_kernels(root);
+	size_t i;
+	const json_t *item;
+
+	json_array_foreach(kernels, i, item)
+	{
+		struct stat st;
+		if (stat(root_pathf(root, "/boot/initrd.img-%s", json_string_value(item)).text,
+		         &st) == 0 &&
+		    (unsigned long long)st.st_size > largest)
+			largest = (unsigned long long)st.st_size;
+	}
+	json_decref(kernels);
+	if (statvfs(root_path(root, "/boot").text, &fs) != 0)
+		return gf_err_errno(err, GF_E_IO, "cannot see how much room /boot has");
+	unsigned long long free_bytes = (unsigned long long)fs.f_bavail * fs.f_frsize;
+	unsigned long long needed = largest + largest / 10 + (largest ? MARGIN : 0);
+	if (free_bytes < needed)
+		return gf_err_set(
+		    err, GF_E_BLOCKED,
+		    "/boot has %llu MiB free and a new initramfs needs %llu MiB: remove old "
+		    "kernels (apt-get autoremove --purge), then run apply again",
+		    free_bytes >> 20, (needed >> 20) + 1);
+	return 0;
+}
+
+int initramfs_update(const struct root *root, struct gf_err *err)
+{
+	struct root_output output;
+	const char *const argv[] = {"update-initramfs", "-u", "-k", "all", NULL};
+
+	if (boot_has_room(root, err) != 0)
+		return -1;
+	unlink(root_path(root, INITRAMFS_SEEN).text);
+	int result = root_run_ok(root, argv, UPDATE_TIMEOUT, &output, err);
+	root_output_free(&output);
+	return result;
+}
+
+static void hash_file(const struct root *root, struct sha256 *hash, const char *path, bool *any)
+{
+	size_t size = 0;
+	char *data = root_read_file(root, path, 1 << 20, &size, NULL);
+
+	if (data) {
+		sha256_update(hash, path, strlen(path) + 1);
+		sha256_update(hash, data, size);
+		*any = true;
+	}
+	free(data);
+}
+
+static int is_ours(const struct dirent *entry)
+{
+	return strncmp(entry->d_name, "gpufleet-", 9) == 0;
+}
+
+/* The fingerprint of all files of ours that go in; false when there are none. */
+static bool fingerprint(const struct root *root, char hex[SHA256_HEX_SIZE])
+{
+	struct sha256 hash;
+	struct dirent **names = NULL;
+	bool any = false;
+	int count = scandir(root_path(root, MODPROBE_DIR).text, &names, is_ours, alphasort);
+
+	sha256_init(&hash);
+	hash_file(root, &hash, BIND_LIST, &any);
+	hash_file(root, &hash, BIND_SCRIPT, &any);
+	hash_file(root, &hash, BIND_HOOK, &any);
+	for (int i = 0; i < count; i++) {
+		char path[400];
+		snprintf(path, sizeof(path), MODPROBE_DIR "/%s", names[i]->d_name);
+		hash_file(root, &hash, path, &any);
+		free(names[i]);
+	}
+	free(names);
+	sha256_final_hex(&hash, hex);
+	return any;
+}
+
+/* {"fingerprint":…,"images":{VERSION:"size mtime inode"}} as the images are now. */
+static json_t *seen_now(const struct root *root, const json_t *kernels, const char *hex)
+{
+	json_t *images = json_object();
+	size_t i;
+	const json_t *item;
+
+	json_array_foreach(kernels, i, item)
+	{
+		struct stat st;
+		char text[128];
+		const char *version = json_string_value(item);
+		if (stat(root_pathf(root, "/boot/initrd.img-%s", version).text, &st) != 0)
+			continue;
+		snprintf(text, sizeof(text), "%lld %lld.%09ld %llu", (long long)st.st_size,
+		         (long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec,
+		         (unsigned long long)st.st_ino);
+		json_object_set_new(images, version, json_string(text));
+	}
+	return json_pack("{ss so}", "fingerprint", hex, "images", images);
+}
+
+static bool seen_before(const struct root *root, const json_t *now)
+{
+	char *text = root_read_file(root, INITRAMFS_SEEN, 1 << 20, NULL, NULL);
+	json_t *before = text ? json_loads(text, JSON_REJECT_DUPLICATES, NULL) : NULL;
+	bool same = before && json_equal(before, now);
+
+	json_decref(before);
+	free(text);
+	return same;
+}
+
+/* Best effort: without it the next look unpacks the images again. */
+static void seen_write(const struct root *root, const json_t *now)
+{
+	const char *name;
+	struct file_place_meta meta = {
+	    .mode = 0644, .uid = geteuid(), .gid = getegid(), .like = -1};
+	char *text = json_dumps(now, JSON_COMPACT);
+
+	mkdir(root_path(root, "/var/lib/gpufleet").text, 0755);
+	int dir = file_place_parent(root, INITRAMFS_SEEN, &name, NULL);
+	if (dir >= 0 && text)
+		file_place_write(dir, name, INITRAMFS_SEEN, text, strlen(text), &meta, NULL);
+	if (dir >= 0)
+		close(dir);
+	free(text);
+}
+
+/* All images: 1 right, 0 not (WHY), -1 *err. */
+static int images_inspect(const struct task_context *ctx, const json_t *kernels, char *why,
+                          size_t size, struct gf_err *err)
+{
+	size_t i;
+	const json_t *item;
+	const json_t *host = json_object_get(ctx->facts, "host");
+	const json_t *builtin = json_object_get(json_object_get(host, "modules"), "builtin");
+
+	json_array_foreach(kernels, i, item)
+	{
+		char reason[300] = "";
+		const char *version = json_string_value(item);
+		int right =
+		    initramfs_inspect(ctx->root, version, builtin, reason, sizeof(reason), err);
+		if (right < 0)
+			return -1;
+		if (right == 0) {
+			snprintf(why, size, "/boot/initrd.img-%s: %s", version, reason);
+			return 0;
+		}
+	}
+	return 1;
+}
+
+static int images_rebuild(struct task_run *run, const json_t *kernels, const char *hex, char *why,
+                          size_t size, struct gf_err *err)
+{
+	const struct root *root = run->ctx->root;
+
+	if (boot_has_room(root, err) != 0)
+		return -1;
+	if (run->mode != TASK_APPLY) {
+		task_change(run, "run", "update-initramfs -u -k all", why);
+		return 0;
+	}
+	json_t *record = json_pack("{ssss}", "kind", "run", "what", "initramfs");
+	if (backup_record(run->ctx->operation_dir, record, err) != 0 ||
+	    initramfs_update(root, err) != 0)
+		return -1;
+	task_change(run, "run", "update-initramfs -u -k all", why);
+	int right = images_inspect(run->ctx, kernels, why, size, err);
+	if (right == 0)
+		gf_err_set(err, GF_E_TASK,
+		           "update-initramfs ran, but %s. Nothing was rebooted; look at "
+		           "/etc/initramfs-tools and run update-initramfs -u -k all by hand",
+		           why);
+	if (right != 1)
+		return -1;
+	json_t *seen = seen_now(root, kernels, hex);
+	seen_write(root, seen);
+	json_decref(seen);
+	return 0;
+}
+
+static int images_settle(struct task_run *run, const json_t *kernels, struct gf_err *err)
+{
+	char hex[SHA256_HEX_SIZE], why[400] = "";
+	const struct root *root = run->ctx->root;
+	bool any = fingerprint(root, hex);
+
+	if (run->stage->initramfs_dirty) {
+		snprintf(why, sizeof(why), "files that go into it changed");
+		return images_rebuild(run, kernels, hex, why, sizeof(why), err);
+	}
+	if (!any && !root_exists(root, INITRAMFS_SEEN))
+		return task_say(run, TASK_OK, "nothing of gpufleet goes into it");
+	json_t *seen = seen_now(root, kernels, hex);
+	int right =
+	    seen_before(root, seen) ? 1 : images_inspect(run->ctx, kernels, why, sizeof(why), err);
+	if (right == 1 && run->mode == TASK_APPLY && !seen_before(root, seen))
+		seen_write(root, seen);
+	json_decref(seen);
+	if (right == 0)
+		return images_rebuild(run, kernels, hex, why, sizeof(why), err);
+	return right < 0 ? -1
+	                 : task_say(run, TASK_OK, "%zu images hold what they should",
+	                            json_array_size(kernels));
+}
+
+int initramfs_task(struct task_run *run, struct gf_err *err)
+{
+	if (!root_program_exists(run->ctx->root, "update-initramfs"))
+		return task_say(
+		    run, TASK_BLOCKED,
+		    "the host has no update-initramfs: only initramfs-tools is supported");
+	json_t *kernels = initramfs_kernels(run->ctx->root);
+	int result;
+	if (json_array_size(kernels) == 0)
+		result = task_say(
+		    run, TASK_BLOCKED,
+		    "there is no /boot/initrd.img-VERSION with modules of that version: is "
+		    "/boot mounted?");
+	else
+		result = images_settle(run, kernels, err);
+	json_decref(kernels);
+	return result;
+}

@@ -1,0 +1,148 @@
+/* undo.c: puts back what an operation recorded. Happy path: no file was changed by someone else
+ * since, so files go back newest first, then boot files are made again from them, then it is marked
+ * done. Stopped anywhere, it is simply done again: what is as it was before is passed over. */
+#include <stdio.h>
+#include <string.h>
+
+#include "node-agent/tasks/backup.h"
+#include "node-agent/tasks/file_edit.h"
+#include "node-agent/tasks/task.h"
+#include "node-agent/tasks/task_help.h"
+#include "node-agent/tasks/task_types.h"
+
+static bool is_kind(const json_t *record, const char *kind)
+{
+	return strcmp(json_text(record, "kind"), kind) == 0;
+}
+
+/* Is there a later record of the same file? Then the earlier one is compared with the later's work.
+ */
+static bool is_newest(const json_t *records, size_t index)
+{
+	const char *path = json_text(json_array_get(records, index), "path");
+
+	for (size_t i = index + 1; i < json_array_size(records); i++) {
+		const json_t *other = json_array_get(records, i);
+		if (is_kind(other, "file") && strcmp(json_text(other, "path"), path) == 0)
+			return false;
+	}
+	return true;
+}
+
+static int conflicts_find(const struct root *root, const json_t *records, struct gf_err *err)
+{
+	size_t i;
+	const json_t *record;
+
+	json_array_foreach(records, i, record)
+	{
+		if (is_kind(record, "file") && is_newest(records, i) &&
+		    file_edit_undo_check(root, record, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+struct undo {
+	struct task_context *ctx;
+	const char *operation_dir;
+	bool force, changed, reboot, grub, initramfs;
+};
+
+static bool needs_reboot(const char *path)
+{
+	return strncmp(path, "/etc/modprobe.d/", 16) == 0 ||
+	       strncmp(path, "/etc/modules-load.d/", 20) == 0;
+}
+
+static int undo_file(struct undo *undo, const json_t *record, struct gf_err *err)
+{
+	const struct root *root = undo->ctx->root;
+	struct gf_err conflict;
+	int todo = file_edit_undo_check(root, record, &conflict);
+
+	if (todo < 0 && !undo->force) {
+		if (err)
+			*err = conflict;
+		return -1;
+	}
+	if (todo == 0)
+		return 0;
+	if (file_edit_undo(root, undo->operation_dir, record, err) != 0)
+		return -1;
+	undo->changed = true;
+	undo->reboot |= needs_reboot(json_text(record, "path"));
+	return 0;
+}
+
+static int undo_record(struct undo *undo, const json_t *record, struct gf_err *err)
+{
+	if (is_kind(record, "file"))
+		return undo_file(undo, record, err);
+	if (is_kind(record, "directory"))
+		file_edit_undo_directory(undo->ctx->root, record);
+	if (is_kind(record, "driver"))
+		undo->changed = undo->reboot = true;
+	if (is_kind(record, "run")) {
+		undo->grub |= strcmp(json_text(record, "what"), "grub") == 0;
+		undo->initramfs |= strcmp(json_text(record, "what"), "initramfs") == 0;
+	}
+	if (is_kind(record, "unit")) {
+		int result = service_undo(undo->ctx->root, record, err);
+		if (result < 0)
+			return -1;
+		undo->changed |= result > 0;
+		undo->reboot |= result > 0;
+	}
+	return 0;
+}
+
+static void undo_emit(const struct undo *undo, const char *message)
+{
+	if (!undo->ctx->emit)
+		return;
+	json_t *event = json_pack("{ss ss ss ss s[]}", "task", "undo", "type", "undo", "status",
+	                          undo->changed ? "changed" : "ok", "message", message, "changes");
+	if (event)
+		undo->ctx->emit(undo->ctx->emit_ctx, event);
+	json_decref(event);
+}
+
+static int undo_records(struct undo *undo, const json_t *records, struct gf_err *err)
+{
+	for (size_t i = json_array_size(records); i-- > 0;)
+		if (undo_record(undo, json_array_get(records, i), err) != 0)
+			return -1;
+	undo_emit(undo, "files and services are as they were before");
+	if (undo->grub && grub_update(undo->ctx->root, err) != 0)
+		return -1;
+	if (undo->initramfs && initramfs_update(undo->ctx->root, err) != 0)
+		return -1;
+	if (undo->grub || undo->initramfs) {
+		undo->changed = undo->reboot = true;
+		undo_emit(undo, "boot files were made again");
+	}
+	return backup_record(undo->operation_dir, json_pack("{ss}", "kind", "undone"), err);
+}
+
+int stage_undo(struct task_context *ctx, const char *operation_dir, bool force, bool *changed,
+               bool *reboot, struct gf_err *err)
+{
+	struct undo undo = {.ctx = ctx, .operation_dir = operation_dir, .force = force};
+	json_t *records = backup_read(operation_dir, err);
+	int result = 0;
+
+	*changed = *reboot = false;
+	if (!records)
+		return -1;
+	size_t count = json_array_size(records);
+	bool done = count == 0 || is_kind(json_array_get(records, count - 1), "undone");
+	if (!done && !force)
+		result = conflicts_find(ctx->root, records, err);
+	if (!done && result == 0)
+		result = undo_records(&undo, records, err);
+	*changed = undo.changed;
+	*reboot = undo.reboot;
+	json_decref(records);
+	return result;
+}
