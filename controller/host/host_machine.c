@@ -45,6 +45,20 @@ static void host_lease_release(struct host *host)
 		host_disconnect(host);
 }
 
+/* The lease is given back if that takes no more than an answer; otherwise it runs out by itself. */
+static void host_lease_release(struct host *host)
+{
+	json_t *request;
+
+	if (host->client && host->cleared && !host->purged) {
+		request = json_pack("{s:s, s:s, s:b}", "request", "lease", "run", host->shared->run,
+		                    "release", 1);
+		host->releasing = agent_link_request(host->client, request, NULL) == 0;
+	}
+	if (!host->releasing)
+		host_disconnect(host);
+}
+
 static enum host_state host_finishing_enter(struct host *host)
 {
 	struct gf_err err = {0};
@@ -79,6 +93,8 @@ static enum host_state host_finishing_input(struct host *host, const struct host
 	if (input->kind == INPUT_RESULT || input->kind == INPUT_ERROR ||
 	    input->kind == INPUT_LOST || input->kind == INPUT_TIMEOUT)
 		host->releasing = false;
+	if (input->kind == INPUT_LOST)
+		host_heard(host); /* that may have been the deadline: the record has its own */
 	if (!host_acked(host) || host->releasing)
 		return HOST_STAY;
 	host_disconnect(host);
