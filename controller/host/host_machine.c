@@ -31,18 +31,272 @@
 static enum host_state host_idle_input(struct host *host, const struct host_input *input);
 static enum host_state host_waiting_enter(struct host *host);
 static enum host_state host_waiting_input(struct host *host, const struct host_input *input);
-/* The lease is given back if that takes no more than an answer; otherwise it runs out by itself. */
-static void host_lease_release(struct host *host)
-{
-	json_t *request;
+static enum host_state host_finishing_enter(struct host *host);
+static enum host_state host_finishing_input(struct host *host, const struct host_input *input);
 
-	if (host->client && host->cleared && !host->purged) {
-		request = json_pack("{s:s, s:s, s:b}", "request", "lease", "run", host->shared->run,
-		                    "release", 1);
-		host->releasing = agent_link_request(host->client, request, NULL) == 0;
+static const struct host_state_row host_states[HOST_STATE_COUNT] = {
+    [HOST_IDLE] = {"waiting", BIT(HOST_CONNECTING) | ENDS, 0, NULL, host_idle_input},
+    [HOST_CONNECTING] = {"connecting", BIT(HOST_STARTING) | LOST, 90, host_connecting_enter,
+                         host_connecting_input},
+    [HOST_STARTING] = {"starting",
+                       BIT(HOST_LEASING) | BIT(HOST_REBOOTED) | BIT(HOST_WAITING) | LOST, 180, NULL,
+                       host_starting_input},
+    [HOST_BACKOFF] = {"reconnecting", BIT(HOST_CONNECTING) | ENDS, 120, host_backoff_enter,
+                      host_backoff_input},
+    [HOST_LEASING] = {"leasing",
+                      BIT(HOST_FACTS) | BIT(HOST_APPLYING) | BIT(HOST_REBOOTING) |
+                          BIT(HOST_PURGING) | LOST,
+                      60, host_leasing_enter, host_leasing_input},
+    [HOST_FACTS] = {"facts",
+                    BIT(HOST_WAITING) | BIT(HOST_PLANNING) | BIT(HOST_REBOOT_INTENT) |
+                        BIT(HOST_PROVING) | BIT(HOST_PURGING) | LOST,
+                    120, host_facts_enter, host_facts_input},
+    [HOST_PLANNING] = {"planning",
+                       BIT(HOST_WAITING) | BIT(HOST_INTENT) | BIT(HOST_REBOOT_INTENT) |
+                           BIT(HOST_PROVING) | BIT(HOST_PURGING) | LOST,
+                       180, host_planning_enter, host_planning_input},
+    [HOST_INTENT] = {"recording", BIT(HOST_APPLYING) | LOST, 120, host_intent_enter,
+                     host_intent_input},
+    [HOST_APPLYING] = {"applying",
+                       BIT(HOST_FACTS) | BIT(HOST_REBOOT_INTENT) | BIT(HOST_PURGING) | LOST, 1800,
+                       host_applying_enter, host_applying_input},
+    [HOST_REBOOT_INTENT] = {"recording-reboot", BIT(HOST_REBOOTING) | LOST, 120,
+                            host_reboot_intent_enter, host_reboot_intent_input},
+    [HOST_REBOOTING] = {"rebooting", LOST, 120, host_rebooting_enter, host_rebooting_input},
+    [HOST_REBOOTED] = {"rebooted", BIT(HOST_LEASING) | LOST, 120, host_rebooted_enter,
+                       host_rebooted_input},
+    [HOST_PROVING] = {"proving", LOST, 300, host_proving_enter, host_proving_input},
+    [HOST_PURGING] = {"purging", LOST, 300, host_purging_enter, host_purging_input},
+    [HOST_FINISHING] = {"finishing", VERDICTS, 30, host_finishing_enter, host_finishing_input},
+    [HOST_DONE] = {"done", 0, 0, NULL, NULL},
+    [HOST_FAILED] = {"failed", 0, 0, NULL, NULL},
+    [HOST_BLOCKED] = {"blocked", 0, 0, NULL, NULL},
+    [HOST_SKIPPED] = {"skipped", 0, 0, NULL, NULL},
+    [HOST_UNREACHABLE] = {"unreachable", 0, 0, NULL, NULL},
+};
+
+const struct host_state_row *host_state_row(enum host_state state)
+{
+	assert(state >= 0 && state < HOST_STATE_COUNT);
+	return &host_states[state];
+}
+
+const char *host_state_name(enum host_state state)
+{
+	return host_state_row(state)->name;
+}
+
+uint64_t host_now(const struct host *host)
+{
+	return host->shared->clock->now(host->shared->clock);
+}
+
+static void host_timer_fire(void *ctx)
+{
+	host_tick(ctx, &(struct host_input){.kind = INPUT_TIMEOUT});
+}
+
+void host_init(struct host *host, const struct host_shared *shared,
+               const struct inventory_host *inventory, size_t index,
+               const struct host_record *record)
+{
+	memset(host, 0, sizeof(*host));
+	host->shared = shared;
+	host->inventory = inventory;
+	host->index = index;
+	host->state = HOST_IDLE;
+	if (record)
+		host->record = *record;
+	host->record.changed = host->record.rebooted = false;
+	host->attach = host->record.operation_open;
+	host->timer.fire = host_timer_fire;
+	host->timer.ctx = host;
+}
+
+static void host_deadline_arm(struct host *host)
+{
+	unsigned seconds = host_states[host->state].deadline_s;
+
+	/* --timeout shortens what a person waits for, not the records that are being written. */
+	if (host->shared->timeout_s && host->shared->timeout_s < seconds && host->client)
+		seconds = host->shared->timeout_s;
+	if (seconds)
+		clock_arm(host->shared->clock, &host->timer, (uint64_t)seconds * 1000);
+	else
+		clock_disarm(host->shared->clock, &host->timer);
+}
+
+void host_heard(struct host *host)
+{
+	host_deadline_arm(host);
+}
+
+/* Only host_tick calls this. */
+static void host_move(struct host *host, enum host_state next)
+{
+	assert(next >= 0 && next < HOST_STATE_COUNT);
+	assert(host_states[host->state].next & BIT(next));
+	host->state = next;
+	host->entered = host_now(host);
+	host_deadline_arm(host);
+	if (next < HOST_FINISHING) {
+		const char *stage = host_stage_name(host);
+		json_t *event = json_pack("{s:s, s:s, s:s}", "type", "host.state", "state",
+		                          host_states[next].name, "stage", stage ? stage : "");
+
+		/* Not waited for: a state is told to people, an intent is what resumes. */
+		host_record_event(host, event, false, NULL);
 	}
-	if (!host->releasing)
+	host->shared->events->moved(host->shared->ctx, host);
+}
+
+void host_tick(struct host *host, const struct host_input *input)
+{
+	const struct host_state_row *row = host_state_row(host->state);
+	struct gf_err timeout = {0};
+	struct host_input lost = {.kind = INPUT_LOST, .err = &timeout};
+	enum host_state next;
+
+	if (!row->input)
+		return;
+	if (input->kind == INPUT_ACK)
+		host->acks_seen++;
+	if (input->kind == INPUT_NACK && host->state != HOST_FINISHING) {
+		next = host_finish(host, HOST_FAILED, input->err);
+	} else {
+		if (input->kind == INPUT_TIMEOUT && host->client) {
+			gf_err_set(&timeout, GF_E_TIMEOUT, "no answer while %s: it may hang",
+			           row->name);
+			input = &lost;
+		}
+		if (input->kind == INPUT_LOST)
+			host_disconnect(host);
+		next = row->input(host, input);
+	}
+	while (next != HOST_STAY) {
+		host_move(host, next);
+		row = host_state_row(host->state);
+		next = row->enter ? row->enter(host) : HOST_STAY;
+	}
+	if (host_state_terminal(host->state))
+		host->shared->events->finished(host->shared->ctx, host);
+}
+
+void host_start(struct host *host)
+{
+	host_tick(host, &(struct host_input){.kind = INPUT_START});
+}
+
+void host_skip(struct host *host, const struct gf_err *why)
+{
+	host_tick(host, &(struct host_input){.kind = INPUT_SKIP, .err = why});
+}
+
+static enum host_state host_idle_input(struct host *host, const struct host_input *input)
+{
+	if (input->kind == INPUT_SKIP)
+		return host_finish(host, HOST_SKIPPED, input->err);
+	if (input->kind != INPUT_START)
+		return HOST_STAY;
+	host->began = host_now(host);
+	return HOST_CONNECTING;
+}
+
+/* It has looked, and needs a slot to go on: without a connection, which may take long to be used
+ * again. */
+static enum host_state host_waiting_enter(struct host *host)
+{
+	host_disconnect(host);
+	return HOST_STAY;
+}
+
+static enum host_state host_waiting_input(struct host *host, const struct host_input *input)
+{
+	if (input->kind == INPUT_SKIP)
+		return host_finish(host, HOST_SKIPPED, input->err);
+	if (input->kind != INPUT_START)
+		return HOST_STAY;
+	host->cleared = true;
+	host->tries = 0;
+	return HOST_CONNECTING;
+}
+
+static void host_acked_cb(void *ctx, const struct gf_err *err)
+{
+	host_tick(ctx, &(struct host_input){.kind = err ? INPUT_NACK : INPUT_ACK, .err = err});
+}
+
+int host_record_event(struct host *host, json_t *event, bool ack, struct gf_err *err)
+{
+	int rc;
+
+	if (!event)
+		return gf_err_set(err, GF_E_MEMORY, "out of memory");
+	host_fold(&host->record, event);
+	rc = host->shared->journal->append(host->shared->journal, host->inventory->name, event,
+	                                   ack ? host_acked_cb : NULL, host, err);
+	if (rc == 0 && ack)
+		host->acks_sent++;
+	json_decref(event);
+	return rc;
+}
+
+bool host_acked(const struct host *host)
+{
+	return host->acks_seen == host->acks_sent;
+}
+
+void host_disconnect(struct host *host)
+{
+	agent_link_close(host->client);
+	host->client = NULL;
+}
+
+enum host_state host_request(struct host *host, json_t *request)
+{
+	struct gf_err err = {0};
+
+	if (!host->client) {
+		json_decref(request);
+		gf_err_set(&err, GF_E_LOST, "the connection was lost");
+		return host_lost(host, &err);
+	}
+	if (agent_link_request(host->client, request, &err)) {
 		host_disconnect(host);
+		return host_lost(host, &err);
+	}
+	return HOST_STAY;
+}
+
+enum host_state host_finish(struct host *host, enum host_state verdict, const struct gf_err *err)
+{
+	host->verdict = verdict;
+	if (err)
+		host->err = *err;
+	return HOST_FINISHING;
+}
+
+enum host_state host_fail(struct host *host, enum gf_code code, const char *format, ...)
+{
+	struct gf_err err = {.code = code};
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(err.msg, sizeof(err.msg), format, args);
+	va_end(args);
+	return host_finish(host, HOST_FAILED, &err);
+}
+
+enum host_state host_end(struct host *host, const struct gf_err *err)
+{
+	if (host->touched || host->record.operation_open || host->record.reboot_open)
+		return host_finish(host, err->code == GF_E_BLOCKED ? HOST_BLOCKED : HOST_FAILED,
+		                   err);
+	if (err->code == GF_E_BLOCKED || err->code == GF_E_BECOME || err->code == GF_E_LEASE)
+		return host_finish(host, HOST_BLOCKED, err);
+	if (gf_code_exit_status(err->code) == 4)
+		return host_finish(host, HOST_UNREACHABLE, err);
+	return host_finish(host, HOST_FAILED, err);
 }
 
 /* The lease is given back if that takes no more than an answer; otherwise it runs out by itself. */
