@@ -32,9 +32,9 @@ cmake --build --preset debug --target launch_script >/dev/null 2>&1
 step "clang-format" clang-format --dry-run -Werror "${sources[@]}"
 step "file length" long_files
 step "cppcheck" cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 -I . -j "$(nproc)" \
-	--enable=warning,portability --suppress=missingIncludeSystem --suppress=unknownMacro "${units[@]}"
+	--enable=warning,portability --suppress=missingIncludeSystem --suppress=unknownMacro --suppress=autoVariables "${units[@]}"
 step "codespell" codespell --quiet-level=2 --skip='./build,./.git,*.expected' \
-	--ignore-words-list='ue,te,nd,fo,crate,ser,daa' controller inventory playbooks node-agent tests docs README.md dev
+	--ignore-words-list='ue,te,nd,fo,crate,ser,daa,busses,hda,msdos' controller inventory playbooks node-agent tests docs README.md dev
 step "shellcheck" shellcheck "${scripts[@]}"
 step "clang-tidy" xargs -P "$(nproc)" -n 4 clang-tidy --quiet -p build/debug < <(printf '%s\n' "${units[@]}") 2> >(
 	grep -vE 'warnings? generated|Suppressed|Use -header-filter' >&2
