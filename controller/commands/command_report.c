@@ -75,11 +75,14 @@ static int load_hosts(struct store *store, const struct command_fleet *fleet, js
 	for (size_t i = 0; i < fleet->count; i++) {
 		const struct inventory_host *host = &fleet->inventory->hosts[fleet->selected[i]];
 		const json_t *known = json_object_get(reached, host->name);
+		struct gf_err fault = {.code = GF_OK};
 		bool found = false;
-		json_t *facts = store_facts_get(store, host->name, &found, err);
+		json_t *facts = store_facts_get(store, host->name, &found, &fault);
 
-		if (!facts && found)
+		if (!facts && fault.code != GF_OK) {
+			*err = fault;
 			return -1;
+		}
 		hosts[i] = (struct report_host){
 		    .host = host,
 		    .facts = facts,
