@@ -227,8 +227,10 @@ static bool unit_valid(const char *text)
 	static const char *const kinds[] = {".service", ".socket", ".timer",
 	                                    ".target",  ".path",   ".mount"};
 	const char *kind = strrchr(text, '.');
-	if (!word_valid(text, "._-@:", 255) || !kind)
+	if (!word_valid(text, "._-@:", 255))
 		return false;
+	if (!kind)
+		return true; /* systemd adds .service */
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		if (!strcmp(kind, kinds[i]))
 			return true;

@@ -119,6 +119,26 @@ static int read_content(struct field_reader *reader, const struct json_path *at,
 	return 0;
 }
 
+/* Seconds, or "90s", "10m", "1h": what the agent takes. */
+static int read_timeout(struct field_reader *reader, const struct json_path *at,
+                        const json_t *value, const struct field *field, void *out)
+{
+	static const char what[] = "seconds from 1 to 86400, or such as \"90s\", \"10m\" or \"1h\"";
+	const char *text = json_string_value(value);
+	unsigned seconds = 0;
+	(void)out;
+	if (json_is_integer(value) && json_integer_value(value) >= 1 &&
+	    json_integer_value(value) <= 86400)
+		return 0;
+	if (!text || !*text || text[strlen(text) - 1] == 'd')
+		return field_mismatch(reader, at, value, what);
+	struct gf_err ignored;
+	struct field_reader quiet = {.source = reader->source, .err = &ignored};
+	if (field_duration(&quiet, at, value, field, &seconds) < 0 || seconds > 86400)
+		return field_mismatch(reader, at, value, what);
+	return 0;
+}
+
 #define COMMON                                                                                     \
 	{.name = "type", .read = field_any, .required = true},                                     \
 	    {.name = "name", .read = field_text, .rule = &rule_line, .required = true},            \
@@ -190,7 +210,7 @@ static const struct field command_fields[] = {
      .max = 256,
      .required = true},
     {.name = "creates", .read = field_text, .rule = &rule_absolute_path},
-    {.name = "timeout", .read = field_duration},
+    {.name = "timeout", .read = read_timeout},
 };
 static const struct field assert_fields[] = {
     COMMON,
@@ -201,7 +221,7 @@ static const struct field assert_fields[] = {
 static const struct field unbind_fields[] = {
     COMMON,
     {.name = "driver", .read = field_text, .rule = &rule_driver},
-    {.name = "timeout", .read = field_duration},
+    {.name = "timeout", .read = read_timeout},
 };
 
 #define ROW(name, ...)                                                                             \
