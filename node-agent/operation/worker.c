@@ -99,19 +99,14 @@ static int start_process(const struct agent *agent, const char *id, struct gf_er
 		int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 		for (int fd = 0; fd < 3; fd++)
 			dup2(null, fd);
+		for (int fd = 3; fd < 256; fd++)
+			if (fd != lock)
+				close(fd);
 		_exit(operation_work(agent, id, lock));
 	}
 	waitpid(pid, NULL, 0);
 	close(lock);
 	return 0;
-}
-
-int operation_start(const struct agent *agent, const char *id, struct gf_err *err)
-{
-	if (!root_is_sysroot(&agent->root) && root_exists(&agent->root, "/run/systemd/system") &&
-	    root_program_exists(&agent->root, "systemd-run"))
-		return start_unit(agent, id, err);
-	return start_process(agent, id, err);
 }
 
 static void worker_emit(void *ctx, const json_t *event)
@@ -300,4 +295,28 @@ int operation_work(const struct agent *agent, const char *id, int lock)
 	json_decref(record);
 	close(lock);
 	return unwritten || failed ? 1 : 0;
+}
+
+/* The worker could not be started. Unless it runs all the same, it is barred from ever doing so,
+ * and the operation has failed. */
+static void start_failed(const struct agent *agent, const char *id, const struct gf_err *error)
+{
+	struct worker worker = {.agent = agent, .id = id};
+	int lock = lock_take(agent, id, NULL);
+	if (lock >= 0 && lock_mark(lock, NULL) == 0)
+		write_result(&worker, 1, error);
+	if (lock >= 0)
+		close(lock);
+}
+
+int operation_start(const struct agent *agent, const char *id, struct gf_err *err)
+{
+	struct gf_err error = {.code = GF_E_INTERNAL};
+	bool unit = !root_is_sysroot(&agent->root) &&
+	            root_exists(&agent->root, "/run/systemd/system") &&
+	            root_program_exists(&agent->root, "systemd-run");
+	if ((unit ? start_unit : start_process)(agent, id, &error) == 0)
+		return 0;
+	start_failed(agent, id, &error);
+	return gf_err_set(err, error.code, "%s", error.msg);
 }

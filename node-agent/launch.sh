@@ -1,0 +1,213 @@
+#!/bin/sh
+# Starts the agent on a host, after having asked the controller for it where it is absent.
+# Sent as one command: sh -c "this text" gpufleet HASH SIZE ARCH (HASH: sha256 of the bundle MANIFEST;
+# SIZE: of the bundle in bytes; ARCH: what it was built for), stdin and stdout being the wire.
+# No single quote may stand in this file: the controller puts it between two of them.
+# shellcheck shell=sh disable=SC2317
+set -u
+umask 077
+PATH=/usr/sbin:/usr/bin:/sbin:/bin
+LC_ALL=C
+export PATH LC_ALL
+unset LD_PRELOAD LD_LIBRARY_PATH
+hash=${1:-} size=${2:-} arch=${3:-}
+root=${GPUFLEET_SYSROOT:-}
+me=$(id -u)
+push="" why=""
+# Only the bundle and the agent itself may read the wire.
+exec 3<&0 </dev/null
+
+clean() {
+	if [ -n "$push" ]; then rm -rf "$push"; fi
+}
+
+fail() {
+	clean
+	text=$(printf "%s" "$1" | tr "\n\t\"\\\\" "  ~/" | tr -d "\000-\037\177-\377")
+	printf "{\"gpufleet\":\"error\",\"code\":\"agent\",\"message\":\"%s\"}\n" "$text"
+	exit 1
+}
+
+note() {
+	why="$why${why:+; }$1"
+}
+
+# Is $1 a directory of our own that nobody else can write to?
+private() {
+	if [ -L "$1" ] || [ ! -d "$1" ]; then
+		note "$1 is not a directory"
+		return 1
+	fi
+	set -- "$1" "$(stat -c "%u %A" "$1")"
+	case $2 in
+	"$me "?????w* | "$me "????????w*) note "$1 can be written to by others: chmod go-w $1" ;;
+	"$me "*) return 0 ;;
+	*) note "$1 belongs to user ${2%% *}, not to user $me: look who made it, and remove it" ;;
+	esac
+	return 1
+}
+
+# The mount point that $1 lies on.
+mount_of() {
+	df -P "$1" 2>/dev/null | {
+		read -r _ || :
+		read -r _ _ _ _ _ point || point="?"
+		printf "%s" "$point"
+	}
+}
+
+# Can programs run below $1?
+runs() {
+	printf "#!/bin/sh\nexit 0\n" 2>/dev/null >"$1/.probe.$$" && chmod 700 "$1/.probe.$$" &&
+		"$1/.probe.$$" >/dev/null 2>&1
+	set -- "$1" $?
+	rm -f "$1/.probe.$$"
+	return "$2"
+}
+
+# Are the files of $1 exactly those of the bundle, each as it was built?
+verify() {
+	if ! private "$1"; then return 1; fi
+	sum=$(sha256sum "$1/MANIFEST" 2>/dev/null)
+	if [ "${sum%% *}" != "$hash" ]; then
+		note "$1/MANIFEST is not the one of this agent"
+		return 1
+	fi
+	names=" MANIFEST "
+	while read -r _ name; do names="$names$name "; done <"$1/MANIFEST"
+	for file in "$1"/* "$1"/.[!.]*; do
+		if [ ! -e "$file" ]; then continue; fi
+		case $names in
+		*" ${file##*/} "*) ;;
+		*)
+			note "$file does not belong to the agent"
+			return 1
+			;;
+		esac
+		if [ -L "$file" ]; then
+			note "$file is a symbolic link"
+			return 1
+		fi
+	done
+	if ! bad=$(cd "$1" && sha256sum --quiet -c MANIFEST 2>&1); then
+		note "a file in $1 was changed ($bad)"
+		return 1
+	fi
+}
+
+# Does the agent in $1 start?
+starts() {
+	said=$("$1/ld.so" --library-path "$1" "$1/gpufleet-agent" --version 2>&1)
+}
+
+start() {
+	for base in /var/lib /opt /run; do
+		state=$base/gpufleet
+		if [ -d "$root$state/operations" ]; then break; fi
+		state=""
+	done
+	if [ -z "$state" ]; then
+		for base in /var/lib /opt /run; do
+			state=$base/gpufleet
+			if [ -d "$root$state" ] && [ -w "$root$state" ]; then break; fi
+		done
+	fi
+	GPUFLEET_AGENT_DIR=$1
+	export GPUFLEET_AGENT_DIR
+	exec "$1/ld.so" --library-path "$1" "$1/gpufleet-agent" --state-dir "$state" serve <&3 3<&-
+}
+
+# What interrupted pushes left in $1.
+sweep() {
+	for left in "$1"/.push.*; do
+		pid=${left##*.}
+		if [ -d "$left" ] && { [ "$pid" = "$$" ] || ! kill -0 "$pid" 2>/dev/null; }; then
+			rm -rf "$left"
+		fi
+	done
+}
+
+case $hash$size in
+"" | *[!0-9a-f]*) fail "usage: launch HASH SIZE ARCH" ;;
+esac
+machine=$(uname -m)
+if [ "$machine" != "$arch" ]; then
+	fail "this host is $machine, and the agent that came with this gpufleet is for $arch only"
+fi
+for tool in sha256sum tar gzip head stat; do
+	if ! command -v "$tool" >/dev/null 2>&1; then fail "this host has no $tool, which the agent needs to be put here"; fi
+done
+
+# An agent that is there already. One that was tampered with is an error, never replaced in silence.
+for base in /var/lib /opt /run; do
+	dir=$root$base/gpufleet/agent/$hash
+	if [ ! -e "$dir" ]; then continue; fi
+	why=""
+	if ! verify "$dir"; then fail "the agent on this host is refused: $why; find out who did that, then remove $dir"; fi
+	if starts "$dir"; then start "$dir"; fi
+done
+
+# Where may one live?
+why="" places=""
+for base in /var/lib /opt /run; do
+	dir=$root$base/gpufleet
+	if ! made=$(mkdir -p "$dir/agent" 2>&1); then
+		note "$made"
+		continue
+	fi
+	if ! private "$dir" || ! private "$dir/agent"; then continue; fi
+	sweep "$dir/agent"
+	if ! : 2>/dev/null >"$dir/.probe.$$"; then
+		note "$dir cannot be written to (no space, or read-only)"
+	elif ! runs "$dir"; then
+		note "programs may not run in $dir (is its mount, $(mount_of "$dir"), noexec?)"
+	else
+		places="$places $base"
+	fi
+	rm -f "$dir/.probe.$$"
+done
+if [ -z "$places" ]; then
+	if [ "$me" != 0 ]; then why="$why; this needs root: log in as root, or set \"become\": \"sudo\" in the inventory"; fi
+	fail "no place for the agent on this host: $why"
+fi
+
+trap "clean; exit 1" HUP INT TERM
+asked="" why=""
+for base in $places; do
+	dir=$root$base/gpufleet/agent
+	new=$dir/.push.$$
+	if ! made=$(mkdir "$new" 2>&1); then
+		note "$made"
+		continue
+	fi
+	if [ -z "$asked" ]; then
+		asked=yes push=$new
+		printf "{\"gpufleet\":\"push\"}\n"
+		bundle=$new/bundle
+		if ! got=$(head -c "$size" <&3 2>&1 >"$bundle"); then
+			fail "the agent cannot be written to $dir: $got; make room on $(mount_of "$dir")"
+		fi
+		got=$(stat -c %s "$bundle")
+		if [ "$got" != "$size" ]; then fail "the connection ended after $got of $size bytes"; fi
+	fi
+	mkdir "$new/agent"
+	if ! got=$(tar -xzf "$bundle" -C "$new/agent" --no-same-owner 2>&1); then
+		note "the agent cannot be unpacked in $dir: $got; is there room on $(mount_of "$dir")?"
+	elif verify "$new/agent"; then
+		# Under SELinux, systemd may not run what is labelled var_lib_t.
+		if [ -d /sys/fs/selinux ] && command -v chcon >/dev/null 2>&1; then
+			chcon -R -t bin_t "$new/agent" 2>/dev/null || :
+		fi
+		if ! starts "$new/agent"; then
+			note "the agent does not start in $dir: $said"
+		elif mv -T "$new/agent" "$dir/$hash" 2>/dev/null || [ -d "$dir/$hash" ]; then
+			rm -rf "$new"
+			clean
+			if verify "$dir/$hash"; then start "$dir/$hash"; fi
+		else
+			note "the agent cannot be moved to $dir/$hash"
+		fi
+	fi
+	if [ "$new" != "$push" ]; then rm -rf "$new"; fi
+done
+fail "the agent cannot be put on this host: $why"

@@ -1,0 +1,82 @@
+/* reboot.c: see reboot.h. */
+#include "node-agent/reboot.h"
+
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "node-agent/facts/facts.h"
+#include "node-agent/operation/operation.h"
+
+#define SYNC_WAIT_S 20
+
+static int refuse_guests(const struct root *root, struct gf_err *err)
+{
+	json_t *guests = guest_facts(root);
+	int failed = 0;
+	if (!json_is_array(guests)) {
+		failed =
+		    gf_err_set(err, GF_E_BLOCKED,
+		               "cannot see whether guests run here (/proc is not readable); to "
+		               "reboot all the same, pass --allow-running-guests");
+	} else if (json_array_size(guests) > 0) {
+		const char *name =
+		    json_string_value(json_object_get(json_array_get(guests, 0), "name"));
+		failed =
+		    gf_err_set(err, GF_E_BLOCKED,
+		               "%zu guests run on this host (%.100s%s): move them away, or pass "
+		               "--allow-running-guests",
+		               json_array_size(guests), name ? name : "?",
+		               json_array_size(guests) > 1 ? ", …" : "");
+	}
+	json_decref(guests);
+	return failed;
+}
+
+/* sync() in a child: on a dead network file system it never returns. */
+static void sync_bounded(void)
+{
+	pid_t pid = fork();
+	if (pid == 0) {
+		sync();
+		_exit(0);
+	}
+	for (int i = 0; pid > 0 && i < SYNC_WAIT_S * 50; i++) {
+		struct timespec wait = {.tv_nsec = 20000000};
+		if (waitpid(pid, NULL, WNOHANG) == pid)
+			return;
+		nanosleep(&wait, NULL);
+	}
+	if (pid > 0)
+		kill(pid, SIGKILL);
+}
+
+int reboot_schedule(const struct agent *agent, const char *boot_id, bool allow_guests,
+                    bool *scheduled, struct gf_err *err)
+{
+	char now[HOST_BOOT_ID_SIZE], id[OPERATION_ID_MAX + 1];
+	*scheduled = false;
+	host_boot_id(&agent->root, now);
+	if (!*now)
+		return gf_err_set(
+		    err, GF_E_REBOOT,
+		    "this host's boot_id cannot be read, so a reboot could not be proven");
+	if (strcmp(now, boot_id) != 0)
+		return 0;
+	if (!allow_guests && refuse_guests(&agent->root, err) != 0)
+		return -1;
+	if (operation_running(agent, NULL, id))
+		return gf_err_set(err, GF_E_BLOCKED, "operation %s is still going on on this host",
+		                  id);
+	sync_bounded();
+	const char *systemd[] = {"systemctl", "reboot", NULL}, *plain[] = {"reboot", NULL};
+	bool use_systemd = !root_is_sysroot(&agent->root) &&
+	                   root_exists(&agent->root, "/run/systemd/system") &&
+	                   root_program_exists(&agent->root, "systemctl");
+	if (root_run_detached(&agent->root, use_systemd ? systemd : plain, 1, err) != 0)
+		return gf_err_wrap(err, "cannot reboot");
+	*scheduled = true;
+	return 0;
+}

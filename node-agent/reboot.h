@@ -1,0 +1,15 @@
+/* reboot.h: taking the host down, once, and only as the boot that was meant. */
+#ifndef GPUFLEET_REBOOT_H
+#define GPUFLEET_REBOOT_H
+
+#include <jansson.h>
+
+#include "node-agent/agent.h"
+
+/* Schedules a reboot a second from now, if this is still the boot BOOT_ID (else *scheduled is
+ * false: it has happened). GF_E_BLOCKED while guests run (unless ALLOW_GUESTS) or an operation is
+ * going on. */
+int reboot_schedule(const struct agent *agent, const char *boot_id, bool allow_guests,
+                    bool *scheduled, struct gf_err *err);
+
+#endif

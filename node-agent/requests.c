@@ -1,0 +1,203 @@
+/* requests.c: what each request does. The table at the end lists them. */
+#include "node-agent/serve.h"
+
+#include <string.h>
+
+#include "node-agent/facts/facts.h"
+#include "node-agent/lease.h"
+#include "node-agent/operation/operation.h"
+#include "node-agent/reboot.h"
+#include "node-agent/tasks/task.h"
+
+static const char *argument(const json_t *request, const char *key, struct gf_err *err)
+{
+	const char *text = json_string_value(json_object_get(request, key));
+	if (!text || !*text) {
+		gf_err_set(err, GF_E_INPUT, "the request lacks \"%s\" (a string)", key);
+		return NULL;
+	}
+	return text;
+}
+
+static const char *request_run(const json_t *request)
+{
+	return json_string_value(json_object_get(json_object_get(request, "context"), "run"));
+}
+
+static json_t *answer_facts(struct serve *serve, const json_t *request, struct gf_err *err)
+{
+	(void)request;
+	return facts_collect(&serve->agent->root, err);
+}
+
+typedef json_t *(*stage_fn)(struct task_context *ctx, const json_t *stage, struct gf_err *err);
+
+/* Plans or verifies every stage in turn. */
+static json_t *answer_stages(struct serve *serve, const json_t *request, stage_fn look,
+                             struct gf_err *err)
+{
+	const json_t *stages = json_object_get(request, "stages");
+	if (!json_is_array(stages)) {
+		gf_err_set(err, GF_E_INPUT, "the request lacks \"stages\" (an array)");
+		return NULL;
+	}
+	json_t *facts = facts_collect(&serve->agent->root, err);
+	if (!facts)
+		return NULL;
+	struct task_context context = {.root = &serve->agent->root,
+	                               .context = json_object_get(request, "context"),
+	                               .facts = facts};
+	json_t *results = json_array(), *stage;
+	size_t i;
+	bool failed = false;
+	json_array_foreach(stages, i, stage)
+	{
+		json_t *result = failed ? NULL : look(&context, stage, err);
+		failed = !result || json_array_append_new(results, result) != 0;
+		if (failed)
+			break;
+	}
+	json_decref(facts);
+	if (failed) {
+		json_decref(results);
+		return NULL;
+	}
+	return json_pack("{s:o}", "stages", results);
+}
+
+static json_t *answer_plan(struct serve *serve, const json_t *request, struct gf_err *err)
+{
+	return answer_stages(serve, request, stage_plan, err);
+}
+
+static json_t *answer_verify(struct serve *serve, const json_t *request, struct gf_err *err)
+{
+	return answer_stages(serve, request, stage_verify, err);
+}
+
+static bool event_cb(void *ctx, const json_t *event)
+{
+	struct serve *serve = ctx;
+	json_t *copy = json_deep_copy(event);
+	json_t *line = json_pack("{s:O,s:o}", "id", serve->id, "event", copy);
+	bool written = line && serve_write(serve, line, NULL) == 0;
+	json_decref(line);
+	return written;
+}
+
+static bool alive_cb(void *ctx)
+{
+	return serve_alive(ctx);
+}
+
+/* After a purge, what served to follow it goes, too. */
+static void purge_rest(const struct agent *agent, const char *id, const json_t *result)
+{
+	json_t *record = operation_request(agent, id, NULL);
+	const json_t *request = json_object_get(record, "request");
+	const char *state = json_string_value(json_object_get(result, "state"));
+	if (json_is_true(json_object_get(request, "purge")) && state && strcmp(state, "done") == 0)
+		operation_purge(agent, NULL);
+	json_decref(record);
+}
+
+static json_t *follow(struct serve *serve, const char *id, json_int_t from, struct gf_err *err)
+{
+	struct operation_follower follower = {event_cb, alive_cb, serve};
+	json_t *result = operation_follow(serve->agent, id, from, &follower, err);
+	if (result)
+		purge_rest(serve->agent, id, result);
+	return result;
+}
+
+static json_t *answer_attach(struct serve *serve, const json_t *request, struct gf_err *err)
+{
+	const char *id = argument(request, "operation", err);
+	return id ? follow(serve, id, json_integer_value(json_object_get(request, "from")), err)
+	          : NULL;
+}
+
+/* apply and undo: recorded, started once, followed. */
+static json_t *answer_operation(struct serve *serve, const json_t *request, struct gf_err *err)
+{
+	bool created;
+	char other[OPERATION_ID_MAX + 1];
+	const char *id = argument(request, "operation", err);
+	if (!id)
+		return NULL;
+	enum operation_state state;
+	if (operation_id_valid(id) && operation_look(serve->agent, id, &state, NULL, NULL) == 0)
+		return follow(serve, id, 1, err);
+	if (lease_check(serve->agent, request_run(request), err) != 0)
+		return NULL;
+	if (operation_running(serve->agent, NULL, other)) {
+		gf_err_set(err, GF_E_BLOCKED, "operation %s is still going on on this host", other);
+		return NULL;
+	}
+	if (operation_create(serve->agent, id, request, &created, err) != 0)
+		return NULL;
+	/* A start that fails has left a result that says so. */
+	if (created && operation_start(serve->agent, id, err) != 0) {
+		json_t *result = NULL;
+		if (operation_look(serve->agent, id, &state, &result, NULL) != 0 || !result)
+			return NULL;
+		return result;
+	}
+	return follow(serve, id, 1, err);
+}
+
+static json_t *answer_reboot(struct serve *serve, const json_t *request, struct gf_err *err)
+{
+	const char *boot_id = argument(request, "boot_id", err);
+	bool scheduled, allow = json_is_true(json_object_get(request, "allow_running_guests"));
+	const char *run = json_string_value(json_object_get(request, "run"));
+	if (!boot_id || (run && lease_check(serve->agent, run, err) != 0) ||
+	    reboot_schedule(serve->agent, boot_id, allow, &scheduled, err) != 0)
+		return NULL;
+	return json_pack("{s:b}", "scheduled", scheduled);
+}
+
+static json_t *answer_operations(struct serve *serve, const json_t *request, struct gf_err *err)
+{
+	(void)request;
+	json_t *list = operation_list(serve->agent, err);
+	return list ? json_pack("{s:o,s:o}", "operations", list, "lease", lease_value(serve->agent))
+	            : NULL;
+}
+
+static json_t *answer_lease(struct serve *serve, const json_t *request, struct gf_err *err)
+{
+	const char *run = argument(request, "run", err);
+	if (!run)
+		return NULL;
+	if (json_is_true(json_object_get(request, "release")))
+		return lease_release(serve->agent, run, err) == 0 ? json_object() : NULL;
+	const char *who = json_string_value(json_object_get(request, "who"));
+	const char *where = json_string_value(json_object_get(request, "where"));
+	bool take = json_is_true(json_object_get(request, "take"));
+	return lease_take(serve->agent, run, who ? who : "?", where ? where : "?", take, err) == 0
+	           ? json_object()
+	           : NULL;
+}
+
+static const struct {
+	const char *name;
+	json_t *(*answer)(struct serve *serve, const json_t *request, struct gf_err *err);
+} requests[] = {
+    {"facts", answer_facts},           {"plan", answer_plan},      {"verify", answer_verify},
+    {"apply", answer_operation},       {"undo", answer_operation}, {"attach", answer_attach},
+    {"operations", answer_operations}, {"reboot", answer_reboot},  {"lease", answer_lease},
+};
+
+json_t *request_answer(struct serve *serve, const json_t *request, struct gf_err *err)
+{
+	const char *name = argument(request, "request", err);
+	if (!name)
+		return NULL;
+	for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++)
+		if (strcmp(requests[i].name, name) == 0)
+			return requests[i].answer(serve, request, err);
+	gf_err_set(err, GF_E_PROTOCOL, "this agent (%s) knows no request \"%.40s\"",
+	           GPUFLEET_VERSION, name);
+	return NULL;
+}
