@@ -1,7 +1,8 @@
 /* command.h: the subcommands of gpufleet: one row of a table each, one file each (command_NAME.c).
  *
- * A command returns the exit status of the whole program (docs/design and `gpufleet --help` list them).
- * With status 1 and err->code set, main.c prints err->msg on stderr: commands print results, not errors.
+ * A command returns the exit status of the whole program (docs/design and `gpufleet --help` list
+ * them). With status 1 and err->code set, main.c prints err->msg on stderr: commands print results,
+ * not errors.
  */
 #ifndef GPUFLEET_COMMAND_H
 #define GPUFLEET_COMMAND_H
@@ -31,9 +32,9 @@ enum command_option {
 	OPTION_PLAN_IN = 1 << 5,
 	OPTION_WATCH = 1 << 6,
 	OPTION_RUN = 1 << 7,
-	OPTION_UNDO = 1 << 8, /* --force --purge */
-	OPTION_REPORT = 1 << 9, /* --format --output --since --history --what-if */
-	OPTION_ARGV = 1 << 10, /* the command after -- */
+	OPTION_UNDO = 1 << 8,    /* --force --purge */
+	OPTION_REPORT = 1 << 9,  /* --format --output --since --history --what-if */
+	OPTION_ARGV = 1 << 10,   /* the command after -- */
 	OPTION_SELECT = 1 << 11, /* --limit --state alone: it reads, but goes to no host */
 };
 
@@ -85,9 +86,10 @@ struct command_fleet {
 	char *state_path;
 };
 
-/* Reads the inventory and selects. Returns 0, or STATUS_INPUT with *err. command_fleet_free after either. */
+/* Reads the inventory and selects. Returns 0, or STATUS_INPUT with *err. command_fleet_free after
+ * either. */
 int command_fleet_load(const struct command_context *context, struct command_fleet *fleet,
-		       struct gf_err *err);
+                       struct gf_err *err);
 void command_fleet_free(struct command_fleet *fleet);
 
 #endif

@@ -1,0 +1,160 @@
+/* plan_text.c: see plan_text.h. */
+#include "controller/terminal/plan_text.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "controller/terminal/escape.h"
+#include "inventory/nodeset.h"
+
+bool plan_text_pending(const json_t *plan)
+{
+	const json_t *stage;
+	size_t i;
+
+	json_array_foreach(json_object_get(plan, "stages"), i, stage)
+	{
+		if (json_is_true(json_object_get(stage, "changed")) ||
+		    json_is_true(json_object_get(stage, "reboot")))
+			return true;
+	}
+	return false;
+}
+
+static const char *text_of(const json_t *object, const char *key)
+{
+	const char *text = json_string_value(json_object_get(object, key));
+
+	return text ? text : "";
+}
+
+static const char *action_sign(const char *action)
+{
+	if (strcmp(action, "create") == 0)
+		return "+";
+	return strcmp(action, "delete") == 0 ? "-" : "~";
+}
+
+static void totals_add(struct plan_totals *totals, const char *action, size_t hosts)
+{
+	if (strcmp(action, "create") == 0)
+		totals->create += hosts;
+	else if (strcmp(action, "modify") == 0)
+		totals->modify += hosts;
+	else if (strcmp(action, "delete") == 0)
+		totals->remove += hosts;
+	else
+		totals->other += hosts;
+}
+
+static void print_diff(const struct terminal *terminal, const char *diff)
+{
+	const char *line = diff;
+
+	while (*line) {
+		const char *end = strchr(line, '\n');
+		size_t length = end ? (size_t)(end - line) : strlen(line);
+		char raw[1024], clean[2048];
+		const char *paint = "";
+
+		if (length >= sizeof(raw))
+			length = sizeof(raw) - 1;
+		memcpy(raw, line, length);
+		raw[length] = '\0';
+		if (raw[0] == '+')
+			paint = terminal_paint(terminal, "done");
+		else if (raw[0] == '-')
+			paint = terminal_paint(terminal, "failed");
+		fprintf(terminal->out, "        %s%s%s\n", paint,
+		        escape_text(raw, clean, sizeof(clean), 0), terminal_plain(terminal));
+		if (!end)
+			return;
+		line = end + 1;
+	}
+}
+
+static void print_task(const struct terminal *terminal, const json_t *task, bool diffs,
+                       size_t hosts, struct plan_totals *totals)
+{
+	char name[256], message[1024], target[1024];
+	const json_t *change;
+	size_t i;
+
+	if (strcmp(text_of(task, "status"), "ok") == 0)
+		return;
+	escape_text(text_of(task, "task"), name, sizeof(name), 0);
+	escape_text(text_of(task, "message"), message, sizeof(message), 0);
+	fprintf(terminal->out, "    %s%s%s\n", name, *message ? ": " : "", message);
+	json_array_foreach(json_object_get(task, "changes"), i, change)
+	{
+		const char *action = text_of(change, "action");
+
+		totals_add(totals, action, hosts);
+		fprintf(terminal->out, "      %s %s\n", action_sign(action),
+		        escape_text(text_of(change, "target"), target, sizeof(target), 0));
+		if (diffs)
+			print_diff(terminal, text_of(change, "diff"));
+	}
+}
+
+static void print_plan(const struct terminal *terminal, const json_t *plan, const char *hosts,
+                       size_t count, bool diffs, struct plan_totals *totals)
+{
+	const json_t *stage, *task;
+	bool reboot = false;
+	size_t i, j;
+
+	fprintf(terminal->out, "%s:\n", hosts);
+	json_array_foreach(json_object_get(plan, "stages"), i, stage)
+	{
+		char name[128];
+		bool reboots = json_is_true(json_object_get(stage, "reboot"));
+
+		reboot |= reboots;
+		if (!reboots && !json_is_true(json_object_get(stage, "changed")))
+			continue;
+		fprintf(terminal->out, "  stage %s%s\n",
+		        escape_text(text_of(stage, "name"), name, sizeof(name), 0),
+		        reboots ? ", with a reboot" : "");
+		json_array_foreach(json_object_get(stage, "tasks"), j, task)
+		    print_task(terminal, task, diffs, count, totals);
+	}
+	if (reboot)
+		totals->reboots += count;
+	totals->hosts += count;
+}
+
+void plan_text_print(const struct terminal *terminal, const struct plan_item *items, size_t count,
+                     bool diffs, struct plan_totals *totals)
+{
+	char *printed = calloc(count + 1, 1);
+	const char **names = calloc(count + 1, sizeof(*names));
+
+	memset(totals, 0, sizeof(*totals));
+	for (size_t i = 0; printed && names && i < count; i++) {
+		size_t equal = 0;
+		char *hosts;
+
+		if (printed[i] || !plan_text_pending(items[i].plan))
+			continue;
+		for (size_t j = i; j < count; j++) {
+			if (printed[j] || !json_equal(items[i].plan, items[j].plan))
+				continue;
+			printed[j] = 1;
+			names[equal++] = items[j].host;
+		}
+		hosts = nodeset_fold(names, equal);
+		print_plan(terminal, items[i].plan, hosts ? hosts : items[i].host, equal, diffs,
+		           totals);
+		free(hosts);
+	}
+	free(printed);
+	free(names);
+	fprintf(terminal->out,
+	        "Plan: %zu of %zu hosts change: %zu files to create (+), %zu to modify (~), %zu to "
+	        "delete "
+	        "(-), %zu other actions; %zu reboots.\n",
+	        totals->hosts, count, totals->create, totals->modify, totals->remove, totals->other,
+	        totals->reboots);
+	fflush(terminal->out);
+}
