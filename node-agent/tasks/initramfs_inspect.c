@@ -212,13 +212,21 @@ static bool tree_is_right(const struct root *root, const char *tree, const json_
 	                                         drivers_are_there(root, tree, builtin, why, size));
 }
 
+static bool path_is(const char *tree, const char *below)
+{
+	char path[PATH_MAX + 16];
+
+	snprintf(path, sizeof(path), "%s%s", tree, below);
+	return access(path, F_OK) == 0;
+}
+
 int initramfs_inspect(const struct root *root, const char *version, const json_t *builtin,
                       char *why, size_t size, struct gf_err *err)
 {
 	struct root_output output;
 	struct root_name image = root_pathf(root, "/boot/initrd.img-%s", version);
 	struct root_name where = root_path(root, "/var/tmp/gpufleet-initramfs-XXXXXX");
-	char tree[PATH_MAX], main_part[PATH_MAX];
+	char tree[PATH_MAX];
 
 	if (!mkdtemp(where.text))
 		return gf_err_errno(err, GF_E_IO,
@@ -230,20 +238,17 @@ int initramfs_inspect(const struct root *root, const char *version, const json_t
 	 * there. */
 	root_output_free(&output);
 	if (result == 0) {
-		snprintf(tree, sizeof(tree), "%s", where.text);
 		/* With microcode in front of it the image proper is under main/. */
-		if ((size_t)snprintf(main_part, sizeof(main_part), "%s/main", where.text) <
-		        sizeof(main_part) &&
-		    access(main_part, F_OK) == 0)
-			snprintf(tree, sizeof(tree), "%s", main_part);
-		snprintf(main_part, sizeof(main_part), "%s/scripts", tree);
-		if (access(main_part, F_OK) != 0)
-			result = gf_err_set(
-			    err, GF_E_TASK,
-			    "/boot/initrd.img-%s could not be unpacked: is there room in /var/tmp?",
-			    version);
-		else
-			result = tree_is_right(root, tree, builtin, why, size);
+		bool split = path_is(where.text, "/main");
+		snprintf(tree, sizeof(tree), "%.*s%s", (int)sizeof(tree) - 8, where.text,
+		         split ? "/main" : "");
+		result =
+		    path_is(tree, "/scripts")
+		        ? tree_is_right(root, tree, builtin, why, size)
+		        : gf_err_set(err, GF_E_TASK,
+		                     "/boot/initrd.img-%s could not be unpacked: is there room in "
+		                     "/var/tmp?",
+		                     version);
 	}
 	tree_remove(where.text);
 	return result;
