@@ -297,7 +297,7 @@ static void fleet_share(struct fleet *fleet)
 	    .former_run = options->former_run,
 	    .who = options->who,
 	    .where = options->where,
-	    .stages = options->stages,
+	    .playbook = options->playbook,
 	    .rollout = &options->inventory->rollout,
 	    .allow_running_guests = options->allow_running_guests,
 	    .force = options->force,

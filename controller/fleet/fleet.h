@@ -33,7 +33,7 @@ struct fleet_options {
 	const bool *down;
 	enum host_job job;
 	const char *run, *former_run, *who, *where;
-	const json_t *stages; /* may be NULL where the job needs none */
+	const struct playbook *playbook; /* may be NULL where the job needs none */
 	const char *undo_run;
 	bool allow_running_guests, force, purge;
 	unsigned forks, timeout_s;

@@ -7,10 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
-#include "launch_script.h"
+#include "node-agent/launch_script.h"
 
 #ifndef GPUFLEET_LIBEXECDIR
 #define GPUFLEET_LIBEXECDIR "/usr/local/libexec"
@@ -72,14 +71,12 @@ char *agent_bundle_quote(const char *text)
 
 static int bundle_commands(struct agent_bundle *bundle, struct gf_err *err)
 {
-	struct utsname machine;
 	char *script = agent_bundle_quote(launch_script);
 	int made = -1;
 
-	/* The bundle is of the machine that it was built for, which is this one. */
-	if (script && uname(&machine) == 0) {
+	if (script) {
 		made = asprintf(&bundle->command, "sh -c %s gpufleet %s %zu %s", script,
-		                bundle->hash, bundle->size, machine.machine);
+		                bundle->hash, bundle->size, launch_arch);
 		if (made >= 0)
 			made = asprintf(&bundle->command_sudo, "sudo -n %s", bundle->command);
 	}

@@ -16,8 +16,8 @@ static const char *stage_name(const struct host *host)
 
 	if (host->shared->job == JOB_ROLLBACK)
 		return "rollback";
-	name = json_string_value(
-	    json_object_get(json_array_get(host->shared->stages, host->stage), "name"));
+	name =
+	    json_string_value(json_object_get(json_array_get(host->stages, host->stage), "name"));
 	return name ? name : "stage";
 }
 
@@ -83,7 +83,7 @@ static json_t *apply_request(const struct host *host)
 	}
 	return json_pack("{s:s, s:s, s:o, s:O, s:b}", "request", "apply", "operation",
 	                 host->record.operation, "context", host_context(host), "stage",
-	                 json_array_get(shared->stages, host->stage), "allow_running_guests",
+	                 json_array_get(host->stages, host->stage), "allow_running_guests",
 	                 shared->allow_running_guests);
 }
 
@@ -124,8 +124,8 @@ static int stage_result(struct host *host, const char *state, bool changed, bool
 /* Does the playbook want this stage followed by a reboot? */
 static bool stage_reboots(const struct host *host, bool changed, bool needed)
 {
-	const char *policy = json_string_value(
-	    json_object_get(json_array_get(host->shared->stages, host->stage), "reboot"));
+	const char *policy =
+	    json_string_value(json_object_get(json_array_get(host->stages, host->stage), "reboot"));
 
 	if (host->shared->job == JOB_ROLLBACK)
 		return needed;

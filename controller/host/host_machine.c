@@ -364,12 +364,14 @@ void host_abort(struct host *host)
 void host_release(struct host *host)
 {
 	host_abort(host);
+	json_decref(host->stages);
 	json_decref(host->facts);
 	json_decref(host->wanted);
 	json_decref(host->plan);
 	json_decref(host->expected);
 	json_decref(host->drift);
-	host->facts = host->wanted = host->plan = host->expected = host->drift = NULL;
+	host->stages = host->facts = host->wanted = host->plan = host->expected = host->drift =
+	    NULL;
 }
 
 bool host_in_flight(const struct host *host)

@@ -18,6 +18,7 @@
 #include "controller/host/host_fold.h"
 #include "controller/host/journal.h"
 #include "inventory/inventory.h"
+#include "playbooks/playbook.h"
 
 enum host_job { JOB_SCAN, JOB_PLAN, JOB_VERIFY, JOB_APPLY, JOB_REBOOT, JOB_ROLLBACK };
 
@@ -94,8 +95,8 @@ struct host_shared {
 	const char *run;
 	const char
 	    *former_run; /* of this store, ended in the middle: its leases may be taken over */
-	const char *who, *where; /* of the lease */
-	const json_t *stages;    /* the playbook's */
+	const char *who, *where;         /* of the lease */
+	const struct playbook *playbook; /* NULL where the job needs none */
 	const struct inventory_rollout *rollout;
 	bool allow_running_guests, force, purge;
 	const char *undo_run; /* rollback: from this run on; NULL: everything */
@@ -125,7 +126,8 @@ struct host {
 	unsigned died;          /* operations of this run whose worker died */
 	unsigned acks_sent, acks_seen;
 	char boot_id[BOOT_ID_SIZE];
-	char task[96]; /* the newest that ended */
+	char task[96];  /* the newest that ended */
+	json_t *stages; /* the playbook's, with the tasks that hold on this host */
 	json_t *facts, *wanted, *plan, *expected, *drift;
 	json_int_t event_seq;                  /* the last one seen of the open operation */
 	size_t stage;                          /* the one being applied */

@@ -117,7 +117,11 @@ enum host_state host_planning_enter(struct host *host)
 		return host_end(host, &err);
 	json_decref(host->wanted);
 	host->wanted = wanted;
-	if (json_array_size(wanted) == 0 && stages_bind(host->shared->stages)) {
+	json_decref(host->stages);
+	host->stages = playbook_for_host(host->shared->playbook, host->facts, &err);
+	if (!host->stages)
+		return host_finish(host, HOST_FAILED, &err);
+	if (json_array_size(wanted) == 0 && stages_bind(host->stages)) {
 		gf_err_set(
 		    &err, GF_E_BLOCKED,
 		    "none of its devices is wanted by the inventory's \"gpus\" and free to take: "
@@ -125,7 +129,7 @@ enum host_state host_planning_enter(struct host *host)
 		return host_end(host, &err);
 	}
 	return host_request(host, json_pack("{s:s, s:o, s:O}", "request", "plan", "context",
-	                                    host_context(host), "stages", host->shared->stages));
+	                                    host_context(host), "stages", host->stages));
 }
 
 bool plan_stage_pending(const json_t *stage_plan)
@@ -195,7 +199,7 @@ static enum host_state next_stage(struct host *host)
 	struct gf_err err = {0};
 	size_t i;
 
-	json_array_foreach(host->shared->stages, i, stage)
+	json_array_foreach(host->stages, i, stage)
 	{
 		const char *name = json_string_value(json_object_get(stage, "name"));
 		const json_t *planned = plan_stage_find(host->plan, name ? name : "");

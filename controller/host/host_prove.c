@@ -24,7 +24,7 @@ static json_t *prove_request(struct host *host)
 
 	if (host->shared->job == JOB_APPLY)
 		return json_pack("{s:s, s:o, s:O}", "request", "verify", "context",
-		                 host_context(host), "stages", host->shared->stages);
+		                 host_context(host), "stages", host->stages);
 	return json_pack("{s:s, s:O, s:O}", "request", "verify", "context", context, "stages",
 	                 stages);
 }
@@ -142,7 +142,7 @@ static void prove_tasks(struct host *host, const json_t *result)
 static int expected_keep(struct host *host, struct gf_err *err)
 {
 	json_t *expected = json_pack("{s:o, s:O, s:s}", "context", host_context(host), "stages",
-	                             host->shared->stages, "boot_id", host->boot_id);
+	                             host->stages, "boot_id", host->boot_id);
 	int rc = expected ? host->shared->journal->expected_put(
 	                        host->shared->journal, host->inventory->name, expected, err)
 	                  : gf_err_set(err, GF_E_MEMORY, "out of memory");
@@ -170,9 +170,9 @@ enum host_state host_proving_input(struct host *host, const struct host_input *i
 	}
 	context = json_object_get(host->expected, "context");
 	prove_tasks(host, input->data);
-	prove_devices(host, applied ? host->wanted : json_object_get(context, "wanted"),
-	              stages_driver(applied ? host->shared->stages
-	                                    : json_object_get(host->expected, "stages")));
+	prove_devices(
+	    host, applied ? host->wanted : json_object_get(context, "wanted"),
+	    stages_driver(applied ? host->stages : json_object_get(host->expected, "stages")));
 	if (!host->drift) {
 		if (applied && expected_keep(host, &err))
 			return host_finish(host, HOST_FAILED, &err);
