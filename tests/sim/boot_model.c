@@ -13,7 +13,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-static void boot_id_write(const struct sim_host *host)
+void boot_model_boot_id(const struct sim_host *host)
 {
 	unsigned char b[16];
 	char path[SIM_PATH];
@@ -74,7 +74,7 @@ static void kernel_start(struct sim_host *host, const char *cmdline)
 	char path[SIM_PATH];
 	bool remapping, on = iommu_on(host, cmdline, &remapping);
 
-	boot_id_write(host);
+	boot_model_boot_id(host);
 	sim_path(path, "%.900s/proc/cmdline", host->root);
 	sim_write(path, "%s\n", cmdline);
 	sim_path(path, "%.900s/proc/interrupts", host->root);

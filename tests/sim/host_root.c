@@ -188,7 +188,7 @@ static void faults_mount(const struct sim_host *host)
 	}
 }
 
-void host_root_create(struct sim *sim, struct sim_host *host)
+void host_root_create(struct sim_host *host)
 {
 	const char *copy[] = {"cp",       "-r", "--preserve=mode", SIM_SOURCE_DIR "/rootfs",
 	                      host->root, NULL};
@@ -212,8 +212,6 @@ void host_root_create(struct sim *sim, struct sim_host *host)
 	static const char *const none[] = {NULL}, *const all[] = {"-c", "-k", "all", NULL};
 	char path[SIM_PATH];
 
-	(void)sim;
-	sim_mkdir(host->directory);
 	sim_mkdir(host->control);
 	sim_run(copy, NULL);
 	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
@@ -233,5 +231,26 @@ void host_root_create(struct sim *sim, struct sim_host *host)
 	pci_layout_create(host);
 	program_run(host, "update-initramfs", all);
 	program_run(host, "update-grub", none);
+	faults_mount(host);
+}
+
+void host_root_clone(const struct sim_host *first, struct sim_host *host)
+{
+	/* What nobody writes to is linked, the rest copied. */
+	static const char *const script =
+	    "mkdir -p \"$2/root\" && cp -a \"$1/control\" \"$2/\" && cd \"$1/root\" && "
+	    "for d in *; do case $d in usr | lib) cp -al $d \"$2/root/\";; *) cp -a $d "
+	    "\"$2/root/\";; "
+	    "esac || exit; done";
+	const char *argv[] = {"sh", "-c", script, "sh", first->directory, host->directory, NULL};
+	char path[SIM_PATH];
+
+	sim_run(argv, NULL);
+	sim_path(path, "%.900s/etc/hostname", host->root);
+	sim_write(path, "%s\n", host->name);
+	sim_path(path, "%.900s/proc/sys/kernel/hostname", host->root);
+	sim_write(path, "%s\n", host->name);
+	boot_model_boot_id(host);
+	host->boots = first->boots;
 	faults_mount(host);
 }

@@ -77,7 +77,7 @@ int main(int argc, char **argv)
 	scenario_load(&sim, argv[optind]);
 	mounts_separate(&sim);
 	for (size_t i = 0; i < sim.host_count; i++)
-		host_root_create(&sim, &sim.hosts[i]);
+		sim_mkdir(sim.hosts[i].directory);
 	keys_create(&sim);
 	server_open(&sim);
 	keys_write_inventory(&sim);

@@ -229,20 +229,28 @@ static void host_accept(struct sim *sim, struct sim_host *host)
 	thread_start(session_thread, start);
 }
 
-void server_open(struct sim *sim)
+/* Builds and boots every host; of one entry of the scenario only the first, the others are copies.
+ */
+static void hosts_build(struct sim *sim)
 {
-	for (size_t i = 0; i < sim->host_count; i++)
-		port_hold(&sim->hosts[i]);
+	for (size_t i = 0; i < sim->host_count; i++) {
+		struct sim_host *host = &sim->hosts[i];
+
+		if (i > 0 && host->scenario == sim->hosts[i - 1].scenario) {
+			host_root_clone(&sim->hosts[i - 1], host);
+		} else {
+			host_root_create(host);
+			if (boot_model_run(host))
+				sim_die("host %s does not boot", host->name);
+		}
+	}
 }
 
-static void first_boot(struct sim *sim, struct sim_host *host)
+void server_open(struct sim *sim)
 {
-	if (boot_model_run(host))
-		sim_die("host %s does not boot", host->name);
-	host->power = SIM_UP;
-	if (!host->faults.refuse && listen(host->listener, 128))
-		sim_die("host %s: cannot listen: %s", host->name, strerror(errno));
-	(void)sim;
+	hosts_build(sim);
+	for (size_t i = 0; i < sim->host_count; i++)
+		port_hold(&sim->hosts[i]);
 }
 
 static void requests_take(struct sim *sim, int inotify)
@@ -301,7 +309,9 @@ int server_run(struct sim *sim)
 	for (size_t i = 0; i < sim->host_count; i++) {
 		struct sim_host *host = &sim->hosts[i];
 
-		first_boot(sim, host);
+		host->power = SIM_UP;
+		if (!host->faults.refuse && listen(host->listener, 128))
+			sim_die("host %s: cannot listen: %s", host->name, strerror(errno));
 		host->inotify_watch = inotify_add_watch(inotify, host->control, IN_CLOSE_WRITE);
 		if (host->inotify_watch < 0)
 			sim_die("cannot watch %s: %s", host->control, strerror(errno));

@@ -101,7 +101,9 @@ int sim_run_status(const char *const *argv, const char *const *env);
 void scenario_load(struct sim *sim, const char *path);
 
 /* host_root.c: the root directory of a stock host, before its first boot. */
-void host_root_create(struct sim *sim, struct sim_host *host);
+void host_root_create(struct sim_host *host);
+/* The same for one more host of the same entry of the scenario, from the first, booted one. */
+void host_root_clone(const struct sim_host *first, struct sim_host *host);
 
 /* pci_layout.c: /sys of the host's devices. */
 void pci_layout_create(const struct sim_host *host);
@@ -111,6 +113,7 @@ void pci_layout_groups(const struct sim_host *host, bool on);
 /* boot_model.c: one boot of the host, from its own boot loader's configuration on. */
 /* Returns -1 when it ends in a kernel panic. */
 int boot_model_run(struct sim_host *host);
+void boot_model_boot_id(const struct sim_host *host);
 
 /* module_model.c: what modprobe and udev do, on the files below ROOT (a host's root or its
  * initramfs). */

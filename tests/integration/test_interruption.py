@@ -1,0 +1,112 @@
+"""Lost connections, killed controllers, hosts that die in the middle of a stage or never come back, ^C."""
+
+import signal
+import time
+
+from harness import CARDS, Case, main
+
+STOCK = {"name": "gpu01", "kind": "intel-nvidia"}
+
+
+class Interruption(Case):
+    def in_the_middle(self, fleet, host="gpu01"):
+        """Waits until the stage runs on the host."""
+        fleet.wait(lambda: fleet.programs(host).count("update-initramfs") > self.builds, 60, "the stage to run")
+
+    def setUp(self):
+        self.builds = 1  # the image that the simulator builds before the first boot
+
+    def test_lost_connection_attaches_again(self):
+        fleet = self.fleet([dict(STOCK, standin_faults={})])
+        fleet.fault("gpu01", "cut-at-update-initramfs")
+        self.expect(fleet.run("apply", "--yes"), 0)
+        self.assertEqual(fleet.on_vfio("gpu01"), CARDS)
+        self.assertEqual(fleet.boots("gpu01"), 2)
+        self.assertEqual(fleet.programs("gpu01").count("update-grub"), 2, "the stage ran twice")
+
+    def test_killed_controller_resumes(self):
+        fleet = self.fleet([STOCK])
+        fleet.fault("gpu01", "slow-update-initramfs", "2")
+        process = fleet.start("apply", "--yes")
+        self.in_the_middle(fleet)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        self.expect(fleet.run("apply", "--yes"), 0)
+        self.assertEqual(fleet.on_vfio("gpu01"), CARDS)
+        self.assertEqual(fleet.boots("gpu01"), 2)
+        self.assertEqual(fleet.programs("gpu01").count("update-initramfs"), 2, "the stage ran twice")
+
+    def test_killed_controller_during_the_reboot(self):
+        fleet = self.fleet([STOCK], boot_seconds=2)
+        process = fleet.start("apply", "--yes")
+        fleet.wait(lambda: "reboot" in fleet.programs("gpu01"), 60, "the reboot")
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        self.expect(fleet.run("apply", "--yes"), 0)
+        self.assertEqual(fleet.boots("gpu01"), 2)
+
+    def test_interrupt_says_what_is_in_flight(self):
+        fleet = self.fleet([{"name": "gpu", "count": 2, "kind": "intel-nvidia"}],
+                           {"rollout": {"waves": [1, "100%"], "max_unavailable": 1, "max_failures": 0}})
+        fleet.fault("gpu01", "slow-update-initramfs", "2")
+        process = fleet.start("apply", "--yes")
+        self.in_the_middle(fleet)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=90)
+        self.assertEqual(process.returncode, 130, out + err)
+        self.assertIn("gpu01", out + err)
+        self.assertEqual(fleet.boots("gpu02"), 1)
+        self.expect(fleet.run("apply", "--yes"), 0)
+        self.assertEqual([fleet.on_vfio("gpu01"), fleet.on_vfio("gpu02")], [CARDS, CARDS])
+        self.assertEqual(fleet.boots(), {"gpu01": 2, "gpu02": 2})
+
+    def test_second_interrupt_stops_at_once(self):
+        fleet = self.fleet([STOCK])
+        fleet.fault("gpu01", "slow-update-initramfs", "20")
+        process = fleet.start("apply", "--yes")
+        self.in_the_middle(fleet)
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        start = time.monotonic()
+        process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 130)
+        self.assertLess(time.monotonic() - start, 10)
+
+    def test_host_dies_in_the_middle_of_a_stage(self):
+        """It comes back by itself on its old image; the same command brings it to the declared state."""
+        fleet = self.fleet([STOCK])
+        fleet.fault("gpu01", "die-at-update-initramfs")
+        first = fleet.run("apply", "--yes")
+        self.assertIn(first.status, (0, 2, 3), str(first))
+        if first.status:
+            self.expect(fleet.run("apply", "--yes"), 0)
+        self.assertEqual(fleet.on_vfio("gpu01"), CARDS)
+        self.expect(fleet.run("plan"), 0)
+
+    def test_host_never_comes_back(self):
+        fleet = self.fleet([dict(STOCK, faults={"never_return": True})],
+                           {"rollout": {"waves": ["100%"], "max_unavailable": 1, "max_failures": 0,
+                                        "boot_timeout": "5s"}})
+        result = self.expect(fleet.run("apply", "--yes"), 3)
+        self.assertIn("gpu01", result.out + result.err)
+
+    def test_read_only_etc(self):
+        fleet = self.fleet([dict(STOCK, faults={"read_only_etc": True})])
+        before = fleet.tree("gpu01", "etc", "boot")
+        result = self.expect(fleet.run("apply", "--yes"), 3)
+        self.assertIn("ead-only", result.out + result.err)
+        self.assertEqual(fleet.tree("gpu01", "etc", "boot"), before)
+        self.assertEqual(fleet.boots("gpu01"), 1)
+
+    def test_failing_tool_leaves_nothing_half_written(self):
+        fleet = self.fleet([STOCK])
+        fleet.fault("gpu01", "fail-update-grub")
+        result = self.expect(fleet.run("apply", "--yes"), 3)
+        self.assertIn("update-grub", result.out + result.err)
+        self.assertEqual(fleet.boots("gpu01"), 1)
+        self.assertEqual([path for path in fleet.tree("gpu01", "etc") if path.endswith((".tmp", ".new", "~"))], [])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,52 @@
+"""The shape and the sums of the JSON report."""
+
+import json
+
+from harness import Case, main
+
+TOTALS = {"hosts", "gpus", "ready", "pending", "blocked", "in_use", "ignored", "unknown"}
+DEVICE = {"address", "vendor", "device", "name", "class", "primary", "driver", "iommu_group", "numa_node", "alias", "verdict",
+          "reasons"}
+
+
+class Report(Case):
+    def test_shape(self):
+        fleet = self.fleet([{"name": "gpu01", "kind": "intel-nvidia"}, {"name": "gpu02", "kind": "no-iommu"},
+                            {"name": "gpu03", "kind": "intel-nvidia", "faults": {"refuse": True}}],
+                           {"flavors": [{"name": "gpu.2", "vcpus": 8, "ram": 1024, "disk": 10, "gpus": {"nvidia1080": 2}}]})
+        self.expect(fleet.run("scan"), 4)
+        report = self.report(fleet)
+        self.assertEqual(set(report), {"fleet", "generated", "totals", "hosts", "capacity"})
+        self.assertEqual(set(report["totals"]), TOTALS)
+        self.assertEqual([host["name"] for host in report["hosts"]], ["gpu01", "gpu02", "gpu03"])
+        counted = dict.fromkeys(TOTALS, 0)
+        for host in report["hosts"]:
+            self.assertEqual(set(host), {"name", "reachable", "observed", "verdict", "checks", "devices"})
+            for check in host["checks"]:
+                self.assertEqual(set(check), {"id", "device", "status", "evidence", "cause", "fix"})
+                self.assertIn(check["status"], ("pass", "warn", "fail", "unknown"))
+            for device in host["devices"]:
+                self.assertEqual(set(device), DEVICE)
+                if device["primary"]:
+                    counted["gpus"] += 1
+                    counted[device["verdict"]] += 1
+        counted["hosts"] = len(report["hosts"])
+        self.assertEqual(report["totals"], counted)
+        self.assertEqual([host["verdict"] for host in report["hosts"]], ["pending", "blocked", "unknown"])
+        alias = report["capacity"]["aliases"][0]
+        self.assertEqual((alias["alias"], alias["total"], alias["pending"], alias["blocked"]), ("nvidia1080", 3, 2, 1))
+        self.assertEqual(report["capacity"]["flavors"], [{"flavor": "gpu.2", "fits_now": 0, "fits_when_ready": 1}])
+
+    def test_output_file_and_text(self):
+        fleet = self.fleet([{"name": "gpu01", "kind": "intel-nvidia"}])
+        self.expect(fleet.run("scan"), 0)
+        path = fleet.directory + "/report.json"
+        self.expect(fleet.run("report", "--format", "json", "--output", path), 0)
+        with open(path, encoding="utf-8") as file:
+            self.assertEqual(json.load(file)["totals"]["pending"], 2)
+        text = self.expect(fleet.run("report"), 0).out
+        self.assertIn("0000:01:00.0", text)
+
+
+if __name__ == "__main__":
+    main()
