@@ -75,10 +75,21 @@ void check_list_free(struct check_list *list)
 	memset(list, 0, sizeof(*list));
 }
 
-bool checks_goes_to_guests(const struct check_subject *subject, const char *address)
+bool checks_is_wanted(const struct check_subject *subject, const char *address)
 {
 	const struct selection_device *item = selection_find(subject->selection, address);
 
-	return item && !item->ignored &&
-	       !(subject->left_out && subject->left_out[item - subject->selection->items]);
+	return item && !item->ignored;
+}
+
+bool checks_goes_to_guests(const struct check_subject *subject, const char *address,
+                           const char *card)
+{
+	const struct selection_device *item = selection_find(subject->selection, address);
+
+	if (!item || item->ignored)
+		return false;
+	if (card && strcmp(item->card, card) == 0)
+		return true;
+	return !(subject->left_out && subject->left_out[item - subject->selection->items]);
 }

@@ -87,8 +87,14 @@ void check_list_free(struct check_list *list);
 enum fact checks_iommu_works(const struct host_facts *facts);
 bool checks_cmdline_has(const struct host_facts *facts, const char *token);
 
-/* Is the device one that goes to guests: selected, not ignored, not left out? */
-bool checks_goes_to_guests(const struct check_subject *subject, const char *address);
+/* Is the device selected and not ignored? */
+bool checks_is_wanted(const struct check_subject *subject, const char *address);
+
+/* Does the device go to guests, seen from CARD (a primary's address; NULL: from anywhere): wanted,
+ * and its card not left out? A card's own functions count as going with it, so that what blocks a
+ * card is not that it is blocked. */
+bool checks_goes_to_guests(const struct check_subject *subject, const char *address,
+                           const char *card);
 
 void checks_host(const struct check_subject *subject, struct check_list *list);
 /* All checks of one device that is not ignored; what makes it unassignable first. */

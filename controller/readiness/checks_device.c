@@ -63,20 +63,38 @@ static void check_iommu_group(const struct check_subject *s, const struct host_f
 
 /* The kernel's own rule (vfio_dev_viable): bridges don't count; nothing else in the group may serve
  * the host. */
-static bool hinders(const struct check_subject *s, const struct host_facts_device *other)
+static bool serves_host(const struct host_facts_device *other)
 {
-	if (!other->endpoint || !other->driver || host_facts_is_vfio(other->driver) ||
-	    strcmp(other->driver, "pci-stub") == 0)
-		return false;
-	return !checks_goes_to_guests(s, other->address);
+	return other->endpoint && other->driver && !host_facts_is_vfio(other->driver) &&
+	       strcmp(other->driver, "pci-stub") != 0;
+}
+
+/* What keeps ITEM's group from guests: rather a device that nobody wants than a card that is only
+ * left out because of it. */
+static const struct host_facts_device *hinderer(const struct check_subject *s,
+                                                const struct selection_device *item, int group)
+{
+	const struct host_facts_device *left_out = NULL;
+
+	for (size_t i = 0; i < s->facts->device_count; i++) {
+		const struct host_facts_device *other = &s->facts->devices[i];
+
+		if (other->group != group || strcmp(other->address, item->address) == 0 ||
+		    !serves_host(other))
+			continue;
+		if (!checks_is_wanted(s, other->address))
+			return other;
+		if (!left_out && !checks_goes_to_guests(s, other->address, item->card))
+			left_out = other;
+	}
+	return left_out;
 }
 
 static void check_group_viable(const struct check_subject *s, const struct selection_device *item,
                                const struct host_facts_device *device, struct check_list *list)
 {
-	const struct host_facts_device *found = NULL;
+	const struct host_facts_device *found;
 	const struct selection_device *other;
-	size_t others = 0;
 	bool own;
 
 	if (device->group < 0) {
@@ -85,17 +103,10 @@ static void check_group_viable(const struct check_subject *s, const struct selec
 		          "no iommu_group link");
 		return;
 	}
-	for (size_t i = 0; i < s->facts->device_count; i++) {
-		if (s->facts->devices[i].group != device->group || &s->facts->devices[i] == device)
-			continue;
-		others++;
-		if (!found && hinders(s, &s->facts->devices[i]))
-			found = &s->facts->devices[i];
-	}
+	found = hinderer(s, item, device->group);
 	if (!found) {
 		check_add(list, CHECK_DEVICE_GROUP_VIABLE, device->address, CHECK_PASS, NULL, NULL,
-		          "group %d: %zu other members, none of them serves the host",
-		          device->group, others);
+		          "no other member of group %d serves the host", device->group);
 		return;
 	}
 	other = selection_find(s->selection, found->address);
@@ -170,7 +181,7 @@ static void check_twin(const struct check_subject *s, const struct host_facts_de
 		if (strcmp(other->vendor, device->vendor) != 0 ||
 		    strcmp(other->device, device->device) != 0)
 			continue;
-		if (other == device || checks_goes_to_guests(s, other->address))
+		if (other == device || checks_goes_to_guests(s, other->address, NULL))
 			continue;
 		check_add(
 		    list, CHECK_DEVICE_TWIN, device->address, CHECK_WARN,

@@ -66,7 +66,8 @@ static bool kernel_names_resets(const struct host_facts *facts)
 }
 
 /* vfio can reset a whole slot when it holds every function in it. */
-static bool slot_is_ours(const struct check_subject *s, const struct host_facts_device *device)
+static bool slot_is_ours(const struct check_subject *s, const struct selection_device *item,
+                         const struct host_facts_device *device)
 {
 	size_t functions = 0;
 
@@ -78,7 +79,7 @@ static bool slot_is_ours(const struct check_subject *s, const struct host_facts_
 		if (!host_facts_same_slot(other->address, device->address))
 			continue;
 		functions++;
-		if (!checks_goes_to_guests(s, other->address))
+		if (!checks_goes_to_guests(s, other->address, item->card))
 			return false;
 	}
 	return functions > 1;
@@ -95,7 +96,7 @@ static void check_reset(const struct check_subject *s, const struct selection_de
 		check_add(list, CHECK_DEVICE_RESET, device->address, CHECK_PASS, NULL, NULL,
 		          "reset methods: %zu, the first is %.20s", json_array_size(methods),
 		          json_string_value(json_array_get(methods, 0)));
-	else if (slot_is_ours(s, device))
+	else if (slot_is_ours(s, item, device))
 		check_add(list, CHECK_DEVICE_RESET, device->address, CHECK_PASS, NULL, NULL,
 		          "reset together with its whole slot, all of which goes to guests");
 	else if (!methods && !kernel_names_resets(s->facts))

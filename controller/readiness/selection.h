@@ -8,8 +8,9 @@
 
 #include "inventory/inventory.h"
 
-#define SELECTION_CARDS_MAX 256 /* on one host: a bound on what a hostile one can make us compute  \
-	                         */
+#define SELECTION_CARDS_MAX                                                                        \
+	256 /* on one host: a bound on what a hostile one can make us compute                      \
+	     */
 
 struct host_facts;
 
