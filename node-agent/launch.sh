@@ -127,6 +127,26 @@ sweep() {
 	done
 }
 
+# May the agent live in $1/gpufleet?
+place() {
+	set -- "$root$1/gpufleet"
+	if ! made=$(mkdir -p "$1/agent" 2>&1); then
+		note "$made"
+		return 1
+	fi
+	if ! private "$1" || ! private "$1/agent"; then return 1; fi
+	sweep "$1/agent"
+	if ! (: >"$1/.probe.$$") 2>/dev/null; then
+		note "$1 cannot be written to (no space, or read-only)"
+		return 1
+	fi
+	rm -f "$1/.probe.$$"
+	if ! runs "$1"; then
+		note "programs may not run in $1 (is its mount, $(mount_of "$1"), noexec?)"
+		return 1
+	fi
+}
+
 case $hash$size in
 "" | *[!0-9a-f]*) fail "usage: launch HASH SIZE ARCH" ;;
 esac
@@ -147,33 +167,10 @@ for base in /var/lib /opt /run; do
 	if starts "$dir"; then start "$dir"; fi
 done
 
-# Where may one live?
-why="" places=""
-for base in /var/lib /opt /run; do
-	dir=$root$base/gpufleet
-	if ! made=$(mkdir -p "$dir/agent" 2>&1); then
-		note "$made"
-		continue
-	fi
-	if ! private "$dir" || ! private "$dir/agent"; then continue; fi
-	sweep "$dir/agent"
-	if ! : 2>/dev/null >"$dir/.probe.$$"; then
-		note "$dir cannot be written to (no space, or read-only)"
-	elif ! runs "$dir"; then
-		note "programs may not run in $dir (is its mount, $(mount_of "$dir"), noexec?)"
-	else
-		places="$places $base"
-	fi
-	rm -f "$dir/.probe.$$"
-done
-if [ -z "$places" ]; then
-	if [ "$me" != 0 ]; then why="$why; this needs root: log in as root, or set \"become\": \"sudo\" in the inventory"; fi
-	fail "no place for the agent on this host: $why"
-fi
-
 trap "clean; exit 1" HUP INT TERM
 asked="" why=""
-for base in $places; do
+for base in /var/lib /opt /run; do
+	if ! place "$base"; then continue; fi
 	dir=$root$base/gpufleet/agent
 	new=$dir/.push.$$
 	if ! made=$(mkdir "$new" 2>&1); then
@@ -210,4 +207,5 @@ for base in $places; do
 	fi
 	if [ "$new" != "$push" ]; then rm -rf "$new"; fi
 done
+if [ "$me" != 0 ]; then note "this needs root: log in as root, or set \"become\": \"sudo\" in the inventory"; fi
 fail "the agent cannot be put on this host: $why"
