@@ -5,6 +5,7 @@ set -e
 rootfs=$1 dir=$2
 root=$dir/root
 mkdir -p "$dir/control/units" "$dir/operations"
+cp "$rootfs/../standin.sh" "$dir/control/"
 cp -a "$rootfs" "$root"
 cd "$root"
 mkdir -p boot/grub etc/default/grub.d etc/modprobe.d etc/modules-load.d etc/initramfs-tools/hooks \
