@@ -1,0 +1,193 @@
+/* command_exec.c: `gpufleet exec INVENTORY -- COMMAND`: a command everywhere, equal outcomes
+ * folded. */
+#include <jansson.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "controller/commands/command.h"
+#include "controller/commands/exec_run.h"
+#include "controller/ssh/ssh_opener.h"
+
+#define FORKS 64
+
+struct exec_command {
+	struct exec_run run;
+	struct exec_fold *fold;
+	uv_signal_t interrupt, terminate;
+	bool interrupted, json;
+	struct gf_err err; /* the controller's own */
+};
+
+/* The words joined with spaces, as ssh does: the host's shell reads the line. */
+static char *join_words(char *const *words, int count)
+{
+	size_t size = 1;
+	for (int i = 0; i < count; i++)
+		size += strlen(words[i]) + 1;
+	char *line = calloc(1, size);
+	for (int i = 0; line && i < count; i++) {
+		strcat(line, i ? " " : "");
+		strcat(line, words[i]);
+	}
+	return line;
+}
+
+static void done_cb(void *ctx, const struct exec_result *result)
+{
+	struct exec_command *command = ctx;
+	if (command->json) {
+		exec_result_json(result, stdout);
+		fflush(stdout);
+	}
+	struct gf_err err;
+	if (exec_fold_add(command->fold, result, &err) != 0)
+		command->err = err;
+}
+
+static void signal_cb(uv_signal_t *handle, int number)
+{
+	(void)number;
+	struct exec_command *command = handle->data;
+	bool again = command->interrupted;
+	command->interrupted = true;
+	if (!again) {
+		char *names = exec_run_in_flight(&command->run);
+		fprintf(
+		    stderr,
+		    "\ninterrupted: no host is begun any more; still running on %s (press ^C again "
+		    "to leave them)\n",
+		    names ? names : "some hosts");
+		free(names);
+	}
+	exec_run_stop(&command->run, again);
+}
+
+static void watch_signal(struct exec_command *command, uv_signal_t *handle, int number)
+{
+	uv_signal_init(command->run.loop, handle);
+	handle->data = command;
+	uv_signal_start(handle, signal_cb, number);
+	uv_unref((uv_handle_t *)handle);
+}
+
+static void print_text(const struct exec_command *command)
+{
+	const struct exec_fold *fold = command->fold;
+	exec_fold_print(fold, stdout, isatty(STDOUT_FILENO));
+	size_t ok = exec_fold_count(fold, EXEC_OK), exits = exec_fold_count(fold, EXEC_EXIT);
+	size_t failed = exec_fold_count(fold, EXEC_FAILED);
+	size_t gone = exec_fold_count(fold, EXEC_UNREACHABLE);
+	size_t left = command->run.count - command->run.ended;
+	if (ok == command->run.count)
+		return;
+	printf("\n%zu of %zu hosts ok", ok, command->run.count);
+	if (exits)
+		printf(", %zu ended non-zero", exits);
+	if (failed)
+		printf(", %zu failed", failed);
+	if (gone)
+		printf(", %zu unreachable", gone);
+	if (left)
+		printf(", %zu not begun", left);
+	putchar('\n');
+}
+
+static void print_json_end(const struct exec_command *command)
+{
+	const struct exec_fold *fold = command->fold;
+	char stamp[32];
+	time_t now = time(NULL);
+	struct tm broken;
+	strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &broken));
+	json_t *line = json_pack(
+	    "{s:s, s:s, s:n, s:n, s:n, s:s, s:s, s:I, s:I, s:I, s:I}", "time", stamp, "event",
+	    "exec.finished", "host", "stage", "task", "status",
+	    command->interrupted ? "interrupted" : "done", "message", "", "ok",
+	    (json_int_t)exec_fold_count(fold, EXEC_OK), "failed",
+	    (json_int_t)(exec_fold_count(fold, EXEC_EXIT) + exec_fold_count(fold, EXEC_FAILED)),
+	    "unreachable", (json_int_t)exec_fold_count(fold, EXEC_UNREACHABLE), "not_begun",
+	    (json_int_t)(command->run.count - command->run.ended));
+	if (line && json_dumpf(line, stdout, JSON_COMPACT) == 0)
+		putchar('\n');
+	json_decref(line);
+}
+
+static int exit_status(const struct exec_command *command)
+{
+	const struct exec_fold *fold = command->fold;
+	if (command->interrupted)
+		return STATUS_INTERRUPTED;
+	if (exec_fold_count(fold, EXEC_EXIT) || exec_fold_count(fold, EXEC_FAILED))
+		return STATUS_PENDING;
+	return exec_fold_count(fold, EXEC_UNREACHABLE) ? STATUS_UNREACHABLE : STATUS_DONE;
+}
+
+static int run_everywhere(struct exec_command *command, const struct ssh_options *options,
+                          struct gf_err *err)
+{
+	uv_loop_t loop;
+	uv_loop_init(&loop);
+	command->run.loop = &loop;
+	command->run.opener = ssh_opener_new(&loop, options, err);
+	if (!command->run.opener) {
+		uv_loop_close(&loop);
+		return STATUS_INPUT;
+	}
+	watch_signal(command, &command->interrupt, SIGINT);
+	watch_signal(command, &command->terminate, SIGTERM);
+	exec_run(&command->run);
+	ssh_opener_free(command->run.opener);
+	uv_close((uv_handle_t *)&command->interrupt, NULL);
+	uv_close((uv_handle_t *)&command->terminate, NULL);
+	/* What is left are look-ups on the pool that nobody waits for: an interrupt does not,
+	 * either. */
+	uv_run(&loop, command->interrupted ? UV_RUN_NOWAIT : UV_RUN_DEFAULT);
+	uv_loop_close(&loop);
+	if (command->err.code != GF_OK) {
+		*err = command->err;
+		return STATUS_INPUT;
+	}
+	if (command->json)
+		print_json_end(command);
+	else
+		print_text(command);
+	return exit_status(command);
+}
+
+int command_exec(struct command_context *context, struct gf_err *err)
+{
+	struct command_fleet fleet;
+	if (context->argc < 1) {
+		gf_err_set(
+		    err, GF_E_USAGE,
+		    "exec needs a command after --, as in: gpufleet exec INVENTORY -- uname -r");
+		return STATUS_INPUT;
+	}
+	if (command_fleet_load(context, &fleet, err) != 0) {
+		command_fleet_free(&fleet);
+		return STATUS_INPUT;
+	}
+	struct exec_command command = {.json = context->json, .fold = exec_fold_new()};
+	char *line = join_words(context->argv, context->argc);
+	int status = STATUS_INPUT;
+	if (line && command.fold) {
+		struct ssh_options options = {.command_timeout_ms = context->timeout_s * 1000};
+		command.run.inventory = fleet.inventory;
+		command.run.selected = fleet.selected;
+		command.run.count = fleet.count;
+		command.run.forks = context->forks ? context->forks : FORKS;
+		command.run.command = line;
+		command.run.done = done_cb;
+		command.run.ctx = &command;
+		status = run_everywhere(&command, &options, err);
+	} else {
+		gf_err_set(err, GF_E_MEMORY, "out of memory");
+	}
+	free(line);
+	exec_fold_free(command.fold);
+	command_fleet_free(&fleet);
+	return status;
+}

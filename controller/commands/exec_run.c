@@ -1,0 +1,153 @@
+/* exec_run.c: see exec_run.h. */
+#include "controller/commands/exec_run.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "inventory/nodeset.h"
+
+#define OUTPUT_MAX                                                                                 \
+	((size_t)4 << 20) /* kept of one host and stream; the rest is dropped and said so */
+
+struct exec_host {
+	struct exec_run *run;
+	struct link *link;
+	struct exec_result result;
+	struct exec_host *next;
+};
+
+static void begin_more(struct exec_run *run);
+
+static void end_host(struct exec_host *host)
+{
+	struct exec_run *run = host->run;
+	for (struct exec_host **at = &run->hosts; *at; at = &(*at)->next)
+		if (*at == host) {
+			*at = host->next;
+			break;
+		}
+	if (host->link)
+		link_close(host->link);
+	run->running--;
+	run->ended++;
+	run->done(run->ctx, &host->result);
+	free(host->result.out.data);
+	free(host->result.errors.data);
+	free(host);
+	begin_more(run);
+}
+
+static void end_with(struct exec_host *host, const struct gf_err *err)
+{
+	host->result.kind = gf_code_exit_status(err->code) == 4 ? EXEC_UNREACHABLE : EXEC_FAILED;
+	host->result.err = err;
+	end_host(host);
+}
+
+static void ready_cb(void *ctx, struct link *link)
+{
+	struct exec_host *host = ctx;
+	struct gf_err err = {0};
+	if (link_exec(link, host->run->command, &err) != 0)
+		end_with(host, &err);
+	else
+		link_write_eof(link);
+}
+
+static void output_cb(void *ctx, struct link *link, int fd, const char *data, size_t size)
+{
+	(void)link;
+	struct exec_host *host = ctx;
+	struct exec_bytes *bytes = fd == 2 ? &host->result.errors : &host->result.out;
+	if (size > OUTPUT_MAX - bytes->size) {
+		host->result.truncated = true;
+		size = OUTPUT_MAX - bytes->size;
+	}
+	char *grown = size ? realloc(bytes->data, bytes->size + size) : NULL;
+	if (!grown) {
+		host->result.truncated |= size > 0;
+		return;
+	}
+	memcpy(grown + bytes->size, data, size);
+	bytes->data = grown;
+	bytes->size += size;
+}
+
+static void exited_cb(void *ctx, struct link *link, int status)
+{
+	(void)link;
+	struct exec_host *host = ctx;
+	host->result.kind = status ? EXEC_EXIT : EXEC_OK;
+	host->result.status = status;
+	end_host(host);
+}
+
+static void failed_cb(void *ctx, struct link *link, const struct gf_err *err)
+{
+	(void)link;
+	struct gf_err kept = *err;
+	end_with(ctx, &kept);
+}
+
+static const struct link_events events = {
+    .ready = ready_cb, .output = output_cb, .exited = exited_cb, .failed = failed_cb};
+
+static void begin(struct exec_run *run, const struct inventory_host *target)
+{
+	struct gf_err err = {0};
+	struct exec_host *host = calloc(1, sizeof(*host));
+	run->running++;
+	if (!host) {
+		gf_err_set(&err, GF_E_MEMORY, "out of memory");
+		struct exec_result result = {.host = target, .kind = EXEC_FAILED, .err = &err};
+		run->running--;
+		run->ended++;
+		run->done(run->ctx, &result);
+		return;
+	}
+	host->run = run;
+	host->result.host = target;
+	host->next = run->hosts;
+	run->hosts = host;
+	host->link = run->opener->open(run->opener, target, &events, host, &err);
+	if (!host->link)
+		end_with(host, &err);
+}
+
+static void begin_more(struct exec_run *run)
+{
+	/* A host that fails to open at once comes back here by end_host(): no deeper than that. */
+	if (run->beginning)
+		return;
+	run->beginning = true;
+	while (!run->stopping && run->running < run->forks && run->next < run->count)
+		begin(run, &run->inventory->hosts[run->selected[run->next++]]);
+	run->beginning = false;
+}
+
+void exec_run(struct exec_run *run)
+{
+	begin_more(run);
+	while (run->running > 0)
+		uv_run(run->loop, UV_RUN_ONCE);
+}
+
+void exec_run_stop(struct exec_run *run, bool now)
+{
+	run->stopping = true;
+	struct gf_err err;
+	gf_err_set(&err, GF_E_CANCELLED, "interrupted; the command may still run there");
+	while (now && run->hosts)
+		end_with(run->hosts, &err);
+}
+
+char *exec_run_in_flight(const struct exec_run *run)
+{
+	const char **names = calloc(run->running + 1, sizeof(*names));
+	size_t count = 0;
+	for (const struct exec_host *host = run->hosts; names && host; host = host->next)
+		names[count++] = host->result.host->name;
+	char *folded = names ? nodeset_fold(names, count) : NULL;
+	free(names);
+	return folded;
+}
