@@ -1,13 +1,9 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154
 # Virtual machines for the bed: sourced by run.sh, which sets
 #   bed     the run's directory (disks, keys, logs, pid files live there)
 #   image   the directory that image.sh printed
 # There is no KVM here: QEMU translates every instruction, and still gives the
 # machine an IOMMU whose groups the guest's kernel makes itself.
-
-# Where each card sits, as the machines' kernels number it: behind a root port
-# each, so that a card's functions share a group with nothing else.
-machine_cards='01:00 02:00'
 
 machine_free_port()
 {
@@ -25,20 +21,25 @@ machine_free_port()
 # machine_create NAME: its disk, host key, port, and line in known_hosts.
 machine_create()
 {
-	local name=$1
+	local name=$1 port
 	qemu-img create -q -f qcow2 -F raw -b "$image/base.raw" "$bed/$name.qcow2"
 	ssh-keygen -q -t ed25519 -N '' -C "$name" -f "$bed/$name.hostkey"
 	machine_free_port >"$bed/$name.port"
-	printf '[127.0.0.1]:%s %s\n' "$(<"$bed/$name.port")" \
+	port=$(<"$bed/$name.port")
+	printf '[127.0.0.1]:%s,[%s]:%s %s\n' "$port" "$name" "$port" \
 		"$(cut -d' ' -f1,2 "$bed/$name.hostkey.pub")" >>"$bed/known_hosts"
 }
 
-# machine_start NAME [MEMORY]: returns as soon as QEMU runs.
+# machine_start NAME: returns as soon as QEMU runs. Two cards, each behind a root
+# port of its own and so in an IOMMU group of its own:
+#   0000:01:00.0 radeon, .1 audio     0000:02:00.0 bochs, .1 audio
+# The boot display at 0000:00:01.0 has the second card's very id: a twin that
+# nobody wants to lose.
 machine_start()
 {
-	local name=$1 memory=${2:-1536}
+	local name=$1
 	qemu-system-x86_64 -name "$name" -daemonize -pidfile "$bed/$name.pid" \
-		-accel tcg,thread=multi -machine q35,kernel-irqchip=split -cpu max -m "$memory" \
+		-accel tcg,thread=multi -machine q35,kernel-irqchip=split -cpu max -m 1536 \
 		-nodefaults -display none -serial "file:$bed/$name.serial" \
 		-device intel-iommu,intremap=on,caching-mode=on \
 		-drive "file=$bed/$name.qcow2,if=none,id=disk,cache=unsafe,discard=unmap" \
@@ -51,11 +52,11 @@ machine_start()
 		-device VGA,addr=1 \
 		-audiodev none,id=sound \
 		-device pcie-root-port,id=rp1,chassis=1,slot=1,addr=8 \
-		-device "${GPU1:-ati-vga,model=rv100},bus=rp1,addr=0.0,multifunction=on" \
+		-device ati-vga,model=rv100,bus=rp1,addr=0.0,multifunction=on \
 		-device ich9-intel-hda,bus=rp1,addr=0.1,id=hda1 \
 		-device hda-output,bus=hda1.0,audiodev=sound \
 		-device pcie-root-port,id=rp2,chassis=2,slot=2,addr=9 \
-		-device "${GPU2:-bochs-display},bus=rp2,addr=0.0,multifunction=on" \
+		-device bochs-display,bus=rp2,addr=0.0,multifunction=on \
 		-device ich9-intel-hda,bus=rp2,addr=0.1,id=hda2 \
 		-device hda-output,bus=hda2.0,audiodev=sound
 }
@@ -106,4 +107,34 @@ machine_stop()
 			sleep 0.2
 		done
 	fi
+}
+
+# machine_inventory FILE NAME…: the fleet of these machines. The second one is
+# reached as an ordinary user who may use sudo.
+machine_inventory()
+{
+	local file=$1 name hosts=() more=
+	shift
+	for name in "$@"; do
+		hosts+=("    \"$name\": {\"address\": \"127.0.0.1\", \"port\": $(<"$bed/$name.port")$more}")
+		more=', "user": "ops", "become": "sudo"'
+	done
+	cat >"$file" <<-END
+		{
+		  "version": 1,
+		  "fleet": "vm-bed",
+		  "playbook": "gpu-passthrough",
+		  "defaults": {"user": "root", "identity_file": "$image/id_ed25519",
+		               "known_hosts": "$bed/known_hosts", "host_keys": "strict"},
+		  "groups": {"computes": {"role": "compute", "hosts": ["vm[1-$#]"]}},
+		  "hosts": {
+		$(printf '%s\n' "${hosts[@]}" | sed '$!s/$/,/')
+		  },
+		  "gpus": [
+		    {"alias": "radeon", "vendor": "1002", "device": "5159", "functions": "all"},
+		    {"alias": "bochs", "vendor": "1234", "device": "1111", "functions": "all", "except": ["0000:00:01.0"]}
+		  ],
+		  "rollout": {"waves": ["100%"], "max_unavailable": $#, "max_failures": 0, "boot_timeout": "15m"}
+		}
+	END
 }

@@ -1,0 +1,248 @@
+#!/bin/bash
+# The two-machine path: stock Debian machines to GPUs on vfio-pci and back.
+#   run.sh [--quick] [--keep] BUILD_DIR
+# BUILD_DIR holds the built gpufleet. --quick leaves out the extra reboot and
+# the nested guest (GPUFLEET_VM_QUICK=1 does, too); --keep leaves the machines
+# running at the end. What was seen is kept in BUILD_DIR/vm. README.md says more.
+set -uo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+quick=${GPUFLEET_VM_QUICK:-} keep=
+while [ $# -gt 0 ]; do
+	case $1 in
+	--quick) quick=1 ;;
+	--keep) keep=1 ;;
+	-*) set -- ;;
+	*) break ;;
+	esac
+	shift || break
+done
+if [ $# != 1 ] || [ ! -x "$1/gpufleet" ]; then
+	echo "usage: $0 [--quick] [--keep] BUILD_DIR (where gpufleet was built)" >&2
+	exit 1
+fi
+build=$(cd "$1" && pwd)
+results=$build/vm
+machines=(vm1 vm2)
+wanted='0000:01:00.0 0000:01:00.1 0000:02:00.0 0000:02:00.1'
+
+# shellcheck source=tests/vm/machine.sh
+. "$here/machine.sh"
+# shellcheck source=tests/vm/observe.sh
+. "$here/observe.sh"
+
+passed=0 failed=0 skipped=0 step_name='' step_start=0 step_budget=0
+
+pass()
+{
+	passed=$((passed + 1))
+	echo "PASS $1"
+}
+
+fail()
+{
+	failed=$((failed + 1))
+	echo "FAIL $1"
+	sed 's/^/     | /'
+}
+
+# check NAME COMMAND…: the command says on its output what is wrong.
+check()
+{
+	local name=$1 said
+	shift
+	if said=$("$@" 2>&1); then
+		pass "$name"
+	else
+		fail "$name" <<<"$said"
+	fi
+}
+
+skip()
+{
+	skipped=$((skipped + 1))
+	echo "SKIP $1: $2"
+}
+
+step_end()
+{
+	[ -n "$step_name" ] || return 0
+	printf -- '---- %s: %d s (budget %d s)\n' "$step_name" $((SECONDS - step_start)) "$step_budget"
+	step_name=
+}
+
+# step NAME SECONDS: what follows should take no longer, on an idle machine.
+step()
+{
+	step_end
+	step_name=$1 step_budget=$2 step_start=$SECONDS
+	echo "---- $step_name"
+}
+
+# gpufleet_run NAME LIMIT EXPECTED COMMAND [ARGUMENT…]: the exit status must be
+# the expected one; the output goes to NAME.out and NAME.err.
+gpufleet_run()
+{
+	local name=$1 limit=$2 expected=$3 command=$4 status=0
+	shift 4
+	timeout -k 30 "$limit" "$build/gpufleet" "$command" "$bed/inventory.json" \
+		--state "$bed/state.db" --no-color "$@" \
+		>"$results/$name.out" 2>"$results/$name.err" </dev/null || status=$?
+	if [ "$status" = "$expected" ]; then
+		pass "gpufleet $command exits $expected"
+	else
+		{
+			echo "it exited $status; the end of its output and errors ($results/$name.*):"
+			tail -n 25 "$results/$name.out"
+			tail -n 10 "$results/$name.err"
+		} | fail "gpufleet $command exits $expected"
+	fi
+}
+
+finish()
+{
+	local status=$? name
+	if [ -n "$keep" ] && [ "$status" != 130 ]; then
+		echo "The machines go on running. To log in: ssh -i $image/id_ed25519 -o UserKnownHostsFile=$bed/known_hosts" \
+			"-p PORT root@127.0.0.1; ports: $(cat "$bed"/*.port | xargs). To end them: kill \$(cat $bed/*.pid); rm -r $bed"
+		return
+	fi
+	for name in "${machines[@]}"; do
+		machine_stop "$name"
+		if [ -e "$bed/$name.serial" ]; then
+			cp "$bed/$name.serial" "$results/"
+		fi
+	done
+	rm -rf "$bed"
+}
+
+start_machines()
+{
+	local name
+	for name in "${machines[@]}"; do
+		machine_create "$name" && machine_start "$name" || return
+	done
+	for name in "${machines[@]}"; do
+		machine_wait "$name" 600 || return
+	done
+	machine_inventory "$bed/inventory.json" "${machines[@]}"
+}
+
+on_stock()
+{
+	step 'stock machines' 120
+	observe_all stock
+	for name in "${machines[@]}"; do
+		check "$name: at the stock boot radeon, bochs-drm and snd_hda_intel hold the cards" \
+			observe_competitors "$name" stock
+		check "$name: radeon, bochs and snd_hda_intel are in the stock initramfs" \
+			observe_competing_modules "$name" stock
+	done
+	step 'plan' 60
+	gpufleet_run plan 600 2 plan
+	check 'the plan shows diffs of the files' grep -Eq '^[ 	]*\+[^+]' "$results/plan.out"
+	check 'the plan names vfio-pci' grep -q 'vfio-pci' "$results/plan.out"
+	observe_all after-plan
+	for name in "${machines[@]}"; do
+		check "$name: plan changed no file" observe_same files "$name" stock after-plan
+		check "$name: plan rebooted nothing" observe_same boot "$name" stock after-plan
+	done
+}
+
+to_vfio()
+{
+	step 'apply' 420
+	gpufleet_run apply 1500 0 apply --yes
+	observe_all applied
+	for name in "${machines[@]}"; do
+		check "$name: apply rebooted it" observe_other_boot "$name" after-plan applied
+		check "$name: lspci -nnk shows vfio-pci on the cards' functions and on nothing else" \
+			observe_vfio_only "$name" applied
+	done
+	step 'report' 10
+	gpufleet_run report 60 0 report --format json
+	check 'the report says that both cards of both machines are ready' \
+		python3 "$here/ready.py" "$results/report.out" 4
+	step 'second apply' 90
+	gpufleet_run again 900 0 apply --yes
+	observe_all again
+	for name in "${machines[@]}"; do
+		check "$name: the second apply changed no file" observe_same files "$name" applied again
+		check "$name: the second apply rebooted nothing" observe_same boot "$name" applied again
+	done
+}
+
+one_more_boot()
+{
+	local old
+	step 'one more reboot' 120
+	if [ -n "$quick" ]; then
+		skip 'the cards are on vfio-pci after one more reboot' 'a quick run'
+		return
+	fi
+	for name in "${machines[@]}"; do
+		machine_ssh "$name" systemctl reboot
+	done
+	for name in "${machines[@]}"; do
+		old=$(<"$results/$name.again.boot")
+		machine_wait "$name" 600 "$old"
+	done
+	observe_all rebooted
+	for name in "${machines[@]}"; do
+		check "$name: after one more reboot, vfio-pci has the cards' functions and nothing else" \
+			observe_vfio_only "$name" rebooted
+	done
+}
+
+nested_guest()
+{
+	local say='vm2: a guest inside it finds the card and its audio function on its own PCI bus'
+	step 'guest in a machine' 150
+	if [ -n "$quick" ]; then
+		skip "$say" 'a quick run'
+		return
+	fi
+	machine_ssh vm2 bash -s 0000:01:00 600 <"$here/guest.sh" >"$results/guest.out" 2>&1
+	check "$say" observe_guest "$results/guest.out"
+}
+
+and_back()
+{
+	step 'rollback' 420
+	gpufleet_run rollback 1500 0 rollback --yes
+	observe_all rolled-back
+	for name in "${machines[@]}"; do
+		check "$name: rollback rebooted it" observe_other_boot "$name" again rolled-back
+		check "$name: every driver is as at the stock boot" \
+			observe_same drivers "$name" stock rolled-back
+		check "$name: /etc and /boot are byte for byte what they were" \
+			observe_same files "$name" stock rolled-back
+		check "$name: the initramfs holds what it held" \
+			observe_same initramfs "$name" stock rolled-back
+	done
+}
+
+umask 077
+rm -rf "$results"
+mkdir -p "$results"
+step 'image' 360
+image=$("$here/image.sh") || exit 1
+bed=$(mktemp -d "${TMPDIR:-/tmp}/gpufleet-vm.XXXXXX")
+trap finish EXIT
+trap 'exit 130' INT TERM HUP
+step 'first boot' 150
+check 'both machines start' start_machines
+if [ "$failed" = 0 ]; then
+	on_stock
+	to_vfio
+	one_more_boot
+	nested_guest
+	and_back
+fi
+step_end
+echo "all of it took $SECONDS s; outputs, consoles and observations are in $results"
+if [ "$skipped" != 0 ]; then
+	echo "$skipped skipped"
+fi
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ]
