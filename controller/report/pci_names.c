@@ -59,15 +59,17 @@ void pci_names_close(struct pci_names *names)
 const char *pci_names_device(struct pci_names *names, const char *vendor, const char *device,
                              char *out, size_t size)
 {
-	const int flags = PCI_LOOKUP_VENDOR | PCI_LOOKUP_DEVICE | PCI_LOOKUP_NO_NUMBERS |
-	                  PCI_LOOKUP_SKIP_LOCAL | PCI_LOOKUP_NO_HWDB;
-	char *name = NULL;
+	const int flags =
+	    PCI_LOOKUP_VENDOR | PCI_LOOKUP_DEVICE | PCI_LOOKUP_NO_NUMBERS | PCI_LOOKUP_NO_HWDB;
+	char *volatile name = NULL;
 
-	if (names)
+	if (setjmp(list_is_broken) != 0)
+		names->broken = true;
+	else if (names && !names->broken)
 		name =
 		    pci_lookup_name(names->access, out, (int)size, flags,
 		                    (int)strtoul(vendor, NULL, 16), (int)strtoul(device, NULL, 16));
-	/* libpci answers with a text in angle brackets where the room was too small. */
+	/* libpci answers with a text in angle brackets where there is no room at all. */
 	if (!name || name[0] == '<' || name[0] == '\0')
 		snprintf(out, size, "%s:%s", vendor, device);
 	return out;

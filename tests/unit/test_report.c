@@ -1,0 +1,345 @@
+/* test_report.c: the fleet's report: shape, totals, capacity, and what an operator reads. */
+#include "tests/unit/facts.h"
+
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "controller/report/pci_names.h"
+#include "controller/report/report.h"
+
+#define HOSTS 8
+
+static char names[HOSTS][8];
+static const char *const fixtures[HOSTS] = {"done",         "done",     "nvidia", "iommu-off",
+                                            "shared-group", "no-iommu", "in-use", NULL};
+
+struct fleet {
+	struct inventory inventory;
+	struct inventory_gpu gpu;
+	struct inventory_flavor_gpu flavor_gpu;
+	struct inventory_flavor flavor;
+	struct inventory_host hosts[HOSTS];
+	struct report_host entries[HOSTS];
+	json_t *facts[HOSTS];
+	size_t count;
+};
+
+static char fleet_name[] = "prod-a", flavor_name[] = "gpu.1";
+
+static int setup(void **state)
+{
+	struct fleet *fleet = calloc(1, sizeof(*fleet));
+
+	fleet->gpu = (struct inventory_gpu)FACTS_GPU;
+	fleet->flavor_gpu = (struct inventory_flavor_gpu){facts_alias, 1};
+	fleet->flavor = (struct inventory_flavor){
+	    .name = flavor_name, .gpus = &fleet->flavor_gpu, .gpu_count = 1};
+	for (size_t i = 0; i < HOSTS; i++) {
+		snprintf(names[i], sizeof(names[i]), "gpu%02zu", i + 1);
+		fleet->hosts[i] = facts_host(&fleet->gpu, 1);
+		fleet->hosts[i].name = names[i];
+		fleet->facts[i] = fixtures[i] ? facts_load(fixtures[i]) : NULL;
+		fleet->entries[i] =
+		    (struct report_host){&fleet->hosts[i], fleet->facts[i], fixtures[i] != NULL};
+	}
+	fleet->inventory = (struct inventory){
+	    .fleet = fleet_name,
+	    .hosts = fleet->hosts,
+	    .host_count = HOSTS,
+	    .gpus = {&fleet->gpu, 1, true},
+	    .flavors = &fleet->flavor,
+	    .flavor_count = 1,
+	};
+	*state = fleet;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fleet *fleet = *state;
+
+	for (size_t i = 0; i < HOSTS; i++)
+		json_decref(fleet->facts[i]);
+	free(fleet);
+	return 0;
+}
+
+static json_t *build(const struct fleet *fleet)
+{
+	json_t *report =
+	    report_build(&fleet->inventory, fleet->entries, HOSTS, "2026-01-02T03:04:05Z", NULL);
+
+	assert_non_null(report);
+	return report;
+}
+
+static void expect_json(const json_t *value, const char *wanted)
+{
+	char *got = json_dumps(value, JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_ENCODE_ANY);
+
+	assert_string_equal(got, wanted);
+	free(got);
+}
+
+static void test_totals_and_capacity(void **state)
+{
+	json_t *report = build(*state);
+
+	expect_json(json_object_get(report, "totals"),
+	            "{\"hosts\":8,\"gpus\":14,\"ready\":2,\"pending\":2,\"blocked\":2,\"in_use\":1,"
+	            "\"ignored\":7,"
+	            "\"unknown\":0}");
+	expect_json(json_object_get(report, "capacity"),
+	            "{\"aliases\":[{\"alias\":\"nvidia1080\",\"total\":7,\"ready\":2,\"in_use\":1,"
+	            "\"pending\":2,"
+	            "\"blocked\":2}],\"flavors\":[{\"flavor\":\"gpu.1\",\"fits_now\":2,\"fits_when_"
+	            "ready\":4}]}");
+	assert_string_equal(json_string_value(json_object_get(report, "fleet")), "prod-a");
+	assert_string_equal(json_string_value(json_object_get(report, "generated")),
+	                    "2026-01-02T03:04:05Z");
+	json_decref(report);
+}
+
+/* Two GPUs a guest, one a host: none fits, however many hosts there are. */
+static void test_flavors_count_by_host(void **state)
+{
+	struct fleet *fleet = *state;
+	json_t *report;
+
+	fleet->flavor_gpu.count = 2;
+	report = build(fleet);
+	expect_json(json_object_get(json_object_get(report, "capacity"), "flavors"),
+	            "[{\"flavor\":\"gpu.1\",\"fits_now\":0,\"fits_when_ready\":0}]");
+	json_decref(report);
+	fleet->flavor_gpu.count = 1;
+}
+
+static void test_shape(void **state)
+{
+	static const char *const device_keys[] = {"address",   "vendor",  "device",  "name",
+	                                          "class",     "primary", "driver",  "iommu_group",
+	                                          "numa_node", "alias",   "verdict", "reasons"};
+	static const char *const check_keys[] = {"id",       "device", "status",
+	                                         "evidence", "cause",  "fix"};
+	json_t *report = build(*state), *host, *device, *check;
+	size_t i, k;
+
+	json_array_foreach(json_object_get(report, "hosts"), i, host)
+	{
+		assert_int_equal(json_object_size(host), 6);
+		json_array_foreach(json_object_get(host, "devices"), k, device)
+		{
+			assert_int_equal(json_object_size(device), 12);
+			for (size_t n = 0; n < 12; n++)
+				assert_non_null(json_object_get(device, device_keys[n]));
+		}
+		json_array_foreach(json_object_get(host, "checks"), k, check)
+		{
+			assert_int_equal(json_object_size(check), 6);
+			for (size_t n = 0; n < 6; n++)
+				assert_non_null(json_object_get(check, check_keys[n]));
+		}
+	}
+	json_decref(report);
+}
+
+static void test_malformed_host_is_one_line(void **state)
+{
+	struct fleet *fleet = *state;
+	json_t *nonsense = json_pack("{si}", "facts", 1), *report, *host;
+
+	fleet->entries[0].facts = nonsense;
+	report = build(fleet);
+	host = json_array_get(json_object_get(report, "hosts"), 0);
+	assert_string_equal(json_string_value(json_object_get(host, "verdict")), "unknown");
+	expect_json(json_object_get(json_array_get(json_object_get(host, "checks"), 0), "status"),
+	            "\"fail\"");
+	assert_int_equal(json_array_size(json_object_get(report, "hosts")), HOSTS);
+	fleet->entries[0].facts = fleet->facts[0];
+	json_decref(report);
+	json_decref(nonsense);
+}
+
+static char *as_text(const json_t *report, bool color)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	assert_int_equal(report_text(report, "fleet.json", out, color, NULL), 0);
+	fclose(out);
+	return text;
+}
+
+/* In this order, one after the other. */
+static void expect_in_order(const char *text, const char *const *parts)
+{
+	const char *at = text;
+
+	for (; *parts; parts++) {
+		at = strstr(at, *parts);
+		if (!at)
+			fail_msg("\"%s\" is missing or too early in:\n%s", *parts, text);
+	}
+}
+
+static void test_text(void **state)
+{
+	static const char *const parts[] = {
+	    "Fleet prod-a, 2026-01-02T03:04:05Z\n"
+	    "8 hosts, 14 GPUs: 2 ready, 2 pending, 2 blocked, 1 in use, 7 ignored, 0 unknown\n",
+	    "BLOCKED  gpu05  (1 host, 1 GPU)",
+	    "device.group-viable: ",
+	    "seen: gpu05 0000:01:00.0: group 1 also holds 0000:06:00.0 [8086:1533], driver igb\n",
+	    "fix:  Move the card",
+	    "BLOCKED  gpu06",
+	    "fix:  Enable VT-d in the firmware setup",
+	    "UNKNOWN  gpu08",
+	    "The host was never reached.",
+	    "PENDING  gpu03",
+	    "device.driver: ",
+	    "PENDING  gpu04",
+	    "command line: intel_iommu=off",
+	    "IN USE  gpu07",
+	    "instance-0000002a",
+	    "READY  gpu[01-02]  (2 hosts, 2 GPUs)",
+	    "Warnings\n",
+	    "host.guests: ",
+	    "Capacity",
+	    "alias nvidia1080: 7 in all: 2 ready, 1 in use, 2 pending, 2 blocked",
+	    "flavor gpu.1: fits 2 times now, 4 times",
+	    "Next\n",
+	    "gpufleet plan fleet.json --limit 'gpu[03-04]'",
+	    "gpufleet scan fleet.json --limit 'gpu08'",
+	    "gpufleet scan fleet.json --limit 'gpu[05-06]'",
+	    NULL,
+	};
+	json_t *report = build(*state);
+	char *text = as_text(report, false);
+
+	expect_in_order(text, parts);
+	assert_null(strchr(text, '\033'));
+	if (getenv("SHOW_REPORT"))
+		puts(text);
+	free(text);
+	text = as_text(report, true);
+	assert_non_null(strstr(text, "\033[31mBLOCKED\033[0m"));
+	free(text);
+	json_decref(report);
+}
+
+static void test_gpus_block(void **state)
+{
+	static const char *const parts[] = {
+	    "7 x ",
+	    "[10de:1b06] on gpu[01-07]\n",
+	    "  \"gpus\": [\n    {\"alias\": \"nvidia1080\", \"vendor\": \"10de\", \"device\": "
+	    "\"1b06\", "
+	    "\"functions\": \"all\"}\n  ]\n",
+	    NULL,
+	};
+	struct fleet *fleet = *state;
+	char *text = NULL;
+	json_t *block;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	assert_int_equal(report_gpus_block(&fleet->inventory, fleet->entries, HOSTS, out, NULL), 0);
+	fclose(out);
+	expect_in_order(text, parts);
+	/* What is to be pasted is JSON. */
+	*strstr(text, "  \"gpus\"") = '{';
+	strcpy(strrchr(text, ']'), "]}");
+	block = json_loads(strchr(text, '{'), 0, NULL);
+	assert_int_equal(json_array_size(json_object_get(block, "gpus")), 1);
+	json_decref(block);
+	free(text);
+}
+
+static int write_some(void *ctx, FILE *out, struct gf_err *err)
+{
+	fputs("new\n", out);
+	return ctx ? gf_err_set(err, GF_E_IO, "no") : 0;
+}
+
+static void test_file_is_old_or_new(void **state)
+{
+	char folder[] = "/tmp/test_report.XXXXXX", path[64], line[16];
+	struct gf_err err;
+	FILE *file;
+
+	(void)state;
+	assert_non_null(mkdtemp(folder));
+	snprintf(path, sizeof(path), "%s/report", folder);
+	file = fopen(path, "w");
+	fputs("old\n", file);
+	fclose(file);
+	chmod(path, 0640);
+	assert_int_equal(report_file_write(path, write_some, path, &err), -1);
+	file = fopen(path, "r");
+	assert_string_equal(fgets(line, sizeof(line), file), "old\n");
+	fclose(file);
+	assert_int_equal(report_file_write(path, write_some, NULL, &err), 0);
+	file = fopen(path, "r");
+	assert_string_equal(fgets(line, sizeof(line), file), "new\n");
+	fclose(file);
+	unlink(path);
+	/* No temporary file was left. */
+	assert_int_equal(rmdir(folder), 0);
+	assert_int_equal(report_file_write(path, write_some, NULL, &err), -1);
+	assert_int_equal(err.code, GF_E_INPUT);
+}
+
+static void test_pci_names(void **state)
+{
+	struct pci_names *list;
+	char folder[] = "/tmp/test_report.XXXXXX", path[64], name[64];
+	FILE *file;
+
+	(void)state;
+	list = pci_names_open("/nonexistent/pci.ids");
+	assert_string_equal(pci_names_device(list, "10de", "1b06", name, sizeof(name)),
+	                    "10de:1b06");
+	pci_names_close(list);
+	assert_non_null(mkdtemp(folder));
+	snprintf(path, sizeof(path), "%s/pci.ids", folder);
+	file = fopen(path, "w");
+	fputs("10de  NVIDIA Corporation\n\t1b06  GP102 [GeForce GTX 1080 Ti]\n", file);
+	fclose(file);
+	list = pci_names_open(path);
+	assert_string_equal(pci_names_device(list, "10de", "1b06", name, sizeof(name)),
+	                    "NVIDIA Corporation GP102 [GeForce GTX 1080 Ti]");
+	assert_string_equal(pci_names_device(list, "ffff", "0001", name, sizeof(name)),
+	                    "ffff:0001");
+	assert_string_equal(pci_names_device(list, "10de", "1b06", name, 12), "NVIDIA C...");
+	pci_names_close(list);
+	/* A list that is no list costs the names, not the program. */
+	file = fopen(path, "w");
+	fputs("\tgarbage\n10dg\n", file);
+	fclose(file);
+	list = pci_names_open(path);
+	assert_string_equal(pci_names_device(list, "10de", "1b06", name, sizeof(name)),
+	                    "10de:1b06");
+	assert_string_equal(pci_names_device(list, "10de", "1b06", name, sizeof(name)),
+	                    "10de:1b06");
+	pci_names_close(list);
+	unlink(path);
+	rmdir(folder);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_totals_and_capacity),
+	    cmocka_unit_test(test_flavors_count_by_host),
+	    cmocka_unit_test(test_shape),
+	    cmocka_unit_test(test_malformed_host_is_one_line),
+	    cmocka_unit_test(test_text),
+	    cmocka_unit_test(test_gpus_block),
+	    cmocka_unit_test(test_file_is_old_or_new),
+	    cmocka_unit_test(test_pci_names),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
