@@ -95,8 +95,10 @@ static void kernel_start(struct sim_host *host, const char *cmdline)
 static int image_unpack(const struct sim_host *host, const char *image, char *root)
 {
 	static const char *const script =
-	    "rm -rf \"$2\" && mkdir -p \"$2/sbin\" \"$2/run\" && tar -C \"$2\" -xf \"$1/$3\" && "
-	    "ln -s ../root/sys ../root/proc \"$2/\" && cp \"$1/usr/sbin/modprobe\" \"$2/sbin/\"";
+	    "rm -rf \"$2\" && mkdir -p \"$2/sbin\" \"$2/usr/sbin\" \"$2/run\" && tar -C \"$2\" -xf "
+	    "\"$1/$3\" && "
+	    "ln -s ../root/sys ../root/proc \"$2/\" && cp \"$1/usr/sbin/modprobe\" \"$2/sbin/\" && "
+	    "cp \"$1/usr/sbin/modprobe\" \"$2/usr/sbin/\"";
 	const char *argv[] = {"sh", "-c", script, "sh", host->root, root, image, NULL};
 
 	sim_path(root, "%.900s/initramfs", host->directory);
