@@ -57,7 +57,7 @@ static void check_iommu_group(const struct check_subject *s, const struct host_f
 	else
 		check_add(list, CHECK_DEVICE_IOMMU_GROUP, device->address, CHECK_PENDING,
 		          "There are no groups while the IOMMU is off.",
-		          "It follows once the IOMMU is on (see iommu.groups).",
+		          "`gpufleet apply` turns the IOMMU on and reboots.",
 		          "no iommu_group link");
 }
 

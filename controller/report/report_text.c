@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "controller/report/report.h"
+#include "controller/report/report_text.h"
 #include "inventory/nodeset.h"
 
 enum rank {
@@ -202,16 +203,23 @@ static bool said_before(const json_t *host, size_t index)
 	return false;
 }
 
-static void print_reasons(const json_t *host, FILE *out)
+/* What apply mends by itself needs no explanation beside something that it cannot mend. */
+static bool mended_by_apply(const json_t *check)
+{
+	return strncmp(text_of(check, "fix"), "`gpufleet apply`", 16) == 0;
+}
+
+static void print_reasons(const json_t *host, bool blocked, FILE *out)
 {
 	const json_t *check;
-	size_t i;
+	size_t i, mended = 0;
 
 	json_array_foreach(json_object_get(host, "checks"), i, check)
 	{
 		const char *device = text_of(check, "device");
 
-		if (!is_reason(host, check) || said_before(host, i))
+		if (!is_reason(host, check) || said_before(host, i) ||
+		    (blocked && mended_by_apply(check)))
 			continue;
 		fprintf(out, "  %s: %s\n", text_of(check, "id"), text_of(check, "cause"));
 		fprintf(out, "      seen: %s%s%s: %s\n", text_of(host, "name"), *device ? " " : "",
@@ -219,6 +227,16 @@ static void print_reasons(const json_t *host, FILE *out)
 		if (*text_of(check, "fix"))
 			fprintf(out, "      fix:  %s\n", text_of(check, "fix"));
 	}
+	json_array_foreach(json_object_get(host, "checks"), i, check)
+	{
+		if (!blocked || !is_reason(host, check) || said_before(host, i) ||
+		    !mended_by_apply(check))
+			continue;
+		fprintf(out, "%s%s", mended++ ? ", " : "  `gpufleet apply` mends the rest: ",
+		        text_of(check, "id"));
+	}
+	if (mended)
+		fputc('\n', out);
 }
 
 static void print_models(const json_t *host, FILE *out)
@@ -262,7 +280,7 @@ static void print_paragraph(const struct paragraph *p, FILE *out, bool color)
 	if (p->hosts.count > 1 && p->gpus > 0)
 		fprintf(out, "  each with:\n");
 	print_models(p->first, out);
-	print_reasons(p->first, out);
+	print_reasons(p->first, p->rank == RANK_BLOCKED, out);
 }
 
 static void print_totals(const json_t *report, FILE *out)
@@ -279,76 +297,6 @@ static void print_totals(const json_t *report, FILE *out)
 	        number_of(totals, "ready"), number_of(totals, "pending"),
 	        number_of(totals, "blocked"), number_of(totals, "in_use"),
 	        number_of(totals, "ignored"), number_of(totals, "unknown"));
-}
-
-/* Warnings change no verdict: one line each, with the hosts that they are about. */
-static int print_warnings(const json_t *report, FILE *out)
-{
-	const json_t *hosts = json_object_get(report, "hosts"), *host, *check;
-	json_t *seen = json_object(), *names;
-	const char *cause;
-	size_t i, k;
-
-	json_array_foreach(hosts, i, host)
-	{
-		json_array_foreach(json_object_get(host, "checks"), k, check)
-		{
-			char key[1024];
-			json_t *last;
-
-			if (strcmp(text_of(check, "status"), "warn") != 0)
-				continue;
-			snprintf(key, sizeof(key), "  %s: %s%s%s", text_of(check, "id"),
-			         text_of(check, "cause"),
-			         *text_of(check, "fix") ? "\n      fix:  " : "",
-			         text_of(check, "fix"));
-			names = json_object_get(seen, key);
-			if (!names) {
-				names = json_array();
-				json_object_set_new(seen, key, names);
-			}
-			last = json_array_get(names, json_array_size(names) - 1);
-			if (!last || last != json_object_get(host, "name"))
-				json_array_append(names, json_object_get(host, "name"));
-		}
-	}
-	if (json_object_size(seen) > 0)
-		fprintf(out, "\nWarnings\n");
-	json_object_foreach(seen, cause, names)
-	{
-		struct string_list list = {0};
-		char *folded;
-
-		json_array_foreach(names, i, host)
-		{
-			if (string_list_append(&list, json_string_value(host)) < 0)
-				break;
-		}
-		folded = fold(&list);
-		fprintf(out, "%s\n      on:   %s\n", cause, folded ? folded : "?");
-		free(folded);
-		string_list_free(&list);
-	}
-	json_decref(seen);
-	return 0;
-}
-
-static void print_capacity(const json_t *report, FILE *out)
-{
-	const json_t *capacity = json_object_get(report, "capacity"), *entry;
-	size_t i;
-
-	if (json_array_size(json_object_get(capacity, "aliases")) == 0)
-		return;
-	fprintf(out, "\nCapacity (counted in GPUs; CPU and memory are not looked at)\n");
-	json_array_foreach(json_object_get(capacity, "aliases"), i, entry) fprintf(
-	    out, "  alias %s: %lld in all: %lld ready, %lld in use, %lld pending, %lld blocked\n",
-	    text_of(entry, "alias"), number_of(entry, "total"), number_of(entry, "ready"),
-	    number_of(entry, "in_use"), number_of(entry, "pending"), number_of(entry, "blocked"));
-	json_array_foreach(json_object_get(capacity, "flavors"), i, entry) fprintf(
-	    out, "  flavor %s: fits %lld times now, %lld times when all that is pending is ready\n",
-	    text_of(entry, "flavor"), number_of(entry, "fits_now"),
-	    number_of(entry, "fits_when_ready"));
 }
 
 /* The hosts of every paragraph of RANK, folded; NULL when there are none. */
@@ -426,8 +374,8 @@ int report_text(const json_t *report, const char *inventory_path, FILE *out, boo
 		print_totals(report, out);
 		for (i = 0; i < list.count; i++)
 			print_paragraph(&list.items[i], out, color);
-		print_warnings(report, out);
-		print_capacity(report, out);
+		report_text_warnings(report, out);
+		report_text_capacity(report, out);
 		print_next(&list, report, inventory_path, out);
 		if (fflush(out) == EOF || ferror(out))
 			rc = gf_err_errno(err, GF_E_IO, "cannot write the report");

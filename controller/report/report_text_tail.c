@@ -1,0 +1,92 @@
+/* report_text_tail.c: what stands below the hosts: warnings, and what the fleet can offer. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "controller/report/report_text.h"
+#include "inventory/nodeset.h"
+
+static const char *text_of(const json_t *object, const char *key)
+{
+	const char *text = json_string_value(json_object_get(object, key));
+
+	return text ? text : "";
+}
+
+static long long number_of(const json_t *object, const char *key)
+{
+	return (long long)json_integer_value(json_object_get(object, key));
+}
+
+static char *fold(const struct string_list *hosts)
+{
+	return nodeset_fold((const char *const *)hosts->items, hosts->count);
+}
+
+/* Warnings change no verdict: one line each, with the hosts that they are about. */
+void report_text_warnings(const json_t *report, FILE *out)
+{
+	const json_t *hosts = json_object_get(report, "hosts"), *host, *check;
+	json_t *seen = json_object(), *names;
+	const char *cause;
+	size_t i, k;
+
+	json_array_foreach(hosts, i, host)
+	{
+		json_array_foreach(json_object_get(host, "checks"), k, check)
+		{
+			char key[1024];
+			json_t *last;
+
+			if (strcmp(text_of(check, "status"), "warn") != 0)
+				continue;
+			snprintf(key, sizeof(key), "  %s: %s%s%s", text_of(check, "id"),
+			         text_of(check, "cause"),
+			         *text_of(check, "fix") ? "\n      fix:  " : "",
+			         text_of(check, "fix"));
+			names = json_object_get(seen, key);
+			if (!names) {
+				names = json_array();
+				json_object_set_new(seen, key, names);
+			}
+			last = json_array_get(names, json_array_size(names) - 1);
+			if (!last || last != json_object_get(host, "name"))
+				json_array_append(names, json_object_get(host, "name"));
+		}
+	}
+	if (json_object_size(seen) > 0)
+		fprintf(out, "\nWarnings\n");
+	json_object_foreach(seen, cause, names)
+	{
+		struct string_list list = {0};
+		char *folded;
+
+		json_array_foreach(names, i, host)
+		{
+			if (string_list_append(&list, json_string_value(host)) < 0)
+				break;
+		}
+		folded = fold(&list);
+		fprintf(out, "%s\n      on:   %s\n", cause, folded ? folded : "?");
+		free(folded);
+		string_list_free(&list);
+	}
+	json_decref(seen);
+}
+
+void report_text_capacity(const json_t *report, FILE *out)
+{
+	const json_t *capacity = json_object_get(report, "capacity"), *entry;
+	size_t i;
+
+	if (json_array_size(json_object_get(capacity, "aliases")) == 0)
+		return;
+	fprintf(out, "\nCapacity (counted in GPUs; CPU and memory are not looked at)\n");
+	json_array_foreach(json_object_get(capacity, "aliases"), i, entry) fprintf(
+	    out, "  alias %s: %lld in all: %lld ready, %lld in use, %lld pending, %lld blocked\n",
+	    text_of(entry, "alias"), number_of(entry, "total"), number_of(entry, "ready"),
+	    number_of(entry, "in_use"), number_of(entry, "pending"), number_of(entry, "blocked"));
+	json_array_foreach(json_object_get(capacity, "flavors"), i, entry) fprintf(
+	    out, "  flavor %s: fits %lld times now, %lld times when all that is pending is ready\n",
+	    text_of(entry, "flavor"), number_of(entry, "fits_now"),
+	    number_of(entry, "fits_when_ready"));
+}

@@ -1,0 +1,50 @@
+/* fuzz_facts.c: a facts document from a hostile host, through selection, readiness and the report.
+ */
+#include <jansson.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "controller/readiness/readiness.h"
+#include "controller/report/report.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void preconditions(const struct inventory_host *host, const json_t *facts)
+{
+	json_t *wanted = NULL;
+	struct gf_err err;
+
+	if (readiness_preconditions(host, facts, &wanted, &err) == 0)
+		json_decref(wanted);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static char name[] = "gpu01", fleet[] = "fuzz", alias[] = "gpu", vendor[] = "10de",
+	            model[] = "1b06";
+	struct inventory_gpu gpu = {.alias = alias, .vendor = vendor, .device = model};
+	struct inventory_host host = {.name = name,
+	                              .gpus = {.items = &gpu, .count = 1, .given = true}};
+	struct inventory inventory = {
+	    .fleet = fleet, .hosts = &host, .host_count = 1, .gpus = host.gpus};
+	json_t *facts = json_loadb((const char *)data, size, 0, NULL);
+	struct report_host entry = {.host = &host, .facts = facts, .reachable = true};
+	json_t *report;
+	FILE *out;
+
+	if (!facts)
+		return 0;
+	preconditions(&host, facts);
+	host.gpus.given = size % 2;
+	report = report_build(&inventory, &entry, 1, "2026-01-01T00:00:00Z", NULL);
+	out = fopen("/dev/null", "w");
+	if (!report || !out)
+		abort();
+	report_text(report, NULL, out, true, NULL);
+	report_gpus_block(&inventory, &entry, 1, out, NULL);
+	fclose(out);
+	json_decref(report);
+	json_decref(facts);
+	return 0;
+}
