@@ -22,14 +22,14 @@ static int refuse_guests(const struct root *root, struct gf_err *err)
 		               "cannot see whether guests run here (/proc is not readable); to "
 		               "reboot all the same, pass --allow-running-guests");
 	} else if (json_array_size(guests) > 0) {
+		size_t count = json_array_size(guests);
 		const char *name =
 		    json_string_value(json_object_get(json_array_get(guests, 0), "name"));
-		failed =
-		    gf_err_set(err, GF_E_BLOCKED,
-		               "%zu guests run on this host (%.100s%s): move them away, or pass "
-		               "--allow-running-guests",
-		               json_array_size(guests), name ? name : "?",
-		               json_array_size(guests) > 1 ? ", …" : "");
+		failed = gf_err_set(err, GF_E_BLOCKED,
+		                    "%zu guest%s on this host (%.100s%s): move them away, or pass "
+		                    "--allow-running-guests",
+		                    count, count > 1 ? "s run" : " runs", name ? name : "?",
+		                    count > 1 ? ", ..." : "");
 	}
 	json_decref(guests);
 	return failed;

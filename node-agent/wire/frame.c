@@ -81,17 +81,27 @@ char *frame_line(struct frame *frame, size_t *length)
 	return line;
 }
 
+/* What somebody else sent may end on a terminal. */
+static void clean_message(struct gf_err *err)
+{
+	for (char *p = err ? err->msg : NULL; p && *p; p++)
+		if (*p < 0x20 || *p == 0x7f)
+			*p = '?';
+}
+
 json_t *frame_parse(const char *line, size_t length, struct gf_err *err)
 {
 	json_error_t error;
 	json_t *object = json_loadb(line, length, JSON_REJECT_DUPLICATES, &error);
 	if (!object) {
-		gf_err_set(err, GF_E_PROTOCOL, "a message is not valid JSON: %s (byte %d): %.60s",
-		           error.text, error.position, line);
+		gf_err_set(err, GF_E_PROTOCOL, "a message is not valid JSON: %s (byte %d)",
+		           error.text, error.position);
+		clean_message(err);
 		return NULL;
 	}
 	if (!json_is_object(object)) {
 		gf_err_set(err, GF_E_PROTOCOL, "a message is not a JSON object: %.60s", line);
+		clean_message(err);
 		json_decref(object);
 		return NULL;
 	}

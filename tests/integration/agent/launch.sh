@@ -1,0 +1,70 @@
+#!/bin/sh
+# The launch script: cold push, cached start, and everything it must refuse.
+# shellcheck source=tests/integration/agent/functions.sh
+. "$(dirname "$0")/functions.sh"
+
+hello='"hello":"gpufleet-agent"'
+ask='{"id":1,"request":"operations"}'
+root=$work/root
+mkdir "$root"
+agent=$root/var/lib/gpufleet/agent/$hash
+
+refuse "no single quote in the script" "'" "$script"
+
+out=$(launch "$root" @ "$ask")
+expect "a cold host asks for the bundle" '{"gpufleet":"push"}' "$out"
+expect "and says hello then" "$hello" "$out"
+expect "what follows the bundle is a request" '"id":1,"result"' "$out"
+expect "the agent's directory is private" "drwx------" "$(stat -c %A "$agent")"
+
+out=$(launch "$root" "$ask")
+refuse "the second start pushes nothing" push "$out"
+expect "and says hello" "$hello" "$out"
+
+# Interrupted in the middle: nothing is left, and the next start pushes again.
+rm -rf "$agent"
+out=$(head -c 1000 "$bundle" | GPUFLEET_SYSROOT=$root sh -c "$script" gpufleet "$hash" "$size" "$arch" || :)
+expect "a cut push says so" "the connection ended after 1000 of $size bytes" "$out"
+expect "and leaves nothing behind" "0" "$(find "$root/var/lib/gpufleet/agent" -mindepth 1 | wc -l)"
+mkdir "$root/var/lib/gpufleet/agent/.push.999999999"
+out=$(launch "$root" @ "$ask")
+expect "the next one goes through" "$hello" "$out"
+expect "and removes what a killed push left" "1" "$(find "$root/var/lib/gpufleet/agent" -mindepth 1 -maxdepth 1 | wc -l)"
+
+# Another bundle than the one that was named.
+rm -rf "$agent"
+out=$(launch "$root" @ "$ask" | head -n 1)
+other=$(printf '%s' "$hash" | tr 0-9a-f 1-9a-f0)
+out=$(GPUFLEET_SYSROOT=$root sh -c "$script" gpufleet "$other" "$size" "$arch" <"$bundle" || :)
+expect "a bundle with another manifest is refused" "is not the one of this agent" "$out"
+
+# A file that was changed, one that was added, and a directory open to others.
+printf x >>"$agent/libjansson.so.4"
+out=$(launch "$root" "$ask" || :)
+expect "a changed file is refused" "refused: a file in $agent was changed" "$out"
+refuse "and not replaced in silence" '"push"' "$out"
+rm -rf "$agent"
+launch "$root" @ >"$work/out"
+mkdir "$agent/glibc-hwcaps"
+expect "an added file is refused" "glibc-hwcaps does not belong to the agent" "$(launch "$root" || :)"
+rmdir "$agent/glibc-hwcaps"
+chmod 777 "$agent"
+expect "a directory that others can write to is refused" "can be written to by others" "$(launch "$root" || :)"
+chmod 700 "$agent"
+if [ "$(id -u)" = 0 ]; then
+	chown 12345 "$agent"
+	expect "a directory of somebody else is refused" "belongs to user 12345, not to user 0" "$(launch "$root" || :)"
+	chown 0 "$agent"
+fi
+expect "as it was, it starts" "$hello" "$(launch "$root")"
+
+out=$(GPUFLEET_SYSROOT=$root sh -c "$script" gpufleet "$hash" "$size" sparc64 </dev/null || :)
+expect "another architecture is named" "this host is $(uname -m), and the agent that came with this gpufleet is for sparc64 only" "$out"
+
+# The first place will not do: the next one is taken.
+root=$work/second
+mkdir -p "$root/var/lib"
+ln -s /nonexistent "$root/var/lib/gpufleet"
+out=$(launch "$root" @ "$ask")
+expect "a place that will not do is passed over" "$hello" "$out"
+expect "for the next one" "gpufleet-agent" "$(ls "$root/opt/gpufleet/agent/$hash")"
