@@ -14,6 +14,8 @@
 
 #include "controller/readiness/checks.h"
 
+#define SETTLE_ROUNDS 16 /* a bound on what a hostile host can make us compute */
+
 enum verdict {
 	VERDICT_READY,
 	VERDICT_UNKNOWN,
@@ -96,11 +98,16 @@ static bool blocked_itself(const struct judgement *j, const struct selection_dev
 	return blocked;
 }
 
-/* A guest that runs keeps its device: leaving it out would give it back to the host's driver at the
+/* A guest that runs keeps its card: leaving it out would give it back to the host's driver at the
  * next boot. */
-static bool held_by_guest(const struct judgement *j, const char *address)
+static bool held_by_guest(const struct judgement *j, const char *card)
 {
-	return host_facts_guest_of(&j->facts, address) != NULL;
+	for (size_t i = 0; i < j->selection.count; i++) {
+		if (strcmp(j->selection.items[i].card, card) == 0 &&
+		    host_facts_guest_of(&j->facts, j->selection.items[i].address))
+			return true;
+	}
+	return false;
 }
 
 /* Leaves out every function of cards with a blocked one. True when that is more than before. */
@@ -111,18 +118,16 @@ static bool leave_out_blocked_cards(struct judgement *j)
 	for (size_t i = 0; i < j->selection.count; i++) {
 		const struct selection_device *item = &j->selection.items[i];
 
-		if (item->ignored || j->left_out[i] || !blocked_itself(j, item))
+		if (item->ignored || j->left_out[i] || !blocked_itself(j, item) ||
+		    held_by_guest(j, item->card))
 			continue;
 		for (size_t k = 0; k < j->selection.count; k++) {
 			const struct selection_device *other = &j->selection.items[k];
 
-			if (other->ignored || j->left_out[k] ||
-			    strcmp(other->card, item->card) != 0 ||
-			    held_by_guest(j, other->address))
-				continue;
-			j->left_out[k] = true;
-			more = true;
+			if (!other->ignored && strcmp(other->card, item->card) == 0)
+				j->left_out[k] = true;
 		}
+		more = true;
 	}
 	return more;
 }
@@ -151,17 +156,19 @@ static void judgement_free(struct judgement *j)
  * unviable: repeat until nothing changes. */
 static void settle(struct judgement *j, const struct check_subject *subject)
 {
-	do {
+	/* Each round but the last leaves out a card more; real hosts need two. */
+	for (int round = 0; round < SETTLE_ROUNDS; round++) {
 		run_checks(j, subject);
-	} while (leave_out_blocked_cards(j));
+		if (!leave_out_blocked_cards(j))
+			break;
+	}
 	for (size_t i = 0; i < j->selection.count; i++) {
 		const struct selection_device *item = &j->selection.items[i];
 
 		if (j->left_out[i] && !blocked_itself(j, item))
 			check_add(&j->list, CHECK_DEVICE_SIBLINGS, item->address, CHECK_BLOCKED,
 			          "Another function of the same card is blocked, and a card goes "
-			          "to a guest as "
-			          "a whole.",
+			          "to a guest as a whole.",
 			          "Mend what blocks the other function.", "card %s", item->card);
 	}
 	for (size_t i = 0; i < j->selection.count; i++)

@@ -192,6 +192,12 @@ int selection_from_facts(const struct host_facts *facts, const struct inventory_
 
 		add_siblings(facts, host_facts_find(facts, card.address), &card, out);
 	}
+	if (out->count > 3 * SELECTION_CARDS_MAX) {
+		selection_free(out);
+		return gf_err_set(err, GF_E_PROTOCOL,
+		                  "the host's facts name more than %d functions of GPUs",
+		                  3 * SELECTION_CARDS_MAX);
+	}
 	qsort(out->items, out->count, sizeof(*out->items), item_compare);
 	return 0;
 }
