@@ -161,7 +161,7 @@ static void lists_load(const char *root, const char *pattern)
 static void services_start(const struct sim_host *host)
 {
 	static const char *const script =
-	    "rm -rf \"$1\"/run/* \"$1\"/tmp/*; "
+	    "rm -rf \"$1\"/run/* \"$1\"/tmp/*; mkdir -p \"$1\"/run/systemd/system; "
 	    "for u in \"$2\"/units/*; do read -r e a <\"$u\" || continue; "
 	    "case $e in enabled) echo enabled active >\"$u\";; *) echo \"$e inactive\" >\"$u\";; "
 	    "esac; done; "

@@ -102,10 +102,12 @@ static void control_create(const struct sim_host *host)
 	sim_mkdir(path);
 	sim_path(path, "%.900s/fault", host->control);
 	sim_mkdir(path);
-	sim_path(path, "%.900s/units/nova-compute.service", host->control);
-	sim_write(path, "enabled active\n");
 	json_object_foreach((json_t *)(uintptr_t)services, key, value)
 	{
+		sim_path(path, "%.800s/lib/systemd/system", host->root);
+		sim_mkdir(path);
+		sim_path(path, "%.800s/lib/systemd/system/%s", host->root, key);
+		sim_write(path, "[Service]\nExecStart=/bin/true\n");
 		sim_path(path, "%.800s/units/%s", host->control, key);
 		sim_write(path, "%s\n", json_string_value(value));
 	}

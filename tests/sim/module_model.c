@@ -194,15 +194,24 @@ static bool model_dynamic_id(const struct model *model, const char *vendor_devic
 	return false;
 }
 
+static const char *const driver_names[][2] = {
+    {"vfio_pci", "vfio-pci"}, {"xhci_pci", "xhci_hcd"}, {"i2c_nvidia_gpu", "nvidia-gpu"}};
+
+/* A module's driver may have another name than the module. */
 static const char *driver_of(const char *module)
 {
-	static const char *const names[][2] = {
-	    {"vfio_pci", "vfio-pci"}, {"xhci_pci", "xhci_hcd"}, {"i2c_nvidia_gpu", "nvidia-gpu"}};
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (!strcmp(module, names[i][0]))
-			return names[i][1];
+	for (size_t i = 0; i < sizeof(driver_names) / sizeof(driver_names[0]); i++)
+		if (!strcmp(module, driver_names[i][0]))
+			return driver_names[i][1];
 	return module;
+}
+
+static const char *module_of(const char *driver)
+{
+	for (size_t i = 0; i < sizeof(driver_names) / sizeof(driver_names[0]); i++)
+		if (!strcmp(driver, driver_names[i][1]))
+			return driver_names[i][0];
+	return driver;
 }
 
 static void device_attribute(const char *device, const char *name, char *out, size_t room)
@@ -280,12 +289,18 @@ static void driver_register(const struct model *model, const char *module)
 {
 	static const char *const files[] = {"bind", "unbind", "new_id", "remove_id"};
 	char dir[SIM_PATH], path[SIM_PATH];
+	bool hangs;
 
+	sim_path(path, "%.900s/../control/fault/hang-unbind", model->root);
+	hangs = access(path, F_OK) == 0;
 	sim_path(dir, "%.900s/sys/bus/pci/drivers/%s", model->root, driver_of(module));
 	sim_mkdir(dir);
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
 		sim_path(path, "%.1000s/%s", dir, files[i]);
-		sim_write(path, "%s", "");
+		if (hangs && !strcmp(files[i], "unbind"))
+			mkfifo(path, 0200); /* nobody ever reads it: a writer blocks */
+		else
+			sim_write(path, "%s", "");
 	}
 	for (size_t i = 0; i < model->devices.gl_pathc; i++) {
 		const char *device = model->devices.gl_pathv[i];
@@ -425,6 +440,63 @@ void module_model_attach(const char *root, const char *driver, const char *addre
 	sim_mkdir(dir);
 	sim_path(device, "%.900s/sys/bus/pci/devices/%s", root, address);
 	driver_bind(dir, device);
+}
+
+void module_model_detach(const char *root, const char *driver, const char *address)
+{
+	char path[SIM_PATH];
+
+	sim_path(path, "%.800s/sys/bus/pci/drivers/%s/%s", root, driver, address);
+	if (unlink(path))
+		return;
+	sim_path(path, "%.900s/sys/bus/pci/devices/%s/driver", root, address);
+	unlink(path);
+}
+
+void module_model_drivers(const char *root, int inotify, struct sim_host *host,
+                          void (*each)(int inotify, struct sim_host *host, const char *driver))
+{
+	char path[SIM_PATH];
+	struct dirent *entry;
+	DIR *dir;
+
+	sim_path(path, "%.900s/sys/bus/pci/drivers", root);
+	dir = opendir(path);
+	while (dir && (entry = readdir(dir)))
+		if (entry->d_name[0] != '.')
+			each(inotify, host, entry->d_name);
+	if (dir)
+		closedir(dir);
+}
+
+void module_model_probe(const char *root, const char *driver, const char *address)
+{
+	char device[SIM_PATH], path[SIM_PATH], dir[SIM_PATH], module[64];
+	struct dirent *entry;
+	struct model model;
+	DIR *drivers;
+
+	sim_path(device, "%.900s/sys/bus/pci/devices/%.32s", root, address);
+	sim_path(path, "%.1000s/driver", device);
+	if (access(device, F_OK) || access(path, F_OK) == 0)
+		return;
+	model_open(&model, root);
+	sim_path(path, "%.900s/sys/bus/pci/drivers", root);
+	drivers = opendir(path);
+	while (drivers && (entry = readdir(drivers))) {
+		if (entry->d_name[0] == '.' || (driver && strcmp(driver, entry->d_name)))
+			continue;
+		name_normalise(module, sizeof(module), module_of(entry->d_name));
+		if (driver_matches(&model, device, module) &&
+		    probe_succeeds(&model, device, module)) {
+			sim_path(dir, "%.800s/sys/bus/pci/drivers/%s", root, entry->d_name);
+			driver_bind(dir, device);
+			break;
+		}
+	}
+	if (drivers)
+		closedir(drivers);
+	model_close(&model);
 }
 
 void module_model_forget(const char *root)

@@ -263,6 +263,7 @@ static void requests_take(struct sim *sim, int inotify)
 			const struct inotify_event *event = (const void *)p;
 
 			p += sizeof(*event) + event->len;
+			sysfs_watch_event(inotify, event);
 			for (size_t i = 0; event->len && i < sim->host_count; i++) {
 				struct sim_host *host = &sim->hosts[i];
 				char path[SIM_PATH];
@@ -312,6 +313,7 @@ int server_run(struct sim *sim)
 		host->power = SIM_UP;
 		if (!host->faults.refuse && listen(host->listener, 128))
 			sim_die("host %s: cannot listen: %s", host->name, strerror(errno));
+		sysfs_watch_start(inotify, host);
 		host->inotify_watch = inotify_add_watch(inotify, host->control, IN_CLOSE_WRITE);
 		if (host->inotify_watch < 0)
 			sim_die("cannot watch %s: %s", host->control, strerror(errno));

@@ -121,6 +121,17 @@ int module_model_load(const char *root, const char *module);
 void module_model_coldplug(const char *root);
 void module_model_forget(const char *root);
 void module_model_attach(const char *root, const char *driver, const char *address);
+void module_model_detach(const char *root, const char *driver, const char *address);
+/* Offers the device to DRIVER, or (NULL) to every driver that is there. */
+void module_model_probe(const char *root, const char *driver, const char *address);
+/* Calls EACH for every driver of the host. */
+void module_model_drivers(const char *root, int inotify, struct sim_host *host,
+                          void (*each)(int inotify, struct sim_host *host, const char *driver));
+
+/* sysfs_watch.c */
+struct inotify_event;
+void sysfs_watch_start(int inotify, struct sim_host *host);
+void sysfs_watch_event(int inotify, const struct inotify_event *event);
 
 /* udev_model.c */
 void udev_rules_apply(const char *root, const char *device);
