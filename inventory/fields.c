@@ -40,7 +40,9 @@ static const char *value_show(const json_t *value, char buffer[JSON_SHOW_SIZE + 
 	else if (json_is_real(value))
 		snprintf(buffer, JSON_SHOW_SIZE + 8, "%g", json_real_value(value));
 	else
-		snprintf(buffer, JSON_SHOW_SIZE + 8, "%s", json_type_name(value));
+		snprintf(buffer, JSON_SHOW_SIZE + 8, "%s",
+		         json_is_array(value) && !json_array_size(value) ? "an empty list"
+		                                                         : json_type_name(value));
 	return buffer;
 }
 

@@ -2,6 +2,7 @@
 #include "inventory/json_scan.h"
 
 #include <ctype.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -113,6 +114,8 @@ static int unexpected(struct scan *scan, const char *wanted)
 	if (c == '\'')
 		return scan_fail(scan, scan->at, "JSON strings stand in double quotes; expected %s",
 		                 wanted);
+	if (c == '\n' || c == '\r')
+		return scan_fail(scan, scan->at, "expected %s, not the end of the line", wanted);
 	if (!isprint(c))
 		return scan_fail(scan, scan->at, "expected %s, not byte 0x%02x", wanted, c);
 	return scan_fail(scan, scan->at, "expected %s, not '%c'", wanted, c);
@@ -203,6 +206,27 @@ static int escape_scan(struct scan *scan)
 	return code_point_add(scan, code);
 }
 
+/* The length of the UTF-8 sequence here; 0 when it is none. */
+static size_t utf8_length(const struct scan *scan)
+{
+	const unsigned char *at = (const unsigned char *)scan->at;
+	size_t length = at[0] < 0x80   ? 1
+	                : at[0] < 0xc2 ? 0
+	                : at[0] < 0xe0 ? 2
+	                : at[0] < 0xf0 ? 3
+	                               : 4;
+	if (length == 0 || at[0] > 0xf4 || (size_t)(scan->end - scan->at) < length)
+		return 0;
+	for (size_t i = 1; i < length; i++)
+		if ((at[i] & 0xc0) != 0x80)
+			return 0;
+	/* Longer than need be, half of a surrogate pair, or past the last code point. */
+	if ((at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xed && at[1] > 0x9f) ||
+	    (at[0] == 0xf0 && at[1] < 0x90) || (at[0] == 0xf4 && at[1] > 0x8f))
+		return 0;
+	return length;
+}
+
 static int string_scan(struct scan *scan)
 {
 	const char *start = scan->at++;
@@ -223,9 +247,13 @@ static int string_scan(struct scan *scan)
 				return -1;
 			continue;
 		}
-		scan->at++;
-		if (text_add(scan, (char)c) < 0)
-			return -1;
+		size_t length = utf8_length(scan);
+		if (length == 0)
+			return scan_fail(scan, scan->at,
+			                 "byte 0x%02x is not UTF-8; save the file as UTF-8", c);
+		while (length-- > 0)
+			if (text_add(scan, *scan->at++) < 0)
+				return -1;
 	}
 	scan->at++;
 	return 0;
