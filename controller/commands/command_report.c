@@ -16,6 +16,7 @@ struct output {
 	enum format format;
 	const char *inventory_path;
 	bool color;
+	bool compact; /* --json: one object a line */
 };
 
 static int format_parse(const struct command_context *context, enum format *format,
@@ -47,7 +48,7 @@ static int write_report(void *ctx, FILE *out, struct gf_err *err)
 	const struct output *output = ctx;
 
 	if (output->format == FORMAT_JSON)
-		return report_json(output->report, out, err);
+		return report_json(output->report, output->compact, out, err);
 	return report_text(output->report, output->inventory_path, out, output->color, err);
 }
 
@@ -123,6 +124,7 @@ static int report_fleet(const struct command_context *context, const struct comm
 		return gf_err_set(err, GF_E_MEMORY, "out of memory");
 	report = build(fleet, hosts, err);
 	output.report = report;
+	output.compact = context->json && !context->format;
 	output.color = context->color && !context->output;
 	if (report && context->output)
 		rc = report_file_write(context->output, write_report, &output, err);

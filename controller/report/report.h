@@ -30,8 +30,8 @@ json_t *report_build(const struct inventory *inventory, const struct report_host
 int report_text(const json_t *report, const char *inventory_path, FILE *out, bool color,
                 struct gf_err *err);
 
-/* The report as JSON, two spaces of indent and a newline at its end. */
-int report_json(const json_t *report, FILE *out, struct gf_err *err);
+/* The report as JSON with a newline at its end: indented, or (COMPACT) on one line. */
+int report_json(const json_t *report, bool compact, FILE *out, struct gf_err *err);
 
 /* What GPU models the fleet has, and a `"gpus": [ … ]` block that names each, ready to paste into
  * the inventory. */

@@ -280,7 +280,11 @@ static void print_paragraph(const struct paragraph *p, FILE *out, bool color)
 	if (p->hosts.count > 1 && p->gpus > 0)
 		fprintf(out, "  each with:\n");
 	print_models(p->first, out);
-	print_reasons(p->first, p->rank == RANK_BLOCKED, out);
+	if (p->rank == RANK_IGNORED)
+		fprintf(out,
+		        "  nothing on it is looked at: no GPU was seen that the inventory wants\n");
+	else
+		print_reasons(p->first, p->rank == RANK_BLOCKED, out);
 }
 
 static void print_totals(const json_t *report, FILE *out)

@@ -229,6 +229,42 @@ static void test_text(void **state)
 	json_decref(report);
 }
 
+/* Hosts without anything to look at are one line, without reasons. */
+static void test_text_of_ignored(void **state)
+{
+	struct fleet *fleet = *state;
+	json_t *report;
+	char *text;
+
+	for (size_t i = 0; i < HOSTS; i++)
+		fleet->hosts[i].role = ROLE_CONTROL;
+	fleet->facts[7] = facts_load("amd");
+	fleet->entries[7].facts = fleet->facts[7];
+	report = build(fleet);
+	text = as_text(report, false);
+	assert_non_null(
+	    strstr(text, "IGNORED  gpu08  (1 host, 0 GPUs)\n  nothing on it is looked at"));
+	free(text);
+	json_decref(report);
+}
+
+static void test_json(void **state)
+{
+	json_t *report = build(*state), *back;
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	assert_int_equal(report_json(report, true, out, NULL), 0);
+	fclose(out);
+	assert_ptr_equal(strchr(text, '\n'), text + size - 1);
+	back = json_loads(text, 0, NULL);
+	assert_true(json_equal(back, report));
+	json_decref(back);
+	json_decref(report);
+	free(text);
+}
+
 static void test_gpus_block(void **state)
 {
 	static const char *const parts[] = {
@@ -336,9 +372,11 @@ int main(void)
 	    cmocka_unit_test(test_shape),
 	    cmocka_unit_test(test_malformed_host_is_one_line),
 	    cmocka_unit_test(test_text),
+	    cmocka_unit_test(test_json),
 	    cmocka_unit_test(test_gpus_block),
 	    cmocka_unit_test(test_file_is_old_or_new),
 	    cmocka_unit_test(test_pci_names),
+	    cmocka_unit_test(test_text_of_ignored),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
