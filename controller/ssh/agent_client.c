@@ -185,8 +185,10 @@ void agent_client_forget(struct agent_question *question)
 
 void agent_client_close(struct agent_client *client)
 {
-	if (client->asking)
+	if (client->asking) {
 		client->asking->client = NULL;
+		client->asking->answer = NULL;
+	}
 	while (client->first) {
 		struct agent_question *q = client->first;
 		client->first = q->next;
