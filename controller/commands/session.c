@@ -1,0 +1,222 @@
+/* session.c: the loop of a run: signals, the question, and how it ends. */
+#include "controller/commands/session.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "inventory/nodeset.h"
+
+#define FOOTER_MS 200
+
+static void handle_close(uv_handle_t *handle)
+{
+	if (!uv_is_closing(handle))
+		uv_close(handle, NULL);
+}
+
+static void session_end(struct session *session)
+{
+	if (session->ended)
+		return;
+	session->ended = true;
+	uv_stop(&session->loop);
+}
+
+/* Who has something under way, as a node set; NULL for nobody. */
+static char *in_flight(const struct session *session)
+{
+	size_t count = 0, size = fleet_size(session->engine);
+	const char **names = calloc(size + 1, sizeof(*names));
+	char *text = NULL;
+
+	for (size_t i = 0; names && i < size; i++) {
+		const struct host *host = fleet_host(session->engine, i);
+
+		if (host->active)
+			names[count++] = host->inventory->name;
+	}
+	if (count)
+		text = nodeset_fold(names, count);
+	free(names);
+	return text;
+}
+
+static void session_signal_cb(uv_signal_t *handle, int number)
+{
+	struct session *session = handle->data;
+	char *hosts;
+
+	(void)number;
+	if (!session->engine || session->ended)
+		return;
+	terminal_clear(&session->terminal);
+	hosts = in_flight(session);
+	if (!session->interrupted && hosts && !session->asking) {
+		session->interrupted = true;
+		fprintf(stderr,
+		        "\ninterrupted: nothing new begins; still under way: %s (once more: stop "
+		        "at once)\n",
+		        hosts);
+		fleet_stop(session->engine);
+	} else {
+		session->interrupted = true;
+		if (hosts)
+			fprintf(stderr,
+			        "\nstopped: what was under way on %s goes on there; the same "
+			        "command follows "
+			        "it up\n",
+			        hosts);
+		session->status = STATUS_INTERRUPTED;
+		fleet_abort(session->engine);
+		session_end(session);
+	}
+	free(hosts);
+}
+
+static void session_footer_cb(uv_timer_t *timer)
+{
+	session_footer(timer->data);
+}
+
+static void session_decide(struct session *session, bool go)
+{
+	session->asking = false;
+	if (go) {
+		fleet_go(session->engine);
+		return;
+	}
+	session->declined = true;
+	fleet_stop(session->engine);
+}
+
+static void session_answer_cb(uv_poll_t *poll, int status, int events)
+{
+	struct session *session = poll->data;
+	char line[16] = "";
+	ssize_t got;
+
+	(void)events;
+	got = status < 0 ? -1 : read(STDIN_FILENO, line, sizeof(line) - 1);
+	uv_poll_stop(poll);
+	handle_close((uv_handle_t *)poll);
+	if (got > 0)
+		line[got] = '\0';
+	session_decide(session, strcmp(line, "yes\n") == 0 || strcmp(line, "y\n") == 0);
+}
+
+void session_planned(void *ctx, struct fleet *fleet)
+{
+	struct session *session = ctx;
+
+	(void)fleet;
+	terminal_clear(&session->terminal);
+	if (session->show_plan)
+		session->show_plan(session);
+	if (session->context->yes) {
+		session_decide(session, true);
+		return;
+	}
+	fprintf(stderr, "%s [yes/no] ", session->question);
+	fflush(stderr);
+	session->asking = true;
+	session->answer.data = session;
+	if (uv_poll_init(&session->loop, &session->answer, STDIN_FILENO) ||
+	    uv_poll_start(&session->answer, UV_READABLE, session_answer_cb)) {
+		fprintf(stderr, "\nthe answer can't be read: give --yes\n");
+		session_decide(session, false);
+	}
+}
+
+void session_finished(void *ctx, struct fleet *fleet)
+{
+	struct session *session = ctx;
+
+	session->status = fleet_exit_status(fleet);
+	if (session->declined)
+		session->status = STATUS_PENDING;
+	session_end(session);
+}
+
+static void journal_finished_cb(void *ctx, int64_t seq, const struct gf_err *err)
+{
+	struct session *session = ctx;
+
+	(void)seq;
+	if (err)
+		fprintf(stderr, "the end of the run could not be recorded: %s\n", err->msg);
+	uv_stop(&session->loop);
+}
+
+/* The last event is waited for: `status` and the next run begin with it. */
+static void journal_end(struct session *session)
+{
+	struct fleet_counts counts;
+	json_t *event;
+
+	fleet_count(session->engine, &counts);
+	event = json_pack("{s:s, s:i, s:{s:i, s:i, s:i, s:i, s:i, s:i}}", "type", "run.finished",
+	                  "exit", session->status, "counts", "done", (int)counts.done, "failed",
+	                  (int)counts.failed, "blocked", (int)counts.blocked, "skipped",
+	                  (int)counts.skipped, "unreachable", (int)counts.unreachable, "rebooted",
+	                  (int)counts.rebooted);
+	if (event && store_event_append(session->store, session->run, "", event,
+	                                journal_finished_cb, session, NULL) == 0)
+		uv_run(&session->loop, UV_RUN_DEFAULT);
+	json_decref(event);
+}
+
+static void session_begin(struct session *session)
+{
+	uv_signal_start(&session->interrupt, session_signal_cb, SIGINT);
+	uv_signal_start(&session->terminate, session_signal_cb, SIGTERM);
+	session->interrupt.data = session->terminate.data = session->footer.data = session;
+	if (session->terminal.live)
+		uv_timer_start(&session->footer, session_footer_cb, FOOTER_MS, FOOTER_MS);
+	session->began_ms = session->clock.clock.now(&session->clock.clock);
+	fleet_start(session->engine);
+	uv_run(&session->loop, UV_RUN_DEFAULT);
+	uv_timer_stop(&session->footer);
+	terminal_clear(&session->terminal);
+}
+
+int session_run(struct session *session, struct command_context *context, enum host_job job,
+                struct gf_err *err)
+{
+	session->context = context;
+	session->job = job;
+	session->status = STATUS_INPUT;
+	if (!session->question)
+		session->question = "Apply this?";
+	terminal_init(&session->terminal, stdout, context->json, context->color);
+	if (uv_loop_init(&session->loop)) {
+		gf_err_set(err, GF_E_INTERNAL,
+		           "the event loop can't be made: too many open files?");
+		return STATUS_INPUT;
+	}
+	clock_uv_start(&session->clock, &session->loop);
+	uv_signal_init(&session->loop, &session->interrupt);
+	uv_signal_init(&session->loop, &session->terminate);
+	uv_timer_init(&session->loop, &session->footer);
+	if (session_prepare(session, err) == 0) {
+		session_begin(session);
+		journal_end(session);
+		if (session->show && !(session->interrupted && session->status == 130))
+			session->show(session);
+		session_recap(session);
+	}
+	/* Links close as the loop runs; the opener must outlive them. */
+	handle_close((uv_handle_t *)&session->interrupt);
+	handle_close((uv_handle_t *)&session->terminate);
+	handle_close((uv_handle_t *)&session->footer);
+	if (session->answer.data)
+		handle_close((uv_handle_t *)&session->answer);
+	session_release(session);
+	clock_uv_stop(&session->clock);
+	while (uv_run(&session->loop, UV_RUN_DEFAULT) != 0)
+		;
+	uv_loop_close(&session->loop);
+	return session->status;
+}

@@ -1,0 +1,69 @@
+/* session.h: one run of a fleet from start to end, as scan, plan, apply, verify, reboot and
+ * rollback share it: inventory, store, loop, SSH, signals, the question, the terminal and the
+ * recap.
+ */
+#ifndef GPUFLEET_SESSION_H
+#define GPUFLEET_SESSION_H
+
+#include <uv.h>
+
+#include "controller/clock/clock_uv.h"
+#include "controller/commands/command.h"
+#include "controller/fleet/fleet.h"
+#include "controller/fleet/journal_store.h"
+#include "controller/terminal/terminal.h"
+#include "playbooks/playbook.h"
+
+struct session {
+	struct command_context *context;
+	struct command_fleet fleet;
+	struct playbook *playbook;
+	enum host_job job;
+	char run[48];
+	char *former_run; /* of this store, cut short; or NULL */
+	char who[64], where[256];
+	uv_loop_t loop;
+	uv_signal_t interrupt, terminate;
+	uv_timer_t footer;
+	uv_poll_t answer; /* of the question on standard input */
+	struct clock_uv clock;
+	struct store *store;
+	struct journal_store journal;
+	struct link_opener *opener;
+	struct agent_bundle bundle;
+	struct host_record *records; /* one for each host of the inventory */
+	struct fleet *engine;
+	struct terminal terminal;
+	uint64_t began_ms;
+	bool interrupted, declined, asking, ended;
+	int status;
+	/* What the command shows once every host is at its end, before the recap. May be NULL. */
+	void (*show)(struct session *session);
+	/* What it shows before the question. May be NULL. */
+	void (*show_plan)(struct session *session);
+	const char *question;
+};
+
+/* Runs JOB to its end and returns the exit status. SHOW, SHOW_PLAN and QUESTION may be set before.
+ */
+int session_run(struct session *session, struct command_context *context, enum host_job job,
+                struct gf_err *err);
+
+/* session_start.c: everything that may be refused before a host is touched. Returns 0 or -1. */
+int session_prepare(struct session *session, struct gf_err *err);
+void session_release(struct session *session);
+/* Does the job change hosts? */
+static inline bool session_acts(const struct session *session)
+{
+	return session->job >= JOB_APPLY;
+}
+
+/* session_show.c: what hosts tell, on the terminal. */
+extern const struct fleet_observer session_observer;
+void session_footer(struct session *session);
+void session_recap(struct session *session);
+/* The question (on a terminal), or the go-ahead. */
+void session_planned(void *ctx, struct fleet *fleet);
+void session_finished(void *ctx, struct fleet *fleet);
+
+#endif

@@ -1,0 +1,169 @@
+/* session_show.c: what hosts tell, as lines; the footer; the recap. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "controller/commands/command_line.h"
+#include "controller/commands/session.h"
+#include "controller/terminal/recap.h"
+
+/* The states that a person waits on; -v and --json show all. */
+static bool state_worth_telling(enum host_state state)
+{
+	return state == HOST_APPLYING || state == HOST_REBOOTING || state == HOST_REBOOTED;
+}
+
+static void show_moved(void *ctx, const struct host *host)
+{
+	struct session *session = ctx;
+	struct terminal_event event = {
+	    .event = "state",
+	    .host = host->inventory->name,
+	    .stage = host_stage_name(host),
+	    .status = host_state_name(host->state),
+	};
+
+	if (host_state_terminal(host->state))
+		return;
+	if (!session->terminal.json && !session->context->verbose &&
+	    !state_worth_telling(host->state))
+		return;
+	terminal_event(&session->terminal, &event);
+}
+
+static void show_task(void *ctx, const struct host *host, const json_t *task)
+{
+	struct session *session = ctx;
+	const char *status = json_string_value(json_object_get(task, "status"));
+	struct terminal_event event = {
+	    .event = "task",
+	    .host = host->inventory->name,
+	    .stage = host_stage_name(host),
+	    .task = json_string_value(json_object_get(task, "task")),
+	    .status = status,
+	    .message = json_string_value(json_object_get(task, "message")),
+	};
+
+	if (!session->terminal.json && !session->context->verbose &&
+	    !(status && (strcmp(status, "failed") == 0 || strcmp(status, "blocked") == 0)))
+		return;
+	terminal_event(&session->terminal, &event);
+}
+
+static void show_finished(void *ctx, const struct host *host)
+{
+	struct session *session = ctx;
+	struct terminal_event event = {
+	    .event = "finished",
+	    .host = host->inventory->name,
+	    .status = host_state_name(host->state),
+	    .message = host->state == HOST_DONE ? "" : host->err.msg,
+	};
+
+	if (host->state == HOST_DONE && session_acts(session))
+		event.message = host->record.rebooted  ? "changed and rebooted"
+		                : host->record.changed ? "changed"
+		                                       : "nothing to change";
+	if (host->state == HOST_DONE && session->job == JOB_REBOOT)
+		event.message = "rebooted";
+	/* The recap tells what was not begun; a line each would drown the rest. */
+	if (!session->terminal.json && !session->context->verbose &&
+	    (host->state == HOST_SKIPPED || (host->state == HOST_DONE && !session_acts(session))))
+		return;
+	terminal_event(&session->terminal, &event);
+}
+
+const struct fleet_observer session_observer = {
+    .host_moved = show_moved,
+    .host_task = show_task,
+    .host_finished = show_finished,
+    .planned = session_planned,
+    .finished = session_finished,
+};
+
+void session_footer(struct session *session)
+{
+	uint64_t now = session->clock.clock.now(&session->clock.clock);
+	struct terminal_progress progress = {0};
+	const struct host *slowest = NULL;
+	struct fleet_counts counts;
+
+	if (session->ended || session->asking)
+		return;
+	fleet_count(session->engine, &counts);
+	for (size_t i = 0; i < fleet_size(session->engine); i++) {
+		const struct host *host = fleet_host(session->engine, i);
+
+		if (host->active && (!slowest || host->entered < slowest->entered))
+			slowest = host;
+	}
+	progress.total = counts.total;
+	progress.done = counts.done;
+	progress.running = counts.running;
+	progress.waiting = counts.waiting;
+	progress.failed = counts.failed;
+	progress.blocked = counts.blocked;
+	progress.unreachable = counts.unreachable;
+	progress.elapsed_s = (unsigned)((now - session->began_ms) / 1000);
+	if (slowest) {
+		const char *stage = host_stage_name(slowest);
+
+		progress.slowest = slowest->inventory->name;
+		progress.slowest_stage = stage ? stage : host_state_name(slowest->state);
+		progress.slowest_s = (unsigned)((now - slowest->entered) / 1000);
+	}
+	terminal_footer(&session->terminal, &progress, now);
+}
+
+static void recap_json(struct session *session, const struct fleet_counts *counts)
+{
+	char message[256];
+	struct terminal_event event = {.event = "run", .status = "finished", .message = message};
+
+	snprintf(message, sizeof(message),
+	         "run %s: %zu hosts: %zu done, %zu failed, %zu blocked, %zu skipped, %zu "
+	         "unreachable; exit %d",
+	         session->run, counts->total, counts->done, counts->failed, counts->blocked,
+	         counts->skipped, counts->unreachable, session->status);
+	terminal_event(&session->terminal, &event);
+}
+
+void session_recap(struct session *session)
+{
+	size_t size = fleet_size(session->engine);
+	struct recap_item *items = calloc(size + 1, sizeof(*items));
+	struct fleet_counts counts;
+	char *next = NULL;
+
+	fleet_count(session->engine, &counts);
+	if (session->terminal.json) {
+		recap_json(session, &counts);
+		free(items);
+		return;
+	}
+	for (size_t i = 0; items && i < size; i++) {
+		const struct host *host = fleet_host(session->engine, i);
+
+		items[i] = (struct recap_item){
+		    .host = host->inventory->name,
+		    .verdict = host_state_name(host->state),
+		    .code = host->err.code ? gf_code_name(host->err.code) : "",
+		    .message = host->err.msg,
+		};
+	}
+	if (session->declined)
+		printf("Nothing was changed.\n");
+	else if (session_acts(session) && session->status != STATUS_DONE)
+		next = command_line_text(session->context, NULL);
+	if (items && !session->declined)
+		recap_print(&session->terminal, items, size, next);
+	printf("%s: %zu hosts: %zu done", session->context->command->name, counts.total,
+	       counts.done);
+	if (session_acts(session))
+		printf(" (%zu changed, %zu rebooted)", counts.changed, counts.rebooted);
+	printf(", %zu failed, %zu blocked, %zu skipped, %zu unreachable.\n", counts.failed,
+	       counts.blocked, counts.skipped, counts.unreachable);
+	fflush(stdout);
+	free(next);
+	free(items);
+}

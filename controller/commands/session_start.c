@@ -1,0 +1,268 @@
+/* session_start.c: what a run needs, and what can be refused before any host is touched. */
+#include <errno.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "controller/commands/session.h"
+#include "controller/ssh/ssh_opener.h"
+
+/* Keys that would change what is safe, were they ignored. */
+static int refuse_unsupported(const struct session *session, struct gf_err *err)
+{
+	const struct inventory_rollout *rollout = &session->fleet.inventory->rollout;
+	const char *key = NULL;
+
+	if (rollout->has_windows)
+		key = "rollout.windows";
+	else if (rollout->drain.count)
+		key = "rollout.drain";
+	else if (rollout->undrain.count)
+		key = "rollout.undrain";
+	else if (rollout->health.count)
+		key = "rollout.health";
+	else if (rollout->power_cycle.count)
+		key = "rollout.power_cycle";
+	if (key)
+		return gf_err_set(
+		    err, GF_E_INPUT,
+		    "%s: \"%s\" is not available in this version, and ignoring it would not be "
+		    "safe: remove it, or do its work by hand",
+		    session->context->inventory_path, key);
+	return 0;
+}
+
+static int refuse_jump(const struct session *session, struct gf_err *err)
+{
+	for (size_t i = 0; i < session->fleet.count; i++) {
+		const struct inventory_host *host =
+		    &session->fleet.inventory->hosts[session->fleet.selected[i]];
+
+		if (host->jump)
+			return gf_err_set(
+			    err, GF_E_INPUT,
+			    "%s: host %s has a \"jump\", which is not available in this version",
+			    session->context->inventory_path, host->name);
+	}
+	return 0;
+}
+
+/* Control hosts run no host stages and are not rebooted, unless they were named. */
+static int leave_control_out(struct session *session, struct gf_err *err)
+{
+	struct command_fleet *fleet = &session->fleet;
+	size_t kept = 0;
+
+	if (session->context->limit || session->job == JOB_SCAN)
+		return 0;
+	for (size_t i = 0; i < fleet->count; i++) {
+		if (fleet->inventory->hosts[fleet->selected[i]].role != ROLE_CONTROL)
+			fleet->selected[kept++] = fleet->selected[i];
+	}
+	fleet->count = kept;
+	if (!kept)
+		return gf_err_set(
+		    err, GF_E_INPUT,
+		    "%s: it has no compute hosts: there is nothing to do (control hosts must be "
+		    "named with --limit)",
+		    session->context->inventory_path);
+	return 0;
+}
+
+static int need_gpus(const struct session *session, struct gf_err *err)
+{
+	for (size_t i = 0; i < session->fleet.count; i++) {
+		if (session->fleet.inventory->hosts[session->fleet.selected[i]].gpus.given)
+			return 0;
+	}
+	return gf_err_set(
+	    err, GF_E_INPUT,
+	    "%s: it names no \"gpus\": `gpufleet scan %s` prints a block to paste into it",
+	    session->context->inventory_path, session->context->inventory_path);
+}
+
+static void run_id(char *id, size_t size)
+{
+	unsigned char noise[4] = {0};
+	time_t now = time(NULL);
+	struct tm utc;
+	char when[32];
+
+	if (getrandom(noise, sizeof(noise), 0) < 0)
+		memcpy(noise, &(pid_t){getpid()}, sizeof(noise));
+	strftime(when, sizeof(when), "%Y%m%dT%H%M%SZ", gmtime_r(&now, &utc));
+	snprintf(id, size, "%s-%02x%02x%02x%02x", when, noise[0], noise[1], noise[2], noise[3]);
+}
+
+static void who_and_where(struct session *session)
+{
+	const struct passwd *user = getpwuid(getuid());
+
+	snprintf(session->who, sizeof(session->who), "%s", user ? user->pw_name : "unknown");
+	if (gethostname(session->where, sizeof(session->where) - 1))
+		snprintf(session->where, sizeof(session->where), "unknown");
+}
+
+struct replay {
+	struct session *session;
+	char *last;     /* the newest run that may hold leases */
+	bool last_open; /* … and did not end well */
+};
+
+static int replay_event(void *ctx, const struct store_event *event)
+{
+	struct replay *replay = ctx;
+	const struct inventory *inventory = replay->session->fleet.inventory;
+	const char *type = json_string_value(json_object_get(event->event, "type"));
+	const struct inventory_host *host;
+
+	if (type && strcmp(type, "run.started") == 0) {
+		const char *command = json_string_value(json_object_get(event->event, "command"));
+
+		if (command && (strcmp(command, "apply") == 0 || strcmp(command, "reboot") == 0 ||
+		                strcmp(command, "rollback") == 0)) {
+			free(replay->last);
+			replay->last = strdup(event->run);
+			replay->last_open = true;
+		}
+	} else if (type && strcmp(type, "run.finished") == 0 && replay->last &&
+	           strcmp(replay->last, event->run) == 0) {
+		replay->last_open =
+		    json_integer_value(json_object_get(event->event, "exit")) == 130;
+	}
+	if (!event->host || !*event->host)
+		return 0;
+	host = inventory_host_find(inventory, event->host);
+	if (host)
+		host_fold(&replay->session->records[host - inventory->hosts], event->event);
+	return 0;
+}
+
+static int replay_journal(struct session *session, struct gf_err *err)
+{
+	struct replay replay = {.session = session};
+
+	session->records =
+	    calloc(session->fleet.inventory->host_count + 1, sizeof(*session->records));
+	if (!session->records)
+		return gf_err_set(err, GF_E_MEMORY, "out of memory");
+	if (store_events_each(session->store, NULL, replay_event, &replay, err)) {
+		free(replay.last);
+		return -1;
+	}
+	if (replay.last_open)
+		session->former_run = replay.last;
+	else
+		free(replay.last);
+	return 0;
+}
+
+static int journal_begin(struct session *session, struct gf_err *err)
+{
+	json_t *event =
+	    json_pack("{s:s, s:s, s:i, s:s, s:s}", "type", "run.started", "command",
+	              session->context->command->name, "selection", (int)session->fleet.count,
+	              "playbook", session->playbook ? session->playbook->sha256 : "",
+	              "inventory_sha256", session->fleet.inventory->sha256);
+	int rc = event
+	             ? store_event_append(session->store, session->run, "", event, NULL, NULL, err)
+	             : gf_err_set(err, GF_E_MEMORY, "out of memory");
+
+	json_decref(event);
+	return rc;
+}
+
+static int connect_parts(struct session *session, struct gf_err *err)
+{
+	const struct command_context *context = session->context;
+	struct ssh_options options = {
+	    .connect_timeout_ms = context->timeout_s ? context->timeout_s * 1000 : 0,
+	    .auth_timeout_ms = context->timeout_s ? context->timeout_s * 1000 : 0,
+	};
+	struct fleet_options engine;
+
+	if (agent_bundle_load(&session->bundle, err))
+		return -1;
+	session->opener = ssh_opener_new(&session->loop, &options, err);
+	if (!session->opener)
+		return -1;
+	journal_store_init(&session->journal, session->store, session->run);
+	engine = (struct fleet_options){
+	    .inventory = session->fleet.inventory,
+	    .selected = session->fleet.selected,
+	    .count = session->fleet.count,
+	    .records = session->records,
+	    .job = session->job,
+	    .run = session->run,
+	    .former_run = session->former_run,
+	    .who = session->who,
+	    .where = session->where,
+	    .playbook = session->playbook,
+	    .undo_run = context->run,
+	    .allow_running_guests = context->allow_running_guests,
+	    .force = context->force,
+	    .purge = context->purge,
+	    .forks = context->forks,
+	    .timeout_s = context->timeout_s,
+	    .opener = session->opener,
+	    .bundle = &session->bundle,
+	    .clock = &session->clock.clock,
+	    .journal = &session->journal.journal,
+	    .observer = &session_observer,
+	    .ctx = session,
+	};
+	session->engine = fleet_new(&engine, err);
+	return session->engine ? 0 : -1;
+}
+
+int session_prepare(struct session *session, struct gf_err *err)
+{
+	const struct command_context *context = session->context;
+	bool plans = session->job == JOB_PLAN || session->job == JOB_APPLY;
+
+	if (session_acts(session) && !context->yes && !isatty(STDIN_FILENO))
+		return gf_err_set(
+		    err, GF_E_USAGE,
+		    "gpufleet %s asks before it changes anything, and there is no terminal to ask "
+		    "on: give --yes",
+		    context->command->name);
+	if (command_fleet_load(context, &session->fleet, err))
+		return -1;
+	if (session_acts(session) && refuse_unsupported(session, err))
+		return -1;
+	if (refuse_jump(session, err) || leave_control_out(session, err))
+		return -1;
+	if (plans && need_gpus(session, err))
+		return -1;
+	if (plans) {
+		session->playbook =
+		    playbook_read(session->fleet.inventory->playbook, playbook_shipped_dir(), err);
+		if (!session->playbook)
+			return -1;
+	}
+	run_id(session->run, sizeof(session->run));
+	who_and_where(session);
+	session->store = store_open(session->fleet.state_path, &session->loop, err);
+	if (!session->store)
+		return -1;
+	if (replay_journal(session, err) || connect_parts(session, err))
+		return -1;
+	return journal_begin(session, err);
+}
+
+void session_release(struct session *session)
+{
+	fleet_free(session->engine);
+	ssh_opener_free(session->opener);
+	if (session->store)
+		store_close(session->store);
+	agent_bundle_free(&session->bundle);
+	playbook_free(session->playbook);
+	command_fleet_free(&session->fleet);
+	free(session->records);
+	free(session->former_run);
+}
