@@ -204,8 +204,8 @@ class Case(unittest.TestCase):
 
 
 def main():
-    if not os.path.exists(GPUFLEET):
-        print(f"{GPUFLEET} isn't built")
+    if not os.path.exists(SIM):
+        print(f"{SIM} isn't built")
         sys.exit(1)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     unittest.main(argv=[sys.argv[0], *sys.argv[2:]], verbosity=2)

@@ -175,7 +175,7 @@ static void services_start(const struct sim_host *host)
 
 int boot_model_run(struct sim_host *host)
 {
-	char cmdline[2048], image[2048], root[SIM_PATH], path[SIM_PATH];
+	char cmdline[2048], image[2048], root[SIM_PATH];
 
 	host->boots++;
 	if (loader_read(host, cmdline, image, sizeof(cmdline)))
@@ -191,7 +191,5 @@ int boot_model_run(struct sim_host *host)
 	lists_load(host->root, "etc/modules-load.d/*.conf");
 	lists_load(host->root, "etc/modules");
 	services_start(host);
-	sim_path(path, "%.900s/boots", host->control);
-	sim_write(path, "%u\n", host->boots);
 	return 0;
 }

@@ -117,6 +117,16 @@ struct boot {
 	struct sim_host *host;
 };
 
+/* control/boots counts the boots that are over; with the host's port open, unless a fault keeps it
+ * shut. */
+static void boots_write(const struct sim_host *host)
+{
+	char path[SIM_PATH];
+
+	sim_path(path, "%.900s/boots", host->control);
+	sim_write(path, "%u\n", host->boots);
+}
+
 static void *boot_thread(void *ctx)
 {
 	struct boot *boot = ctx;
@@ -135,6 +145,7 @@ static void *boot_thread(void *ctx)
 	if (status || host->faults.never_return) {
 		say(boot->sim, host->name,
 		    status ? "kernel panic: no boot entry or image" : "never comes back");
+		boots_write(host);
 		free(boot);
 		return NULL;
 	}
@@ -145,6 +156,7 @@ static void *boot_thread(void *ctx)
 	pthread_mutex_unlock(&lock);
 	if (listen(host->listener, 128))
 		sim_die("host %s: cannot listen: %s", host->name, strerror(errno));
+	boots_write(host);
 	say(boot->sim, host->name, "up again");
 	if (write(wake_fd, &one, sizeof(one)) < 0)
 		sim_die("cannot wake the server");
@@ -313,6 +325,7 @@ int server_run(struct sim *sim)
 		host->power = SIM_UP;
 		if (!host->faults.refuse && listen(host->listener, 128))
 			sim_die("host %s: cannot listen: %s", host->name, strerror(errno));
+		boots_write(host);
 		sysfs_watch_start(inotify, host);
 		host->inotify_watch = inotify_add_watch(inotify, host->control, IN_CLOSE_WRITE);
 		if (host->inotify_watch < 0)
