@@ -213,41 +213,39 @@ static void shell_print(FILE *out, const json_t *add, const json_t *remove)
 	}
 }
 
-/* Adds the tokens of other stages' lines to the sets. */
-static void others_merge(const char *others, json_t *add, json_t *remove)
+/* Adds the tokens of the "# stage" lines to the sets. */
+static void lines_merge(const char *const *lines, size_t count, json_t *add, json_t *remove)
 {
-	char *copy = strdup(others ? others : ""), *save = NULL;
-
-	for (char *l = copy ? strtok_r(copy, "\n", &save) : NULL; l;
-	     l = strtok_r(NULL, "\n", &save)) {
-		char *words = NULL, *word = strtok_r(l, " ", &words); /* "#" "stage" NAME VERB … */
-		for (int i = 0; word && i < 3; i++)
+	for (size_t i = 0; i < count; i++) {
+		char *copy = strdup(lines[i]), *words = NULL;
+		char *word =
+		    copy ? strtok_r(copy, " ", &words) : NULL; /* "#" "stage" NAME VERB … */
+		for (int n = 0; word && n < 3; n++)
 			word = strtok_r(NULL, " ", &words);
 		json_t *set = word && strcmp(word, "add") == 0 ? add : remove;
 		while (word && (word = strtok_r(NULL, " ", &words)))
 			if (is_token(word) && !set_has(set, word))
 				json_array_append_new(set, json_string(word));
+		free(copy);
 	}
-	free(copy);
 }
 
-/* The drop-in's text; NULL when nothing of ours is needed. */
-static char *dropin_text(const struct kernel_line *line)
+static int compare_lines(const void *a, const void *b)
+{
+	const char *const *first = a, *const *second = b;
+
+	return strcmp(*first, *second);
+}
+
+/* The "# stage" lines of every stage, this one's as they should be; NULL when out of memory. */
+static char *stage_lines(const struct kernel_line *line)
 {
 	char *text = NULL;
 	size_t size = 0;
-	FILE *out;
+	FILE *out = open_memstream(&text, &size);
 
-	if (json_array_size(line->add_ours) + json_array_size(line->remove_ours) == 0 &&
-	    (!line->others || !*line->others))
-		return NULL;
-	out = open_memstream(&text, &size);
 	if (!out)
 		return NULL;
-	fputs("# Written by gpufleet; \"gpufleet rollback\" takes it away again. Read after the "
-	      "other\n"
-	      "# files here: takes arguments away from what they gave, and appends to it.\n",
-	      out);
 	fputs(line->others ? line->others : "", out);
 	if (json_array_size(line->add_ours) > 0) {
 		fprintf(out, "%sadd", line->mine);
@@ -259,14 +257,43 @@ static char *dropin_text(const struct kernel_line *line)
 		words_print(out, line->remove_ours, " ", "");
 		fputc('\n', out);
 	}
+	fclose(out);
+	return text;
+}
+
+static void dropin_print(FILE *out, const char *const *lines, size_t count)
+{
 	json_t *add = json_array(), *remove = json_array();
-	others_merge(line->others, add, remove);
-	json_array_extend(add, line->add_ours);
-	json_array_extend(remove, line->remove_ours);
+
+	fputs("# Written by gpufleet; \"gpufleet rollback\" takes it away again. Read after the "
+	      "other\n"
+	      "# files here: takes arguments away from what they gave, and appends to it.\n",
+	      out);
+	for (size_t i = 0; i < count; i++)
+		fprintf(out, "%s\n", lines[i]);
+	lines_merge(lines, count, add, remove);
 	shell_print(out, add, remove);
 	json_decref(add);
 	json_decref(remove);
-	fclose(out);
+}
+
+/* The drop-in's text, the same whichever stage asks; NULL when nothing of ours is needed. */
+static char *dropin_text(const struct kernel_line *line)
+{
+	const char *lines[64];
+	char *text = NULL, *save = NULL, *all = stage_lines(line);
+	size_t size = 0, count = 0;
+
+	for (char *l = all ? strtok_r(all, "\n", &save) : NULL; l && count < 64;
+	     l = strtok_r(NULL, "\n", &save))
+		lines[count++] = l;
+	qsort(lines, count, sizeof(lines[0]), compare_lines);
+	FILE *out = count > 0 ? open_memstream(&text, &size) : NULL;
+	if (out) {
+		dropin_print(out, lines, count);
+		fclose(out);
+	}
+	free(all);
 	return text;
 }
 
