@@ -298,6 +298,10 @@ static int number_scan(struct scan *scan)
 	if (scan->at - start > JSON_SOURCE_MAX_DIGITS || (whole && scan->at - start > 18))
 		return scan_fail(scan, start, "a number of %td digits is too large",
 		                 scan->at - start);
+	char copy[JSON_SOURCE_MAX_DIGITS + 1] = "";
+	memcpy(copy, start, (size_t)(scan->at - start));
+	if (isinf(strtod(copy, NULL)))
+		return scan_fail(scan, start, "the number %s is too large", copy);
 	return 0;
 }
 

@@ -241,7 +241,7 @@ char *nodeset_fold(const char *const *names, size_t count)
 	struct box *boxes = calloc(count + 1, sizeof(*boxes));
 	FILE *out = open_memstream(&text, &size);
 	bool ok = sorted && boxes && out;
-	if (ok) {
+	if (ok && count > 0) {
 		memcpy(sorted, names, count * sizeof(*sorted));
 		qsort(sorted, count, sizeof(*sorted), name_order);
 	}
