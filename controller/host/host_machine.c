@@ -55,6 +55,8 @@ static const struct host_state_row host_states[HOST_STATE_COUNT] = {
                        BIT(HOST_WAITING) | BIT(HOST_INTENT) | BIT(HOST_REBOOT_INTENT) |
                            BIT(HOST_PROVING) | BIT(HOST_PURGING) | LOST,
                        180, host_planning_enter, host_planning_input},
+    [HOST_WAITING] = {"waiting-slot", BIT(HOST_CONNECTING) | ENDS, 0, host_waiting_enter,
+                      host_waiting_input},
     [HOST_INTENT] = {"recording", BIT(HOST_APPLYING) | LOST, 120, host_intent_enter,
                      host_intent_input},
     [HOST_APPLYING] = {"applying",
