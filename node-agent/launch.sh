@@ -100,18 +100,16 @@ starts() {
 	said=$("$1/ld.so" --library-path "$1" "$1/gpufleet-agent" --version 2>&1)
 }
 
+# Operations are recorded where they were before, else in the first place that will do: programs need not run there.
 start() {
-	for base in /var/lib /opt /run; do
-		state=$base/gpufleet
-		if [ -d "$root$state/operations" ]; then break; fi
-		state=""
-	done
-	if [ -z "$state" ]; then
-		for base in /var/lib /opt /run; do
+	state=""
+	for base in /run /opt /var/lib; do
+		dir=$root$base/gpufleet
+		if [ ! -d "$dir" ] || ! private "$dir" || [ ! -w "$dir" ]; then continue; fi
+		if [ -d "$dir/operations" ] || [ -z "$state" ] || [ ! -d "$root$state/operations" ]; then
 			state=$base/gpufleet
-			if [ -d "$root$state" ] && [ -w "$root$state" ]; then break; fi
-		done
-	fi
+		fi
+	done
 	GPUFLEET_AGENT_DIR=$1
 	export GPUFLEET_AGENT_DIR
 	exec "$1/ld.so" --library-path "$1" "$1/gpufleet-agent" --state-dir "$state" serve <&3 3<&-

@@ -1,0 +1,6 @@
+unit_test(frame wire)
+unit_test(root agent)
+unit_test(pci_facts agent)
+unit_test(host_facts agent)
+unit_test(operation agent)
+unit_test(lease agent)
