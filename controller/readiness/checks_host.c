@@ -21,17 +21,35 @@ bool checks_cmdline_has(const struct host_facts *facts, const char *token)
 	return false;
 }
 
-/* The token on the kernel command line that keeps the IOMMU or its interrupts off, or NULL. */
-static const char *switched_off_by(const struct host_facts *facts)
+/* The token on the kernel command line that keeps the IOMMU off, or NULL. The shipped playbook
+ * removes these. */
+static const char *iommu_off_by(const struct host_facts *facts)
 {
-	static const char *const tokens[] = {"iommu=off", "intel_iommu=off", "amd_iommu=off",
-	                                     "intremap=off", "nointremap"};
+	static const char *const tokens[] = {"iommu=off", "intel_iommu=off", "amd_iommu=off"};
 
 	for (size_t i = 0; i < sizeof(tokens) / sizeof(tokens[0]); i++) {
 		if (checks_cmdline_has(facts, tokens[i]))
 			return tokens[i];
 	}
 	return NULL;
+}
+
+/* The same for interrupt remapping. Somebody had a reason: it goes only when the inventory says so.
+ */
+static const char *remapping_off_by(const struct host_facts *facts)
+{
+	if (checks_cmdline_has(facts, "intremap=off"))
+		return "intremap=off";
+	return checks_cmdline_has(facts, "nointremap") ? "nointremap" : NULL;
+}
+
+static bool is_removed(const struct inventory_host *host, const char *token)
+{
+	for (size_t i = 0; i < host->kernel_args_remove.count; i++) {
+		if (strcmp(host->kernel_args_remove.items[i], token) == 0)
+			return true;
+	}
+	return false;
 }
 
 enum fact checks_iommu_works(const struct host_facts *facts)
@@ -123,7 +141,7 @@ static void check_tables(const struct check_subject *s, struct check_list *list)
 
 static void check_groups(const struct check_subject *s, struct check_list *list)
 {
-	const char *token = switched_off_by(s->facts);
+	const char *token = iommu_off_by(s->facts);
 
 	switch (checks_iommu_works(s->facts)) {
 	case FACT_YES:
@@ -140,10 +158,7 @@ static void check_groups(const struct check_subject *s, struct check_list *list)
 		check_add(list, CHECK_IOMMU_GROUPS, NULL, CHECK_PENDING,
 		          token ? "The kernel command line keeps the IOMMU off."
 		                : "The kernel does not use the IOMMU.",
-		          token ? "Name the token under `kernel_args`, `remove` in the inventory; "
-		                  "`gpufleet "
-		                  "apply` then removes it and reboots."
-		                : "`gpufleet apply` turns it on and reboots.",
+		          "`gpufleet apply` turns it on and reboots.",
 		          "%d IOMMU groups, %zu units in /sys/class/iommu%s%s", s->facts->groups,
 		          json_array_size(s->facts->units), token ? "; command line: " : "",
 		          token ? token : "");
@@ -153,8 +168,7 @@ static void check_groups(const struct check_subject *s, struct check_list *list)
 
 static void check_interrupts(const struct check_subject *s, struct check_list *list)
 {
-	const char *token = switched_off_by(s->facts);
-	bool works = checks_iommu_works(s->facts) == FACT_YES;
+	const char *token = remapping_off_by(s->facts);
 
 	if (s->facts->interrupt_remapping == FACT_UNKNOWN)
 		check_add(list, CHECK_IOMMU_INTERRUPTS, NULL, CHECK_UNKNOWN,
@@ -171,15 +185,21 @@ static void check_interrupts(const struct check_subject *s, struct check_list *l
 		    "Enable interrupt remapping in the firmware (x2APIC, VT-d) and drop "
 		    "vfio_iommu_type1 allow_unsafe_interrupts.",
 		    "no IR- interrupts, allow_unsafe_interrupts=Y");
-	else if (!works || token)
+	else if (token)
 		check_add(
-		    list, CHECK_IOMMU_INTERRUPTS, NULL, CHECK_PENDING,
-		    "Interrupts are not remapped while the IOMMU or its remapping is switched off.",
-		    token ? "Name the token under `kernel_args`, `remove` in the inventory, then "
-		            "run `gpufleet apply`."
-		          : "`gpufleet apply` turns the IOMMU on and reboots.",
-		    "no IR- interrupts in /proc/interrupts%s%s", token ? "; command line: " : "",
-		    token ? token : "");
+		    list, CHECK_IOMMU_INTERRUPTS, NULL,
+		    is_removed(s->host, token) ? CHECK_PENDING : CHECK_BLOCKED,
+		    "The kernel command line keeps interrupts from being remapped.",
+		    is_removed(s->host, token)
+		        ? "`gpufleet apply` removes the token and reboots."
+		        : "Name the token under `kernel_args`, `remove` in the inventory, then run "
+		          "`gpufleet apply`.",
+		    "no IR- interrupts in /proc/interrupts; command line: %s", token);
+	else if (checks_iommu_works(s->facts) != FACT_YES)
+		check_add(list, CHECK_IOMMU_INTERRUPTS, NULL, CHECK_PENDING,
+		          "Interrupts are not remapped while the IOMMU is off.",
+		          "`gpufleet apply` turns the IOMMU on and reboots.",
+		          "no IR- interrupts in /proc/interrupts");
 	else
 		check_add(
 		    list, CHECK_IOMMU_INTERRUPTS, NULL, CHECK_BLOCKED,

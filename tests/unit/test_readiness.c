@@ -159,6 +159,7 @@ static void test_twin(void **state)
 
 static void test_host_checks(void **state)
 {
+	char token[] = "intremap=off", *removed[] = {token};
 	struct inventory_gpu gpu = FACTS_GPU;
 	struct inventory_host host = facts_host(&gpu, 1);
 
@@ -177,6 +178,9 @@ static void test_host_checks(void **state)
 	json_t *facts = with_iommu("done", "interrupt_remapping", json_false());
 	json_object_set_new(json_object_get(facts, "host"), "cmdline",
 	                    json_string("quiet intremap=off"));
+	json_incref(facts);
+	expect_facts(facts, &host, BLOCKED_BY("iommu.interrupt-remapping"));
+	host.kernel_args_remove = (struct string_list){removed, 1};
 	expect_facts(facts, &host,
 	             "pending: 01:00.0 pending iommu.interrupt-remapping; 01:00.1 pending "
 	             "iommu.interrupt-remapping");
