@@ -167,6 +167,10 @@ int assert_task(struct task_run *run, struct gf_err *err)
 		if (holds != 0)
 			return task_say(run, TASK_OK, "%s%s", name,
 			                holds < 0 ? ": unknown on this host" : "");
+		const char *message =
+		    task_text(run, "message", NULL); /* the playbook's own words */
+		if (message)
+			snprintf(why, sizeof(why), "%s", message);
 		if (run->mode == TASK_VERIFY)
 			return task_say(run, TASK_CHANGE, "%s", why);
 		return task_say(run, checks[i].late ? TASK_FAILED : TASK_BLOCKED, "%s", why);

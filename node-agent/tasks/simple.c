@@ -8,7 +8,7 @@
 #include "node-agent/tasks/task_help.h"
 #include "node-agent/tasks/task_types.h"
 
-#define MAX_ARGS 64
+#define MAX_ARGS 256
 
 /* The number of a name (or of digits) in /etc/passwd or /etc/group. Not by the C library: on the
  * host this agent runs with its own, whose name services may not fit. */
