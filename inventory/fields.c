@@ -77,7 +77,7 @@ static void hint_print(const char *word, const char *const *known, size_t count,
 static int key_unknown(struct field_reader *reader, const struct json_path *at,
                        const struct field_set *set, unsigned where)
 {
-	const char *known[64];
+	const char *known[64] = {NULL};
 	size_t count = 0;
 	char hint[320], shown[JSON_SHOW_SIZE];
 	for (size_t i = 0; i < set->count && count < 64; i++)
