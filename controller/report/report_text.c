@@ -378,6 +378,7 @@ int report_text(const json_t *report, const char *inventory_path, FILE *out, boo
 		print_totals(report, out);
 		for (i = 0; i < list.count; i++)
 			print_paragraph(&list.items[i], out, color);
+		report_text_stale(report, out);
 		report_text_warnings(report, out);
 		report_text_capacity(report, out);
 		print_next(&list, report, inventory_path, out);

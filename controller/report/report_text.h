@@ -5,6 +5,7 @@
 #include <jansson.h>
 #include <stdio.h>
 
+void report_text_stale(const json_t *report, FILE *out);
 void report_text_warnings(const json_t *report, FILE *out);
 void report_text_capacity(const json_t *report, FILE *out);
 

@@ -22,6 +22,30 @@ static char *fold(const struct string_list *hosts)
 	return nodeset_fold((const char *const *)hosts->items, hosts->count);
 }
 
+void report_text_stale(const json_t *report, FILE *out)
+{
+	const json_t *host;
+	struct string_list list = {0};
+	char *folded;
+	size_t i;
+
+	json_array_foreach(json_object_get(report, "hosts"), i, host)
+	{
+		if (json_is_false(json_object_get(host, "reachable")) &&
+		    json_is_string(json_object_get(host, "observed")) &&
+		    string_list_append(&list, text_of(host, "name")) < 0)
+			break;
+	}
+	if (list.count) {
+		folded = fold(&list);
+		fprintf(out,
+		        "\nNot reached when last tried, and judged by what was seen before: %s\n",
+		        folded ? folded : "?");
+		free(folded);
+	}
+	string_list_free(&list);
+}
+
 /* Warnings change no verdict: one line each, with the hosts that they are about. */
 void report_text_warnings(const json_t *report, FILE *out)
 {
@@ -85,8 +109,8 @@ void report_text_capacity(const json_t *report, FILE *out)
 	    out, "  alias %s: %lld in all: %lld ready, %lld in use, %lld pending, %lld blocked\n",
 	    text_of(entry, "alias"), number_of(entry, "total"), number_of(entry, "ready"),
 	    number_of(entry, "in_use"), number_of(entry, "pending"), number_of(entry, "blocked"));
-	json_array_foreach(json_object_get(capacity, "flavors"), i, entry) fprintf(
-	    out, "  flavor %s: fits %lld times now, %lld times when all that is pending is ready\n",
-	    text_of(entry, "flavor"), number_of(entry, "fits_now"),
-	    number_of(entry, "fits_when_ready"));
+	json_array_foreach(json_object_get(capacity, "flavors"), i, entry)
+	    fprintf(out, "  flavor %s: fits %lldx now, %lldx when all that is pending is ready\n",
+	            text_of(entry, "flavor"), number_of(entry, "fits_now"),
+	            number_of(entry, "fits_when_ready"));
 }

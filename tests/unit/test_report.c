@@ -204,20 +204,25 @@ static void test_text(void **state)
 	    "IN USE  gpu07",
 	    "instance-0000002a",
 	    "READY  gpu[01-02]  (2 hosts, 2 GPUs)",
+	    "Not reached when last tried, and judged by what was seen before: gpu02\n",
 	    "Warnings\n",
 	    "host.guests: ",
 	    "Capacity",
 	    "alias nvidia1080: 7 in all: 2 ready, 1 in use, 2 pending, 2 blocked",
-	    "flavor gpu.1: fits 2 times now, 4 times",
+	    "flavor gpu.1: fits 2x now, 4x",
 	    "Next\n",
 	    "gpufleet plan fleet.json --limit 'gpu[03-04]'",
 	    "gpufleet scan fleet.json --limit 'gpu08'",
 	    "gpufleet scan fleet.json --limit 'gpu[05-06]'",
 	    NULL,
 	};
-	json_t *report = build(*state);
-	char *text = as_text(report, false);
+	struct fleet *fleet = *state;
+	json_t *report;
+	char *text;
 
+	fleet->entries[1].reachable = false;
+	report = build(fleet);
+	text = as_text(report, false);
 	expect_in_order(text, parts);
 	assert_null(strchr(text, '\033'));
 	if (getenv("SHOW_REPORT"))
