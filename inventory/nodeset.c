@@ -14,15 +14,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PARTS_MAX       16  /* brackets and the text between them in one term */
-#define RANGES_MAX      256 /* ranges in one bracket */
+#define PARTS_MAX       16 /* brackets and the text between them in one term */
 #define DIGITS_MAX      15
 #define WORK_MAX        (10 * NODESET_MAX)
 #define NAME_MAX_LENGTH 253 /* what DNS allows */
 
 struct range {
 	uint64_t first, last;
-	int width; /* pad with zeros to this many digits */
+	uint64_t before; /* how many numbers the ranges before it in its bracket stand for */
+	int width;       /* pad with zeros to this many digits */
 };
 
 struct part {
@@ -41,8 +41,8 @@ struct expansion {
 	size_t work; /* names seen, repeats too: bounds the time */
 	struct part parts[PARTS_MAX];
 	size_t part_count;
-	struct range ranges[RANGES_MAX];
-	size_t range_count;
+	struct range *ranges;
+	size_t range_count, range_room;
 	json_t *included, *excluded; /* objects used as sets of names; they keep insertion order */
 };
 
@@ -120,13 +120,18 @@ static int range_parse(struct expansion *x, struct part *part)
 	if (range.last < range.first)
 		return fail(x, start, "the range runs backwards (%" PRIu64 " to %" PRIu64 ")",
 		            range.first, range.last);
-	if (x->range_count == RANGES_MAX)
-		return fail(x, start, "more than %d ranges in one name; use several names",
-		            RANGES_MAX);
-	uint64_t size = range.last - range.first + 1;
-	part->size += size;
+	range.before = part->size;
+	part->size += range.last - range.first + 1;
 	if (part->size > NODESET_MAX)
 		return fail(x, start, "the range stands for more than %d hosts", NODESET_MAX);
+	if (x->range_count == x->range_room) {
+		size_t room = x->range_room ? 2 * x->range_room : 16;
+		struct range *ranges = realloc(x->ranges, room * sizeof(*ranges));
+		if (!ranges)
+			return out_of_memory(x->err);
+		x->ranges = ranges;
+		x->range_room = room;
+	}
 	x->ranges[x->range_count++] = range;
 	part->range_count++;
 	return 0;
@@ -179,8 +184,6 @@ static int name_parse(struct expansion *x)
 		if (part->length == 0)
 			return bad_char(x, x->at);
 	}
-	if (x->at - start > 4096)
-		return fail(x, start, "the name is too long");
 	return 0;
 }
 
@@ -197,15 +200,17 @@ static int set_add(struct expansion *x, json_t *set, const char *name, const cha
 static void number_append(const struct expansion *x, const struct part *part, uint64_t index,
                           char *buffer, size_t size)
 {
-	for (size_t i = 0; i < part->range_count; i++) {
-		const struct range *range = &x->ranges[part->range_first + i];
-		uint64_t count = range->last - range->first + 1;
-		if (index < count) {
-			snprintf(buffer, size, "%0*" PRIu64, range->width, range->first + index);
-			return;
-		}
-		index -= count;
+	const struct range *ranges = &x->ranges[part->range_first];
+	size_t low = 0, high = part->range_count;
+	while (high - low > 1) {
+		size_t middle = low + (high - low) / 2;
+		if (ranges[middle].before <= index)
+			low = middle;
+		else
+			high = middle;
 	}
+	snprintf(buffer, size, "%0*" PRIu64, ranges[low].width,
+	         ranges[low].first + (index - ranges[low].before));
 }
 
 static int name_build(struct expansion *x, json_t *set, uint64_t combination, uint64_t total,
@@ -329,6 +334,7 @@ int nodeset_expand_at(const char *text, nodeset_group_fn group, void *ctx, struc
 	*column = (size_t)(x.failed_at - text) + 1;
 	if (rc < 0)
 		string_list_free(out);
+	free(x.ranges);
 	json_decref(x.included);
 	json_decref(x.excluded);
 	return rc;

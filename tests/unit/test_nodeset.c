@@ -184,6 +184,21 @@ static void folds(void **state)
 	}
 }
 
+/* However many ranges a set folds to, it can be expanded again. */
+static void many_ranges(void **state)
+{
+	struct string_list names, again;
+	struct gf_err err;
+	(void)state;
+	assert_int_equal(nodeset_expand("a[0-999]0", NULL, NULL, &names, &err), 0);
+	char *folded = nodeset_fold((const char *const *)names.items, names.count);
+	assert_int_equal(nodeset_expand(folded, NULL, NULL, &again, &err), 0);
+	assert_int_equal(again.count, 1000);
+	free(folded);
+	string_list_free(&names);
+	string_list_free(&again);
+}
+
 static void fold_drops_repeats(void **state)
 {
 	const char *const names[] = {"b", "a2", "a1", "b", "a2"};
@@ -221,6 +236,7 @@ int main(void)
 	    cmocka_unit_test(largest),
 	    cmocka_unit_test(folds),
 	    cmocka_unit_test(fold_drops_repeats),
+	    cmocka_unit_test(many_ranges),
 	    cmocka_unit_test(natural_order),
 	};
 	string_list_append(&rack1, "gpu01");
