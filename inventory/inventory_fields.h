@@ -18,6 +18,16 @@
 extern const struct field_set settings_set; /* struct inventory_host; `hosts` is not read here */
 extern const struct field_set fleet_set;    /* struct inventory */
 
+extern const struct field_set rollout_set; /* struct inventory_rollout */
+
+field_read_fn
+    gpus_read; /* the fleet's `gpus`: struct inventory_gpu_list; field.min is the section */
+field_read_fn gpus_read_section; /* the same in defaults, groups and hosts */
+
+/* Replaces *TO with a copy; -1 when out of memory. */
+int setting_text_copy(char **to, const char *from);
+int setting_list_copy(const struct string_list *from, struct string_list *to);
+
 /* Copies setting number ROW of FROM to TO. Returns -1 when out of memory. */
 int setting_copy(size_t row, const struct inventory_host *from, struct inventory_host *to);
 

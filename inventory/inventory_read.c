@@ -14,8 +14,9 @@
 #include "inventory/suggest.h"
 #include "inventory/text_rules.h"
 
-#define MEMBERSHIPS_MAX (5u * NODESET_MAX) /* hosts named by all groups together: bounds the time  \
-	                                    */
+#define MEMBERSHIPS_MAX                                                                            \
+	(5u * NODESET_MAX) /* hosts named by all groups together: bounds the time                  \
+	                    */
 #define GROUPS_MAX 10000
 
 struct layer {

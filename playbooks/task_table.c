@@ -12,6 +12,15 @@
 static const char *const cpu_vendors[] = {"intel", "amd", "other", NULL};
 static const char *const boot_loaders[] = {"grub", "systemd-boot", NULL};
 static const char *const initramfs_tools[] = {"initramfs-tools", "dracut", "mkinitcpio", NULL};
+static const char *const checks[] = {"cpu.virtualization",
+                                     "iommu.tables",
+                                     "iommu.firmware",
+                                     "iommu.enabled",
+                                     "iommu.groups",
+                                     "iommu.group_viable",
+                                     "iommu.interrupt_remapping",
+                                     "devices.driver",
+                                     NULL};
 static const char *const states[] = {"started", "stopped", NULL};
 
 /* One value or a list of them. */
@@ -71,12 +80,6 @@ static bool modprobe_line_valid(const char *text)
 	return false;
 }
 
-static bool check_valid(const char *text)
-{
-	return strchr(text, '.') && strlen(text) < 64 &&
-	       text[strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_.-")] == '\0';
-}
-
 static bool driver_valid(const char *text)
 {
 	return !strcmp(text, "vfio-pci");
@@ -94,8 +97,6 @@ static const struct text_rule rule_modprobe = {
     "a modprobe.d line: options, softdep, alias, blacklist, install or remove with what follows "
     "(snd_hda_intel, xhci and nvme are never blacklisted)",
     modprobe_line_valid, NULL};
-static const struct text_rule rule_check = {"a check's id such as \"iommu.groups\"", check_valid,
-                                            NULL};
 static const struct text_rule rule_driver = {"\"vfio-pci\"", driver_valid, NULL};
 static const struct text_rule rule_program = {"an argument of a program", program_valid, NULL};
 
@@ -214,7 +215,7 @@ static const struct field command_fields[] = {
 };
 static const struct field assert_fields[] = {
     COMMON,
-    {.name = "check", .read = field_text, .rule = &rule_check, .required = true},
+    {.name = "check", .read = field_choice, .rule = checks, .required = true},
     {.name = "driver", .read = field_text, .rule = &rule_driver},
     {.name = "message", .read = field_text, .rule = &rule_line},
 };
