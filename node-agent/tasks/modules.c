@@ -210,24 +210,33 @@ static void blacklist_choose(const struct task_run *run, json_t *chosen, json_t 
 	}
 }
 
-int blacklist_task(struct task_run *run, struct gf_err *err)
+/* "a, b" */
+static void names_print(const json_t *list, char *text, size_t size)
 {
-	json_t *chosen = json_array(), *left = json_array();
-	char names[256] = "";
 	size_t i;
 	const json_t *item;
 
-	blacklist_choose(run, chosen, left);
-	json_array_foreach(left, i, item)
+	text[0] = '\0';
+	json_array_foreach(list, i, item)
 	{
-		size_t used = strlen(names);
-		snprintf(names + used, sizeof(names) - used, "%s%s", used ? ", " : "",
+		size_t used = strlen(text);
+		snprintf(text + used, size - used, "%s%s", used ? ", " : "",
 		         json_string_value(item));
 	}
+}
+
+int blacklist_task(struct task_run *run, struct gf_err *err)
+{
+	json_t *chosen = json_array(), *left = json_array();
+	char yes[200], no[200];
+
+	blacklist_choose(run, chosen, left);
+	names_print(chosen, yes, sizeof(yes));
+	names_print(left, no, sizeof(no));
 	int result = slug_file(run, MODPROBE_DIR, blacklist_text(chosen), err);
 	if (result == 0)
-		task_say(run, run->result->status, "%zu modules%s%s", json_array_size(chosen),
-		         names[0] ? "; not, because the host needs them: " : "", names);
+		task_say(run, run->result->status, "%s%s%s", *yes ? yes : "none",
+		         *no ? "; not, because the host may need them: " : "", no);
 	json_decref(chosen);
 	json_decref(left);
 	return result;

@@ -29,7 +29,7 @@ void task_change(struct task_run *run, const char *action, const char *target, c
 	run->result->status = TASK_CHANGE;
 }
 
-static bool goes_into_initramfs(const char *path)
+bool task_file_is_in_initramfs(const char *path)
 {
 	static const char *const places[] = {"/etc/modprobe.d/", "/etc/initramfs-tools/",
 	                                     "/etc/gpufleet/"};
@@ -61,7 +61,7 @@ int task_file(struct task_run *run, const struct file_want *want, struct gf_err 
 	}
 	if (changed) {
 		task_change(run, action, want->path, diff && *diff ? diff : "mode or owner");
-		run->stage->initramfs_dirty |= goes_into_initramfs(want->path);
+		run->stage->initramfs_dirty |= task_file_is_in_initramfs(want->path);
 	}
 	free(diff);
 	return result;

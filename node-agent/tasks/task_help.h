@@ -18,6 +18,9 @@ void task_change(struct task_run *run, const char *action, const char *target, c
  * stage->initramfs_dirty for a file that goes there. */
 int task_file(struct task_run *run, const struct file_want *want, struct gf_err *err);
 
+/* Does this file of the host go into its initramfs? */
+bool task_file_is_in_initramfs(const char *path);
+
 /* Parameters. Text or FALLBACK; a number of seconds between 1 and a day or FALLBACK. */
 const char *task_text(const struct task_run *run, const char *key, const char *fallback);
 unsigned task_seconds(const struct task_run *run, const char *key, unsigned fallback);

@@ -55,6 +55,25 @@ static bool needs_reboot(const char *path)
 	       strncmp(path, "/etc/modules-load.d/", 20) == 0;
 }
 
+/* A file that goes into the boot files makes them stale, also when the operation was stopped before
+ * it built them itself. Recorded first, so that an undo that is stopped and repeated builds them,
+ * too. */
+static int boot_files_note(struct undo *undo, const char *path, struct gf_err *err)
+{
+	bool *stale = task_file_is_in_initramfs(path)               ? &undo->initramfs
+	              : strncmp(path, "/etc/default/grub", 17) == 0 ? &undo->grub
+	                                                            : NULL;
+	const char *program = stale == &undo->grub ? "update-grub" : "update-initramfs";
+
+	if (!stale || *stale || !root_program_exists(undo->ctx->root, program))
+		return 0;
+	*stale = true;
+	return backup_record(
+	    undo->operation_dir,
+	    json_pack("{ssss}", "kind", "run", "what", stale == &undo->grub ? "grub" : "initramfs"),
+	    err);
+}
+
 static int undo_file(struct undo *undo, const json_t *record, struct gf_err *err)
 {
 	const struct root *root = undo->ctx->root;
@@ -68,6 +87,8 @@ static int undo_file(struct undo *undo, const json_t *record, struct gf_err *err
 	}
 	if (todo == 0)
 		return 0;
+	if (boot_files_note(undo, json_text(record, "path"), err) != 0)
+		return -1;
 	if (file_edit_undo(root, undo->operation_dir, record, err) != 0)
 		return -1;
 	undo->changed = true;

@@ -191,6 +191,36 @@ static void test_undo_conflict(void **state)
 	free(stage);
 }
 
+/* An operation that failed half-way, mended by a second one: both undone leave no trace in the
+ * image. */
+static void test_undo_of_half_and_rest(void **state)
+{
+	struct task_host *host = *state;
+	struct gf_err err;
+	bool changed, reboot;
+	char *stage = shipped_stage("host"), *before = host_tree(host);
+
+	host_want(host, "0000:01:00.0 0000:01:00.1 0000:02:00.0 0000:02:00.1");
+	host_shell(host, "mkdir -p ../control/fault; mv usr/sbin/update-grub ../; "
+	                 "printf '#!/bin/sh\nexit 1\n' >usr/sbin/update-grub; chmod 755 "
+	                 "usr/sbin/update-grub");
+	assert_int_equal(host_apply(host, "one", stage, &changed, &reboot, &err), -1);
+	assert_true(changed);
+	host_shell(host, "mv ../update-grub usr/sbin/");
+	if (host_apply(host, "two", stage, &changed, &reboot, &err) != 0)
+		fail_msg("%s", err.msg);
+	assert_true(changed && reboot);
+	assert_int_equal(host_undo(host, "two", false, &changed, &reboot, &err), 0);
+	assert_int_equal(host_undo(host, "one", false, &changed, &reboot, &err), 0);
+	host_shell(host, "! tar -tf boot/initrd.img-* | grep gpufleet; "
+	                 "echo enabled active >../control/units/nvidia-persistenced.service");
+	char *after = host_tree(host);
+	assert_string_equal(before, after);
+	free(after);
+	free(before);
+	free(stage);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -202,6 +232,7 @@ int main(void)
 	    T(test_image_missing_content),
 	    T(test_verify_drift),
 	    T(test_undo_conflict),
+	    T(test_undo_of_half_and_rest),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
