@@ -188,12 +188,14 @@ static enum link_step finished(struct ssh_link *link)
 
 enum link_step command_run_step(struct ssh_link *link)
 {
+	uint64_t before = link->counter.in_bytes;
 	int out = drain(link, 1);
 	int errors = out < 0 ? -1 : drain(link, 2);
 	int sent = errors < 0 ? -1 : send_some(link);
 	if (out < 0 || errors < 0 || sent < 0)
 		return STEP_WAIT;
-	if (out || errors || sent)
+	/* Looking at one stream reads the socket, too, and may bring what belongs to the other. */
+	if (out || errors || sent || link->counter.in_bytes != before)
 		return STEP_MORE;
 	bool closed = ssh_channel_is_closed(link->channel);
 	if (link->exit_status >= 0 && (closed || ssh_channel_is_eof(link->channel)))

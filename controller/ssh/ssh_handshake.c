@@ -106,6 +106,8 @@ static int new_session(struct ssh_link *link, struct gf_err *err)
 	link->session = ssh_new();
 	if (!link->session)
 		return gf_err_set(err, GF_E_MEMORY, "out of memory");
+	memset(&link->counter, 0, sizeof(link->counter));
+	ssh_set_counters(link->session, NULL, &link->counter);
 	char order[256];
 	host_key_order(link, order, sizeof(order));
 	int no = 0, fd = link->session_fd;

@@ -89,6 +89,7 @@ struct ssh_link {
 	int session_fd; /* libssh's descriptor; -1: none, or not yet handed over */
 
 	ssh_session session;
+	struct ssh_counter_struct counter; /* bytes off the socket */
 	ssh_event event;
 	struct ssh_login login;
 
