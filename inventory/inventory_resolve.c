@@ -1,0 +1,151 @@
+/* inventory_resolve.c: gives every host its settings: its own, its groups' (which must agree), the
+ * defaults', the fleet's. */
+#include "inventory/inventory_build.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "inventory/nodeset.h"
+#include "inventory/suggest.h"
+
+static const struct json_path groups_path = {.key = "groups"};
+static const struct json_path hosts_path = {.key = "hosts"};
+
+static struct layer *own_find(struct build *build, size_t host, json_t *own_index)
+{
+	json_t *index = json_object_get(own_index, build->inventory->hosts[host].name);
+	return index ? &build->own[json_integer_value(index)] : NULL;
+}
+
+/* Host takes setting ROW from the group, unless another group gave it something else. */
+static int group_setting(struct build *build, size_t host, size_t g, size_t row,
+                         const struct layer *own)
+{
+	uint16_t *origin = &build->origins[host * SETTING_COUNT + row];
+	const struct layer *layer = &build->groups[g].layer;
+	const char *name = settings_set.items[row].name;
+	if (own && own->given & 1u << row)
+		return 0;
+	if (*origin == 0) {
+		*origin = (uint16_t)(g + 1);
+		return 0;
+	}
+	const struct layer *other = &build->groups[*origin - 1].layer;
+	if (json_equal(json_object_get(layer->json, name), json_object_get(other->json, name)))
+		return 0;
+	struct json_path at = {.parent = &groups_path, .key = layer->name};
+	struct json_path key = {.parent = &at, .key = name};
+	return field_error(
+	    &build->reader, &key, JSON_KEY,
+	    "host \"%s\" is in groups \"%s\" and \"%s\", which disagree about \"%s\"; say it "
+	    "in hosts.%s",
+	    build->inventory->hosts[host].name, other->name, layer->name, name,
+	    build->inventory->hosts[host].name);
+}
+
+static int group_role(struct build *build, size_t host, size_t g)
+{
+	const struct layer *layer = &build->groups[g].layer;
+	uint16_t *origin = &build->role_origins[host];
+	if (*origin == 0) {
+		*origin = (uint16_t)(g + 1);
+		build->inventory->hosts[host].role = layer->settings.role;
+		return 0;
+	}
+	const struct layer *other = &build->groups[*origin - 1].layer;
+	if (other->settings.role == layer->settings.role)
+		return 0;
+	struct json_path at = {.parent = &groups_path, .key = layer->name};
+	struct json_path key = {.parent = &at, .key = "role"};
+	return field_error(
+	    &build->reader, &key, JSON_KEY,
+	    "host \"%s\" is in groups \"%s\" and \"%s\", which disagree about \"role\"",
+	    build->inventory->hosts[host].name, other->name, layer->name);
+}
+
+static int groups_apply(struct build *build, json_t *own_index)
+{
+	for (size_t g = 0; g < build->group_count; g++) {
+		const struct group *group = &build->groups[g];
+		for (size_t i = 0; i < group->members.count; i++) {
+			size_t host = (size_t)json_integer_value(
+			    json_object_get(build->host_index, group->members.items[i]));
+			const struct layer *own = own_find(build, host, own_index);
+			if (string_list_append(&build->inventory->hosts[host].groups,
+			                       group->layer.name) < 0)
+				return field_no_memory(&build->reader);
+			if (group->layer.given & 1u << SETTING_ROLE &&
+			    group_role(build, host, g) < 0)
+				return -1;
+			for (size_t row = 0; row < SETTING_COUNT; row++)
+				if (group->layer.given & 1u << row &&
+				    group_setting(build, host, g, row, own) < 0)
+					return -1;
+		}
+	}
+	return 0;
+}
+
+static int host_settle(struct build *build, size_t index, const struct layer *own)
+{
+	struct inventory_host *host = &build->inventory->hosts[index];
+	int failed = 0;
+	for (size_t row = 0; row < SETTING_COUNT; row++) {
+		uint16_t origin = build->origins[index * SETTING_COUNT + row];
+		const struct layer *from = &build->defaults;
+		if (own && own->given & 1u << row)
+			from = own;
+		else if (origin)
+			from = &build->groups[origin - 1].layer;
+		failed |= setting_copy(row, &from->settings, host);
+	}
+	if (!host->gpus.given)
+		failed |= gpu_list_copy(&build->inventory->gpus, &host->gpus);
+	host->address = strdup(own && own->settings.address ? own->settings.address : host->name);
+	if (own && own->settings.host_key)
+		failed |= !(host->host_key = strdup(own->settings.host_key));
+	return failed || !host->address ? field_no_memory(&build->reader) : 0;
+}
+
+/* An entry of "hosts" that no group has would silently do nothing. */
+static int own_check(struct build *build, const struct layer *own)
+{
+	if (json_object_get(build->host_index, own->name))
+		return 0;
+	struct json_path at = {.parent = &hosts_path, .key = own->name};
+	char shown[JSON_SHOW_SIZE], hint[320] = "add it to a group's \"hosts\"";
+	const char **names = calloc(build->inventory->host_count, sizeof(*names));
+	for (size_t i = 0; names && i < build->inventory->host_count; i++)
+		names[i] = build->inventory->hosts[i].name;
+	const char *near =
+	    names ? suggest_nearest(own->name, names, build->inventory->host_count) : NULL;
+	if (near)
+		snprintf(hint, sizeof(hint), "did you mean \"%s\"?", near);
+	free(names);
+	return field_error(&build->reader, &at, JSON_KEY, "host \"%s\" is in no group; %s",
+	                   json_show(own->name, shown), hint);
+}
+
+int hosts_resolve(struct build *build)
+{
+	size_t count = build->inventory->host_count;
+	json_t *own_index = json_object();
+	build->origins = calloc(count * SETTING_COUNT, sizeof(*build->origins));
+	build->role_origins = calloc(count, sizeof(*build->role_origins));
+	int rc = own_index && build->origins && build->role_origins
+	             ? 0
+	             : field_no_memory(&build->reader);
+	for (size_t i = 0; rc == 0 && i < build->own_count; i++) {
+		rc = own_check(build, &build->own[i]);
+		if (rc == 0 && json_object_set_new(own_index, build->own[i].name,
+		                                   json_integer((json_int_t)i)) < 0)
+			rc = field_no_memory(&build->reader);
+	}
+	if (rc == 0)
+		rc = groups_apply(build, own_index);
+	for (size_t i = 0; rc == 0 && i < count; i++)
+		rc = host_settle(build, i, own_find(build, i, own_index));
+	json_decref(own_index);
+	return rc;
+}
