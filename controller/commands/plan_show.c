@@ -63,6 +63,7 @@ void plan_show(struct session *session)
 			items[count++] = (struct plan_item){host->inventory->name, host->plan};
 	}
 	if (items && !session->terminal.json)
-		plan_text_print(&session->terminal, items, count, true, &totals);
+		plan_text_print(&session->terminal, items, count, session->context->verbose,
+		                &totals);
 	free(items);
 }

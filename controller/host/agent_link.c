@@ -212,7 +212,7 @@ static void client_output(void *ctx, struct link *link, int fd, const char *data
 		client_fail(client, &err);
 		return;
 	}
-	while (client->state == CLIENT_STARTING && more > 0)
+	while (more > 0 && client->state == CLIENT_STARTING)
 		more = client_greet(client);
 	if (more >= 0 && client->state == CLIENT_READY)
 		client_lines(client);

@@ -7,6 +7,8 @@
 #include "controller/terminal/escape.h"
 #include "inventory/nodeset.h"
 
+#define DIFF_LINES 12 /* of each change, where not all are asked for */
+
 bool plan_text_pending(const json_t *plan)
 {
 	const json_t *stage;
@@ -47,16 +49,30 @@ static void totals_add(struct plan_totals *totals, const char *action, size_t ho
 		totals->other += hosts;
 }
 
-static void print_diff(const struct terminal *terminal, const char *diff)
+static size_t lines_count(const char *text)
+{
+	size_t lines = 0;
+
+	for (const char *c = text; *c; c++)
+		lines += *c == '\n';
+	return lines;
+}
+
+static void print_diff(const struct terminal *terminal, const char *diff, bool whole)
 {
 	const char *line = diff;
 
-	while (*line) {
+	for (size_t printed = 0; *line; printed++) {
 		const char *end = strchr(line, '\n');
 		size_t length = end ? (size_t)(end - line) : strlen(line);
 		char raw[1024], clean[2048];
 		const char *paint = "";
 
+		if (!whole && printed == DIFF_LINES) {
+			fprintf(terminal->out, "        … %zu more lines (-v shows them)\n",
+			        lines_count(line));
+			return;
+		}
 		if (length >= sizeof(raw))
 			length = sizeof(raw) - 1;
 		memcpy(raw, line, length);
@@ -66,7 +82,7 @@ static void print_diff(const struct terminal *terminal, const char *diff)
 		else if (raw[0] == '-')
 			paint = terminal_paint(terminal, "failed");
 		fprintf(terminal->out, "        %s%s%s\n", paint,
-		        escape_text(raw, clean, sizeof(clean), 0), terminal_plain(terminal));
+		        escape_text(raw, clean, sizeof(clean), 1), terminal_plain(terminal));
 		if (!end)
 			return;
 		line = end + 1;
@@ -92,8 +108,7 @@ static void print_task(const struct terminal *terminal, const json_t *task, bool
 		totals_add(totals, action, hosts);
 		fprintf(terminal->out, "      %s %s\n", action_sign(action),
 		        escape_text(text_of(change, "target"), target, sizeof(target), 0));
-		if (diffs)
-			print_diff(terminal, text_of(change, "diff"));
+		print_diff(terminal, text_of(change, "diff"), diffs);
 	}
 }
 

@@ -20,7 +20,8 @@ struct plan_totals {
 /* Does the plan change anything? */
 bool plan_text_pending(const json_t *plan);
 
-/* Prints the plans that change something, then the totals. DIFFS: with the whole diffs. */
+/* Prints the plans that change something, then the totals. DIFFS: whole, else only how each begins.
+ */
 void plan_text_print(const struct terminal *terminal, const struct plan_item *items, size_t count,
                      bool diffs, struct plan_totals *totals);
 
