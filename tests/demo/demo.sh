@@ -67,10 +67,7 @@ inventory=$out/inventory.json
 common=(--state "$out/demo.db")
 
 say "Two of the hosts are taken to passthrough first, as an earlier run would have"
-run 0 apply "$inventory" "${common[@]}" --limit 'gpu[10-11]' --yes >"$out/earlier.txt" || {
-	cat "$out/earlier.txt" >&2
-	exit 1
-}
+run 0 apply "$inventory" "${common[@]}" --limit 'gpu[10-11]' --yes >"$out/earlier.txt"
 tail -n 2 "$out/earlier.txt"
 
 say "What would change on the whole fleet? (2: changes are pending)"
