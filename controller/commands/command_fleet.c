@@ -13,10 +13,8 @@ int command_fleet_load(const struct command_context *context, struct command_fle
 	if (!fleet->inventory)
 		return STATUS_INPUT;
 	if (inventory_select(fleet->inventory, context->limit, &fleet->selected, &fleet->count,
-	                     err)) {
-		gf_err_wrap(err, "--limit");
+	                     err))
 		return STATUS_INPUT;
-	}
 	fleet->state_path = context->state_path ? strdup(context->state_path)
 	                                        : store_default_path(fleet->inventory->fleet);
 	if (!fleet->state_path) {

@@ -1,0 +1,6 @@
+unit_test(clock clock)
+unit_test(waves fleet)
+unit_test(host_fold host)
+unit_test(host_table host)
+unit_test(recap terminal)
+unit_test(fleet fleet)

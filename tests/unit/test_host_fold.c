@@ -1,0 +1,94 @@
+/* The fold of a host's journal: what a run that was cut short leaves behind. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "controller/host/host_fold.h"
+
+static void fold(struct host_record *record, const char *text)
+{
+	json_t *event = json_loads(text, 0, NULL);
+
+	assert_non_null(event);
+	host_fold(record, event);
+	json_decref(event);
+}
+
+#define INTENT                                                                                     \
+	"{\"type\":\"stage.intent\",\"stage\":\"host\",\"operation\":\"r-1\",\"boot_id\":\"old\"}"
+#define RESULT                                                                                     \
+	"{\"type\":\"stage.result\",\"operation\":\"r-1\",\"state\":\"done\",\"changed\":true,"    \
+	"\"reboot\":true}"
+
+static void whole_run(void **state)
+{
+	struct host_record record = {0};
+
+	(void)state;
+	fold(&record, INTENT);
+	assert_true(record.operation_open);
+	fold(&record, RESULT);
+	assert_false(record.operation_open);
+	assert_true(record.reboot_owed && record.changed);
+	assert_string_equal(record.reboot_boot_id, "old");
+	fold(&record, "{\"type\":\"reboot.intent\",\"operation\":\"r-2\",\"boot_id\":\"old\"}");
+	assert_true(record.reboot_open && record.down);
+	fold(&record, "{\"type\":\"reboot.done\",\"boot_id\":\"new\"}");
+	assert_false(record.reboot_open || record.reboot_owed || record.down);
+	assert_true(record.rebooted);
+	fold(
+	    &record,
+	    "{\"type\":\"host.finished\",\"verdict\":\"done\",\"changed\":true,\"rebooted\":true}");
+	assert_string_equal(record.verdict, "done");
+	fold(&record, "{\"type\":\"host.state\",\"state\":\"connecting\"}");
+	assert_string_equal(record.verdict, "");
+	assert_false(record.changed || record.rebooted);
+}
+
+static void another_result_closes_nothing(void **state)
+{
+	struct host_record record = {0};
+
+	(void)state;
+	fold(&record, INTENT);
+	fold(&record, "{\"type\":\"stage.result\",\"operation\":\"other\",\"state\":\"done\"}");
+	assert_true(record.operation_open);
+}
+
+static void refused_reboot_is_not_down(void **state)
+{
+	struct host_record record = {0};
+
+	(void)state;
+	fold(&record, "{\"type\":\"reboot.intent\",\"boot_id\":\"old\"}");
+	fold(&record, "{\"type\":\"reboot.refused\",\"message\":\"guests\"}");
+	assert_false(record.reboot_open || record.down);
+}
+
+static void wrong_shapes_change_nothing(void **state)
+{
+	static const char *const events[] = {"{}", "[]", "{\"type\":7}", "{\"type\":\"no.such\"}"};
+	struct host_record record = {0}, before = {0};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
+		fold(&record, events[i]);
+		assert_memory_equal(&record, &before, sizeof(record));
+	}
+	fold(&record, "{\"type\":\"stage.intent\",\"operation\":[]}");
+	assert_false(record.operation_open);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(whole_run),
+	    cmocka_unit_test(another_result_closes_nothing),
+	    cmocka_unit_test(refused_reboot_is_not_down),
+	    cmocka_unit_test(wrong_shapes_change_nothing),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
