@@ -198,6 +198,16 @@ enum link_step command_run_step(struct ssh_link *link)
 	if (out || errors || sent || link->counter.in_bytes != before)
 		return STEP_MORE;
 	bool closed = ssh_channel_is_closed(link->channel);
+	if (closed) {
+		/* Reading one stream pumps the socket: what came with the end may lie in the other.
+		 */
+		out = drain(link, 1);
+		errors = out < 0 ? -1 : drain(link, 2);
+		if (out < 0 || errors < 0)
+			return STEP_WAIT;
+		if (out || errors)
+			return STEP_MORE;
+	}
 	if (link->exit_status >= 0 && (closed || ssh_channel_is_eof(link->channel)))
 		return finished(link);
 	if (!ssh_is_connected(link->session))
