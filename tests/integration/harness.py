@@ -46,7 +46,9 @@ class Result:
         self.args, self.status, self.out, self.err = args, status, out, err
 
     def __str__(self):
-        return f"$ gpufleet {' '.join(self.args)}\n-> {self.status}\n--- stdout\n{self.out}\n--- stderr\n{self.err}"
+        """Without the plan's diffs."""
+        out = "\n".join(line for line in self.out.splitlines() if not line.startswith("      "))
+        return f"$ gpufleet {' '.join(self.args)}\n-> {self.status}\n--- stdout\n{out}\n--- stderr\n{self.err}"
 
     def events(self):
         """The objects of a --json run; a line that isn't one fails the test."""

@@ -1,7 +1,9 @@
 """Lost connections, killed controllers, hosts that die in the middle of a stage or never come back, ^C."""
 
+import os
 import signal
 import time
+import unittest
 
 from harness import CARDS, Case, main
 
@@ -88,13 +90,27 @@ class Interruption(Case):
         fleet = self.fleet([dict(STOCK, faults={"never_return": True})],
                            {"rollout": {"waves": ["100%"], "max_unavailable": 1, "max_failures": 0,
                                         "boot_timeout": "5s"}})
-        result = self.expect(fleet.run("apply", "--yes"), 3)
+        result = self.expect(fleet.run("apply", "--yes"), 2)
         self.assertIn("gpu01", result.out + result.err)
 
+    @unittest.skipUnless(os.geteuid() == 0, "mounts need root")
+    def test_no_space(self):
+        """/boot is full: said before anything is changed."""
+        fleet = self.fleet([dict(STOCK, faults={"no_space": True})])
+        before = fleet.tree("gpu01", "etc")
+        result = self.expect(fleet.run("apply", "--yes"), 2)
+        self.assertIn("/boot has", result.out + result.err)
+        self.assertEqual(fleet.tree("gpu01", "etc"), before)
+        self.assertEqual(fleet.boots("gpu01"), 1)
+        listing = self.expect(fleet.run("exec", "--", "ls $GPUFLEET_SYSROOT/boot"), 0).out
+        self.assertIn("initrd.img-", listing)
+        self.assertNotIn(".new", listing)
+
+    @unittest.skipUnless(os.geteuid() == 0, "mounts need root")
     def test_read_only_etc(self):
         fleet = self.fleet([dict(STOCK, faults={"read_only_etc": True})])
         before = fleet.tree("gpu01", "etc", "boot")
-        result = self.expect(fleet.run("apply", "--yes"), 3)
+        result = self.expect(fleet.run("apply", "--yes"), 2)
         self.assertIn("ead-only", result.out + result.err)
         self.assertEqual(fleet.tree("gpu01", "etc", "boot"), before)
         self.assertEqual(fleet.boots("gpu01"), 1)
@@ -102,7 +118,7 @@ class Interruption(Case):
     def test_failing_tool_leaves_nothing_half_written(self):
         fleet = self.fleet([STOCK])
         fleet.fault("gpu01", "fail-update-grub")
-        result = self.expect(fleet.run("apply", "--yes"), 3)
+        result = self.expect(fleet.run("apply", "--yes"), 2)
         self.assertIn("update-grub", result.out + result.err)
         self.assertEqual(fleet.boots("gpu01"), 1)
         self.assertEqual([path for path in fleet.tree("gpu01", "etc") if path.endswith((".tmp", ".new", "~"))], [])

@@ -184,8 +184,13 @@ static void faults_mount(const struct sim_host *host)
 			sim_die("host %s: a read-only /etc needs root", host->name);
 	}
 	if (host->faults.no_space) {
-		sim_path(path, "%.900s/boot", host->root);
-		if (mount("none", path, "tmpfs", 0, "size=64k"))
+		static const char *const script =
+		    "cd \"$1\" && mkdir /tmp/boot.$$ && cp -a boot/. /tmp/boot.$$/ && "
+		    "mount -t tmpfs -o size=$(($(du -sk boot | cut -f1) + 12))k none boot && "
+		    "cp -a /tmp/boot.$$/. boot/ && rm -rf /tmp/boot.$$";
+		const char *argv[] = {"sh", "-c", script, "sh", host->root, NULL};
+
+		if (sim_run_status(argv, NULL))
 			sim_die("host %s: a full /boot needs root", host->name);
 	}
 }
