@@ -34,6 +34,7 @@ start_sshd() {
 		PidFile none
 		AuthorizedKeysFile $dir/authorized_keys
 		StrictModes no
+		SetEnv HOME=$dir
 		UsePAM no
 		PermitRootLogin yes
 		PasswordAuthentication no
@@ -90,14 +91,21 @@ cc -O2 -o "$dir/bare_libssh" "$here/bare_libssh.c" $(pkg-config --cflags --libs 
 
 gpufleet() {
 	run_client "$build/gpufleet" exec "$dir/inventory.json" --forks "$forks" -- echo bench-ok
-	grep -q "($hosts hosts)" "$dir/out"
+	expect grep -q "($hosts hosts)" "$dir/out"
 }
 bare() {
 	run_client "$dir/bare_libssh" 127.0.0.1 "$port" "$user" "$dir/user_key" "$fingerprint" "$hosts" \
 		"$forks" "echo bench-ok"
 }
 every_host_said_so() {
-	[ "$(grep -c bench-ok "$dir/out")" = "$hosts" ]
+	expect [ "$(grep -c bench-ok "$dir/out")" = "$hosts" ]
+}
+expect() {
+	if ! "$@"; then
+		echo "not every host answered as it should:" >&2
+		tail -n 5 "$dir/out" "$dir/err" >&2
+		return 1
+	fi
 }
 clush_() {
 	run_client clush -S -f "$forks" -o "-F $dir/ssh_config" -w "h[001-$last]" echo bench-ok

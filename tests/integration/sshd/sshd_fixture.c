@@ -77,8 +77,8 @@ static void launch(struct sshd *sshd, const char *extra)
 	         "Port %u\nListenAddress 127.0.0.1\nHostKey %s/host_key\nPidFile none\n"
 	         "AuthorizedKeysFile %s/authorized_keys\nStrictModes no\nUsePAM no\n"
 	         "PermitRootLogin yes\nPasswordAuthentication no\nMaxStartups 1000\n"
-	         "KbdInteractiveAuthentication no\n%s\n",
-	         sshd->port, sshd->dir, sshd->dir, extra);
+	         "KbdInteractiveAuthentication no\nSetEnv HOME=%s\n%s\n",
+	         sshd->port, sshd->dir, sshd->dir, sshd->dir, extra);
 	file_write(sshd->config, text);
 	sshd->pid = fork();
 	assert_true(sshd->pid >= 0);
