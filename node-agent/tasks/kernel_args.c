@@ -149,7 +149,7 @@ static int line_settle(struct task_run *run, struct kernel_line *line, struct gf
 	const char *wrong = line->running ? kernel_line_wrong(line, line->running) : NULL;
 	if (!wrong)
 		return 0;
-	bool pending = grub_is_newer_than_boot(root);
+	bool pending = write || grub_is_newer_than_boot(root);
 	run->result->reboot = run->mode != TASK_VERIFY && pending;
 	if (run->mode == TASK_VERIFY)
 		run->result->status = TASK_CHANGE;
