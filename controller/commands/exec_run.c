@@ -12,6 +12,7 @@
 struct exec_host {
 	struct exec_run *run;
 	struct link *link;
+	bool ready;
 	struct exec_result result;
 	struct exec_host *next;
 };
@@ -39,7 +40,10 @@ static void end_host(struct exec_host *host)
 
 static void end_with(struct exec_host *host, const struct gf_err *err)
 {
-	host->result.kind = gf_code_exit_status(err->code) == 4 ? EXEC_UNREACHABLE : EXEC_FAILED;
+	/* A command that takes too long is a failure of the command: its host was reached. */
+	bool slow = host->ready && err->code == GF_E_TIMEOUT;
+	bool unreachable = !slow && gf_code_exit_status(err->code) == 4;
+	host->result.kind = unreachable ? EXEC_UNREACHABLE : EXEC_FAILED;
 	host->result.err = err;
 	end_host(host);
 }
@@ -48,6 +52,7 @@ static void ready_cb(void *ctx, struct link *link)
 {
 	struct exec_host *host = ctx;
 	struct gf_err err = {0};
+	host->ready = true;
 	if (link_exec(link, host->run->command, &err) != 0)
 		end_with(host, &err);
 	else

@@ -78,7 +78,7 @@ static void timer_cb(uv_timer_t *timer)
 			return;
 		}
 		link_fail(link, GF_E_TIMEOUT,
-		          "%s: the command did not end in time; it may still run there (a longer "
+		          "the command on %s did not end in time; it may still run there (a longer "
 		          "--timeout waits longer)",
 		          link->host->name);
 		break;
