@@ -25,7 +25,7 @@ timeout "$limit" "$here"/lib/ld-linux-x86-64.so.2 --library-path "$here/lib" "$h
 	-display none -no-reboot -serial "file:$console" \
 	-kernel "$here/vmlinuz" -initrd "$here/initramfs.img" \
 	-append 'console=ttyS0 quiet mitigations=off' "${devices[@]}" || status=$?
-grep '^GUEST' "$console" || true
+tr -d '\r' <"$console" | grep '^GUEST' || true
 if ! grep -q '^GUEST-END' "$console"; then
 	echo "the guest didn't get to its end (QEMU: exit $status); its console:" >&2
 	tail -n 20 "$console" >&2

@@ -39,7 +39,7 @@ machine_start()
 {
 	local name=$1
 	qemu-system-x86_64 -name "$name" -daemonize -pidfile "$bed/$name.pid" \
-		-accel tcg,thread=multi,tb-size=512 -machine q35,kernel-irqchip=split -cpu max -m 1536 \
+		-accel tcg,thread=multi,tb-size=512 -machine q35,kernel-irqchip=split -cpu max,vendor=GenuineIntel -m 1536 \
 		-nodefaults -display none -serial "file:$bed/$name.serial" \
 		-device intel-iommu,intremap=on,caching-mode=on \
 		-drive "file=$bed/$name.qcow2,if=none,id=disk,cache=unsafe,discard=unmap" \
