@@ -85,7 +85,8 @@ gpufleet_run()
 {
 	local name=$1 limit=$2 expected=$3 command=$4 status=0
 	shift 4
-	timeout -k 30 "$limit" "$build/gpufleet" "$command" "$bed/inventory.json" \
+	# In the foreground: what ends this script ends gpufleet, too, and not after it.
+	timeout --foreground -k 30 "$limit" "$build/gpufleet" "$command" "$bed/inventory.json" \
 		--state "$bed/state.db" --no-color "$@" \
 		>"$results/$name.out" 2>"$results/$name.err" </dev/null || status=$?
 	if [ "$status" = "$expected" ]; then
