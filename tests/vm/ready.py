@@ -4,8 +4,11 @@
 import json
 import sys
 
-with open(sys.argv[1], encoding="utf-8") as file:
-    report = json.load(file)
+try:
+    with open(sys.argv[1], encoding="utf-8") as file:
+        report = json.load(file)
+except ValueError as error:
+    sys.exit(f"no JSON: {error}")
 count = int(sys.argv[2])
 totals = report["totals"]
 # The machines' boot display is a GPU, too, but nobody wants it: it is ignored.

@@ -164,6 +164,10 @@ to_vfio()
 	gpufleet_run report 60 0 report --format json
 	check 'the report says that both cards of both machines are ready' \
 		python3 "$here/ready.py" "$results/report.out" 4
+}
+
+again()
+{
 	step 'second apply' 90
 	gpufleet_run again 900 0 apply --yes
 	observe_all again
@@ -233,13 +237,14 @@ trap finish EXIT
 trap 'exit 130' INT TERM HUP
 step 'first boot' 150
 check 'both machines start' start_machines
-if [ "$failed" = 0 ]; then
-	on_stock
-	to_vfio
-	one_more_boot
-	nested_guest
-	and_back
-fi
+# What comes later means nothing once what came before failed.
+for part in on_stock to_vfio again one_more_boot nested_guest and_back; do
+	if [ "$failed" = 0 ] || [ $part = and_back ]; then
+		$part
+	else
+		skip "$part" 'something before it failed'
+	fi
+done
 step_end
 echo "all of it took $SECONDS s; outputs, consoles and observations are in $results"
 if [ "$skipped" != 0 ]; then
