@@ -26,11 +26,9 @@ struct fleet_options {
 	const struct inventory *inventory;
 	const size_t *selected; /* into inventory->hosts */
 	size_t count;
-	/* One for each of inventory->hosts, or NULL: what the journal says. */
+	/* One for each of inventory->hosts, or NULL: what the journal says. Those outside the
+	 * selection count, too: a host that is down takes a slot. */
 	const struct host_record *records;
-	/* One for each of inventory->hosts, or NULL: hosts outside the selection that are down
-	 * (they take a slot). */
-	const bool *down;
 	enum host_job job;
 	const char *run, *former_run, *who, *where;
 	const struct playbook *playbook; /* may be NULL where the job needs none */

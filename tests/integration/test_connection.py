@@ -23,6 +23,15 @@ class Connection(Case):
         self.assertEqual((hosts["gpu01"]["verdict"], hosts["gpu02"]["verdict"], hosts["gpu02"]["reachable"]),
                          ("ready", "unknown", False))
 
+    def test_down_outside_the_limit_takes_a_slot(self):
+        fleet = self.fleet([{"name": "gpu01", "kind": KIND}, {"name": "gpu02", "kind": KIND, "faults": {"refuse": True}}],
+                           {"rollout": {"waves": ["100%"], "max_unavailable": 1, "max_failures": 0}})
+        self.expect(fleet.run("scan"), 4)
+        before = fleet.tree("gpu01", "etc", "boot")
+        result = self.expect(fleet.run("apply", "--limit", "gpu01", "--yes"), 3)
+        self.assertIn("max_unavailable", result.out + result.err)
+        self.assertEqual(fleet.tree("gpu01", "etc", "boot"), before)
+
     def test_hang(self):
         result = self.expect(self.one({"hang": True}).run("scan", "--timeout", "3", timeout=90), 4)
         self.assertIn("gpu01", result.out + result.err)
