@@ -2,6 +2,7 @@
  * folded. */
 #include <jansson.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -9,6 +10,7 @@
 
 #include "controller/commands/command.h"
 #include "controller/commands/exec_run.h"
+#include "controller/host/agent_bundle.h"
 #include "controller/ssh/ssh_opener.h"
 
 #define FORKS 64
@@ -33,6 +35,17 @@ static char *join_words(char *const *words, int count)
 		strcat(line, words[i]);
 	}
 	return line;
+}
+
+/* LINE for a shell of root's: what the operator wrote, quoted once. NULL when out of memory. */
+static char *sudo_line(const char *line)
+{
+	char *quoted = line ? agent_bundle_quote(line) : NULL;
+	char *whole = NULL;
+	if (quoted && asprintf(&whole, "sudo -n sh -c %s", quoted) < 0)
+		whole = NULL;
+	free(quoted);
+	return whole;
 }
 
 static void done_cb(void *ctx, const struct exec_result *result)
@@ -172,20 +185,23 @@ int command_exec(struct command_context *context, struct gf_err *err)
 	}
 	struct exec_command command = {.json = context->json, .fold = exec_fold_new()};
 	char *line = join_words(context->argv, context->argc);
+	char *line_sudo = sudo_line(line);
 	int status = STATUS_INPUT;
-	if (line && command.fold) {
+	if (line && line_sudo && command.fold) {
 		struct ssh_options options = {.command_timeout_ms = context->timeout_s * 1000};
 		command.run.inventory = fleet.inventory;
 		command.run.selected = fleet.selected;
 		command.run.count = fleet.count;
 		command.run.forks = context->forks ? context->forks : FORKS;
 		command.run.command = line;
+		command.run.command_sudo = line_sudo;
 		command.run.done = done_cb;
 		command.run.ctx = &command;
 		status = run_everywhere(&command, &options, err);
 	} else {
 		gf_err_set(err, GF_E_MEMORY, "out of memory");
 	}
+	free(line_sudo);
 	free(line);
 	exec_fold_free(command.fold);
 	command_fleet_free(&fleet);

@@ -53,7 +53,8 @@ static void ready_cb(void *ctx, struct link *link)
 	struct exec_host *host = ctx;
 	struct gf_err err = {0};
 	host->ready = true;
-	if (link_exec(link, host->run->command, &err) != 0)
+	bool sudo = host->result.host->become == BECOME_SUDO;
+	if (link_exec(link, sudo ? host->run->command_sudo : host->run->command, &err) != 0)
 		end_with(host, &err);
 	else
 		link_write_eof(link);

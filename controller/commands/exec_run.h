@@ -15,7 +15,8 @@ struct exec_run {
 	const size_t *selected;
 	size_t count;
 	unsigned forks;
-	const char *command;
+	const char *command;      /* for hosts that are logged in to as who runs it */
+	const char *command_sudo; /* the same through sudo, for "become": "sudo" */
 	/* Called for every host as it ends. The result is the callee's only during the call. */
 	void (*done)(void *ctx, const struct exec_result *result);
 	void *ctx;

@@ -15,6 +15,14 @@ class Exec(Case):
         self.assertEqual(result.status, 2, str(result))
         self.assertIn("3", result.out + result.err)
 
+    def test_become(self):
+        hosts = [{"name": "gpu01", "kind": "control"}, {"name": "gpu02", "kind": "control", "standin_faults": {"no-sudo": ""}}]
+        fleet = self.fleet(hosts)
+        fleet.inventory_change(lambda inventory: inventory["defaults"].update(become="sudo"))
+        result = self.expect(fleet.run("exec", "--", "echo it\\'s $((1 + 1)) o\\'clock"), 2)
+        self.assertIn("it's 2 o'clock", result.out)
+        self.assertIn("password is required", result.out + result.err)
+
     def test_json(self):
         fleet = self.fleet([{"name": "gpu", "count": 3, "kind": "control"}])
         for args in (("exec", "--json", "--", "echo hi"), ("scan", "--json"), ("plan", "--json")):
