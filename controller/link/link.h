@@ -1,9 +1,9 @@
-/* link.h: one authenticated way to run commands on one host, whatever carries it: SSH (controller/ssh),
- * a fault that wraps another link, or a simulated network.
+/* link.h: one authenticated way to run commands on one host, whatever carries it: SSH
+ * (controller/ssh), a fault that wraps another link, or a simulated network.
  *
- * All calls and callbacks happen on the loop's thread. A callback may call any function of its link,
- * link_close included; it is never called again after link_close has returned. At most one command
- * runs on a link at a time.
+ * All calls and callbacks happen on the loop's thread. A callback may call any function of its
+ * link, link_close included; it is never called again after link_close has returned. At most one
+ * command runs on a link at a time.
  */
 #ifndef GPUFLEET_LINK_H
 #define GPUFLEET_LINK_H
@@ -19,10 +19,12 @@ struct link_events {
 	/* Authenticated: link_exec may be called now. Called once. */
 	void (*ready)(void *ctx, struct link *link);
 	/* Bytes from the command; they are the callee's only during the call. */
-	void (*output)(void *ctx, struct link *link, int fd, const char *data, size_t size); /* fd 1, 2 */
+	void (*output)(void *ctx, struct link *link, int fd, const char *data,
+	               size_t size); /* fd 1, 2 */
 	/* All written bytes so far have left: more may be written. Optional (NULL). */
 	void (*drained)(void *ctx, struct link *link);
-	/* The command ended and its output was delivered: exit status 0-255, or 128+N for signal N. */
+	/* The command ended and its output was delivered: exit status 0-255, or 128+N for signal N.
+	 */
 	void (*exited)(void *ctx, struct link *link, int status);
 	/* The link failed at whatever state it was in; only link_close may follow. */
 	void (*failed)(void *ctx, struct link *link, const struct gf_err *err);
@@ -44,11 +46,11 @@ struct link {
 
 /* Opens links: what a fleet is given in place of "SSH". */
 struct link_opener {
-	/* Starts to connect and authenticate to HOST (borrowed until link_close). NULL with *err only for
-	 * what can be known at once; everything else arrives by events->failed. Never calls back before
-	 * it has returned. */
+	/* Starts to connect and authenticate to HOST (borrowed until link_close). NULL with *err
+	 * only for what can be known at once; everything else arrives by events->failed. Never
+	 * calls back before it has returned. */
 	struct link *(*open)(struct link_opener *opener, const struct inventory_host *host,
-			     const struct link_events *events, void *ctx, struct gf_err *err);
+	                     const struct link_events *events, void *ctx, struct gf_err *err);
 };
 
 /* Starts COMMAND (a fixed string: nothing from an inventory is ever put into it). */

@@ -5,14 +5,19 @@
 #include <stdio.h>
 #include <string.h>
 
+#ifdef __clang_analyzer__
+#undef gf_err_set
+#undef gf_err_errno
+#undef gf_err_wrap
+#endif
+
 static const struct {
 	const char *name;
 	bool retryable;
 	int exit_status;
-} codes[] = {
-	[GF_OK] = {"ok", false, 0},
+} codes[] = {[GF_OK] = {"ok", false, 0},
 #define X(code, name, retry, status) [code] = {name, retry, status},
-	GF_ERROR_CODES(X)
+             GF_ERROR_CODES(X)
 #undef X
 };
 

@@ -1,8 +1,8 @@
 /* error.h: the one way a function in gpufleet says why it failed.
  *
- * Contract: a fallible function returns 0 or -1 (or a pointer or NULL) and takes `struct gf_err *err`
- * last. On success *err is untouched; on failure it is filled. `err` may be NULL. Libraries never
- * print: the command in controller/main.c and the agent's main.c do.
+ * Contract: a fallible function returns 0 or -1 (or a pointer or NULL) and takes `struct gf_err
+ * *err` last. On success *err is untouched; on failure it is filled. `err` may be NULL. Libraries
+ * never print: the command in controller/main.c and the agent's main.c do.
  */
 #ifndef GPUFLEET_WIRE_ERROR_H
 #define GPUFLEET_WIRE_ERROR_H
@@ -45,13 +45,14 @@ struct gf_err {
 	char msg[512]; /* one line, what happened and what to do; no trailing newline */
 };
 
-/* Fills *err (if not NULL) and always returns -1, so that `return gf_err_set(err, …)` reads well. */
+/* Fills *err (if not NULL) and always returns -1, so that `return gf_err_set(err, …)` reads well.
+ */
 int gf_err_set(struct gf_err *err, enum gf_code code, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
+    __attribute__((format(printf, 3, 4)));
 
 /* The same, with ": strerror(errno)" appended; errno is kept. */
 int gf_err_errno(struct gf_err *err, enum gf_code code, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
+    __attribute__((format(printf, 3, 4)));
 
 /* Puts "CONTEXT: " before the message that *err holds; keeps its code. Always returns -1. */
 int gf_err_wrap(struct gf_err *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -67,5 +68,12 @@ bool gf_code_retryable(enum gf_code code);
 
 /* The exit status that a command ends with when this is its only error. */
 int gf_code_exit_status(enum gf_code code);
+
+/* The analyzer doesn't see into error.c: tell it that these always return -1. */
+#ifdef __clang_analyzer__
+#define gf_err_set(...)   ((gf_err_set)(__VA_ARGS__), -1)
+#define gf_err_errno(...) ((gf_err_errno)(__VA_ARGS__), -1)
+#define gf_err_wrap(...)  ((gf_err_wrap)(__VA_ARGS__), -1)
+#endif
 
 #endif
