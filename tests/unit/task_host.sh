@@ -12,7 +12,8 @@ mkdir -p boot/grub etc/default/grub.d etc/modprobe.d etc/modules-load.d etc/init
 	etc/initramfs-tools/scripts/init-top var/tmp var/lib proc sys/bus/pci/devices sys/bus/pci/drivers
 chmod 755 usr/sbin/* usr/bin/* usr/share/initramfs-tools/scripts/init-top/* 2>/dev/null || :
 find . -name .gitkeep -delete
-for version in $(ls lib/modules); do
+for version in lib/modules/*; do
+	version=${version##*/}
 	cut -d: -f1 "lib/modules/$version/modules.dep" | while read -r ko; do
 		mkdir -p "lib/modules/$version/$(dirname "$ko")"
 		echo "$ko" >"lib/modules/$version/$ko"

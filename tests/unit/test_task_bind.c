@@ -35,7 +35,8 @@ static void check_shell(struct task_host *host, const char *shell)
 	assert_string_equal(
 	    host_output(host, "cat sys/bus/pci/devices/0000:0[02]:*/driver_override"),
 	    "(null)\n(null)\n(null)\n");
-	assert_int_equal(atoi(host_output(host, "wc -l <../control/programs.log")), 1); /* modprobe */
+	assert_int_equal(atoi(host_output(host, "wc -l <../control/programs.log")),
+	                 1); /* modprobe */
 	/* The simulated modprobe binds nothing here: a probe is asked for. */
 	assert_string_equal(host_output(host, "cat sys/bus/pci/drivers_probe"), "0000:01:00.1\n");
 	assert_string_equal(host_output(host, "sh ../image/scripts/init-top/gpufleet-bind prereqs"),
