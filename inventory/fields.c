@@ -299,7 +299,7 @@ static int number_read(struct field_reader *reader, const struct json_path *at, 
 int field_number(struct field_reader *reader, const struct json_path *at, const json_t *value,
                  const struct field *field, void *out)
 {
-	unsigned number;
+	unsigned number = 0;
 	if (number_read(reader, at, value, field->min, field->max, &number) < 0)
 		return -1;
 	if (out)
@@ -310,7 +310,7 @@ int field_number(struct field_reader *reader, const struct json_path *at, const 
 int field_port(struct field_reader *reader, const struct json_path *at, const json_t *value,
                const struct field *field, void *out)
 {
-	unsigned number;
+	unsigned number = 0;
 	(void)field;
 	if (number_read(reader, at, value, 1, UINT16_MAX, &number) < 0)
 		return -1;

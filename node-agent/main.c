@@ -73,8 +73,8 @@ static int command_facts(const struct agent *agent)
 
 static int command_request(const struct agent *agent, const char *command)
 {
-	struct gf_err err;
-	json_error_t error;
+	struct gf_err err = {0};
+	json_error_t error = {0};
 	json_t *request = takes_request(command) ? json_loadf(stdin, JSON_REJECT_DUPLICATES, &error)
 	                                         : json_object();
 	if (!json_is_object(request)) {

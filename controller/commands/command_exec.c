@@ -115,14 +115,15 @@ static void print_json_end(const struct exec_command *command)
 	time_t now = time(NULL);
 	struct tm broken;
 	strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &broken));
-	json_t *line = json_pack(
-	    "{s:s, s:s, s:n, s:n, s:n, s:s, s:s, s:I, s:I, s:I, s:I}", "time", stamp, "event",
-	    "exec.finished", "host", "stage", "task", "status",
-	    command->interrupted ? "interrupted" : "done", "message", "", "ok",
-	    (json_int_t)exec_fold_count(fold, EXEC_OK), "failed",
-	    (json_int_t)(exec_fold_count(fold, EXEC_EXIT) + exec_fold_count(fold, EXEC_FAILED)),
-	    "unreachable", (json_int_t)exec_fold_count(fold, EXEC_UNREACHABLE), "not_begun",
-	    (json_int_t)(command->run.count - command->run.ended));
+	json_t *line =
+	    json_pack("{s:s, s:s, s:n, s:n, s:n, s:s, s:s, s:I, s:I, s:I, s:I}", "time", stamp,
+	              "event", "exec.finished", "host", "stage", "task", "status",
+	              command->interrupted ? "interrupted" : "done", "message", "", "ok",
+	              (json_int_t)exec_fold_count(fold, EXEC_OK), "failed",
+	              (json_int_t)exec_fold_count(fold, EXEC_EXIT) +
+	                  (json_int_t)exec_fold_count(fold, EXEC_FAILED),
+	              "unreachable", (json_int_t)exec_fold_count(fold, EXEC_UNREACHABLE),
+	              "not_begun", (json_int_t)(command->run.count - command->run.ended));
 	if (line && json_dumpf(line, stdout, JSON_COMPACT) == 0)
 		putchar('\n');
 	json_decref(line);
@@ -159,6 +160,7 @@ static int run_everywhere(struct exec_command *command, const struct ssh_options
 	 * either. */
 	uv_run(&loop, command->interrupted ? UV_RUN_NOWAIT : UV_RUN_DEFAULT);
 	uv_loop_close(&loop);
+	command->run.loop = NULL;
 	if (command->err.code != GF_OK) {
 		*err = command->err;
 		return STATUS_INPUT;

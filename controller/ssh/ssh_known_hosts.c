@@ -101,7 +101,7 @@ static void *grow(void *items, size_t count, size_t *room, size_t size)
 static int index_names(struct ssh_known_hosts *table, size_t line)
 {
 	char *name = table->lines[line].names;
-	for (char *at = name;; name = at + 1) {
+	for (char *at;; name = at + 1) {
 		at = name + strcspn(name, ",");
 		void *grown =
 		    grow(table->nodes, table->node_count, &table->node_room, sizeof(*table->nodes));
