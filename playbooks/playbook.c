@@ -165,7 +165,11 @@ static int read_stages(struct field_reader *reader, const struct json_path *at, 
 		                   STAGES_MAX);
 	playbook->stages = calloc(json_array_size(value), sizeof(*playbook->stages));
 	json_t *task_names = json_object();
-	int rc = playbook->stages && task_names ? 0 : field_no_memory(reader);
+	if (!playbook->stages || !task_names) {
+		json_decref(task_names);
+		return field_no_memory(reader);
+	}
+	int rc = 0;
 	json_array_foreach(value, i, stage)
 	{
 		struct json_path here = {.parent = at, .index = i};

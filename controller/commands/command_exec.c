@@ -148,6 +148,7 @@ static int run_everywhere(struct exec_command *command, const struct ssh_options
 	command->run.opener = ssh_opener_new(&loop, options, err);
 	if (!command->run.opener) {
 		uv_loop_close(&loop);
+		command->run.loop = NULL;
 		return STATUS_INPUT;
 	}
 	watch_signal(command, &command->interrupt, SIGINT);

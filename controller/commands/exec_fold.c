@@ -165,19 +165,18 @@ int exec_fold_add(struct exec_fold *fold, const struct exec_result *result, stru
 {
 	bool cause = result->kind >= EXEC_FAILED;
 	struct group like = {.kind = result->kind, .status = result->status};
-	char *text = NULL;
+	char *text = NULL, *message = NULL;
 	like.truncated = result->truncated;
 	if (cause) {
 		text = cause_text(result->host, result->err->msg);
-		if (!text)
-			return gf_err_set(err, GF_E_MEMORY, "out of memory");
-		like.status = (int)result->err->code;
-		like.out = (struct exec_bytes){text, strlen(text)};
-		char *message = strdup(result->err->msg);
-		if (!message) {
+		message = strdup(result->err->msg);
+		if (!text || !message) {
 			free(text);
+			free(message);
 			return gf_err_set(err, GF_E_MEMORY, "out of memory");
 		}
+		like.status = (int)result->err->code;
+		like.out = (struct exec_bytes){text, strlen(text)};
 		like.errors = (struct exec_bytes){message, strlen(message)};
 	} else {
 		like.out = result->out;
@@ -191,10 +190,8 @@ int exec_fold_add(struct exec_fold *fold, const struct exec_result *result, stru
 	if (!group)
 		group = add_group(fold, &like);
 	int rc = group ? add_name(group, result->host->name) : -1;
-	if (cause) {
-		free(text);
-		free(like.errors.data);
-	}
+	free(text);
+	free(message);
 	if (rc != 0)
 		return gf_err_set(err, GF_E_MEMORY, "out of memory");
 	fold->kinds[result->kind]++;
@@ -294,10 +291,13 @@ void exec_fold_print(const struct exec_fold *fold, FILE *to, bool safe)
 /* Bytes as text: what is not UTF-8 becomes U+FFFD. */
 static json_t *json_bytes(const struct exec_bytes *bytes)
 {
-	json_t *text = json_stringn(bytes->data ? bytes->data : "", bytes->size);
+	static const char replacement[] = {'\xef', '\xbf', '\xbd'};
+	if (!bytes->data)
+		return json_string("");
+	json_t *text = json_stringn(bytes->data, bytes->size);
 	if (text)
 		return text;
-	char *copy = malloc(bytes->size * 3 + 1);
+	char *copy = malloc(bytes->size * sizeof(replacement) + 1);
 	size_t used = 0;
 	for (size_t i = 0; copy && i < bytes->size;) {
 		size_t length = 1, left = bytes->size - i;
@@ -310,8 +310,8 @@ static json_t *json_bytes(const struct exec_bytes *bytes)
 			used += length;
 			i += length;
 		} else {
-			memcpy(copy + used, "\xef\xbf\xbd", 3);
-			used += 3;
+			memcpy(copy + used, replacement, sizeof(replacement));
+			used += sizeof(replacement);
 			i++;
 		}
 		json_decref(one);

@@ -1,6 +1,7 @@
 /* exec_run.c: see exec_run.h. */
 #include "controller/commands/exec_run.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -143,8 +144,10 @@ void exec_run_stop(struct exec_run *run, bool now)
 	run->stopping = true;
 	struct gf_err err;
 	gf_err_set(&err, GF_E_CANCELLED, "interrupted; the command may still run there");
-	while (now && run->hosts)
+	while (now && run->hosts) {
+		assert(run->hosts->run == run); /* so each end takes the first off this list */
 		end_with(run->hosts, &err);
+	}
 }
 
 char *exec_run_in_flight(const struct exec_run *run)

@@ -48,13 +48,13 @@ static int file_read(const char *path, char **data, size_t *size, struct gf_err 
 char *agent_bundle_quote(const char *text)
 {
 	size_t size = 3;
-	char *quoted, *to;
 
 	for (const char *c = text; *c; c++)
 		size += *c == '\'' ? 4 : 1;
-	quoted = to = malloc(size);
+	char *quoted = malloc(size);
 	if (!quoted)
 		return NULL;
+	char *to = quoted;
 	*to++ = '\'';
 	for (const char *c = text; *c; c++) {
 		if (*c == '\'') {

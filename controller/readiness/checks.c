@@ -9,7 +9,7 @@
 #include "controller/readiness/readiness.h"
 
 static const char *const names[] = {
-#define X(id, name) [id] = name,
+#define X(id, name) [id] = (name),
     CHECKS(X)
 #undef X
         [CHECK_COUNT] = NULL,

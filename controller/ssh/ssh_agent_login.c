@@ -6,7 +6,7 @@
  * the end, never wait. The happy path takes two rounds:
  *   1. the stand-in holds one key and a refusal to sign. libssh asks the host, which would take the
  * key, and writes its request to sign. That request is kept; the round ends in the refusal.
- *   2. the real agent signs it (agent_client.c, on the pool; this link waits in LINK_AGENT), and
+ *   2. the real agent signs it (ssh_agent.c, on the pool; this link waits in LINK_AGENT), and
  * the stand-in holds the same key and that signature. Possible failure modes: the host does not
  * take the key (next candidate), the agent refuses or is too slow (the link fails with its words).
  */
@@ -81,7 +81,7 @@ static int add_agent_key(struct ssh_opener *opener, const uint8_t *blob, size_t 
 		return -1;
 	}
 	put32(key.answer, (uint32_t)key.answer_size - 4);
-	key.answer[4] = AGENT_IDENTITIES_ANSWER;
+	key.answer[4] = SSH_AGENT_IDENTITIES_ANSWER;
 	put32(key.answer + 5, 1);
 	put32(key.answer + 9, (uint32_t)size);
 	memcpy(key.answer + 13, blob, size);
@@ -104,7 +104,7 @@ static void listed_cb(void *ctx, const uint8_t *answer, size_t size, const struc
 	opener->agent_list = AGENT_LISTED;
 	if (err) {
 		opener->agent_err = *err;
-	} else if (size >= 9 && answer[4] == AGENT_IDENTITIES_ANSWER) {
+	} else if (size >= 9 && answer[4] == SSH_AGENT_IDENTITIES_ANSWER) {
 		uint32_t count = get32(answer + 5);
 		size_t at = 9;
 		for (uint32_t i = 0; i < count && i < AGENT_KEYS_MAX; i++) {
@@ -128,9 +128,9 @@ static void listed_cb(void *ctx, const uint8_t *answer, size_t size, const struc
 
 int agent_list_start(struct ssh_opener *opener, struct gf_err *err)
 {
-	static const uint8_t question[] = {0, 0, 0, 1, AGENT_REQUEST_IDENTITIES};
-	if (!agent_client_ask(&opener->agent, question, sizeof(question), AGENT_LIST_MS, listed_cb,
-	                      opener, err))
+	static const uint8_t question[] = {0, 0, 0, 1, SSH_AGENT_REQUEST_IDENTITIES};
+	if (!ssh_agent_ask(&opener->agent, question, sizeof(question), AGENT_LIST_MS, listed_cb,
+	                   opener, err))
 		return -1;
 	opener->agent_list = AGENT_ASKING;
 	return 0;
@@ -141,7 +141,7 @@ void agent_login_reset(struct ssh_login *login)
 	if (login->agent_fd >= 0)
 		close(login->agent_fd);
 	login->agent_fd = -1;
-	agent_client_forget(login->question);
+	ssh_agent_forget(login->question);
 	login->question = NULL;
 	free(login->signature);
 	login->signature = NULL;
@@ -217,11 +217,11 @@ static enum link_step ask_to_sign(struct ssh_link *link)
 	login->agent_fd = -1;
 	while (size - at >= 5 && get32(buffer + at) <= size - at - 4) {
 		size_t whole = 4 + get32(buffer + at);
-		if (whole > 4 && buffer[at + 4] == AGENT_SIGN_REQUEST) {
+		if (whole > 4 && buffer[at + 4] == SSH_AGENT_SIGN_REQUEST) {
 			struct gf_err err = {0};
-			login->question = agent_client_ask(&link->opener->agent, buffer + at, whole,
-			                                   link->opener->options.auth_timeout_ms,
-			                                   signed_cb, link, &err);
+			login->question = ssh_agent_ask(&link->opener->agent, buffer + at, whole,
+			                                link->opener->options.auth_timeout_ms,
+			                                signed_cb, link, &err);
 			if (!login->question)
 				return link_fail_with(link, &err);
 			link_move(link, LINK_AGENT);

@@ -124,9 +124,12 @@ static int open_socket(struct ssh_link *link)
 	if (fd < 0)
 		return errno;
 	struct ssh_socket *sock = calloc(1, sizeof(*sock));
-	int dup = sock ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
-	int rc = dup < 0 ? errno : -uv_poll_init(link->opener->loop, &sock->poll, dup);
-	if (rc != 0) {
+	int dup = -1, rc = ENOMEM;
+	if (sock) {
+		dup = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+		rc = dup < 0 ? errno : -uv_poll_init(link->opener->loop, &sock->poll, dup);
+	}
+	if (!sock || rc != 0) {
 		if (dup >= 0)
 			close(dup);
 		free(sock);

@@ -294,7 +294,7 @@ void link_wake(struct ssh_link *link)
 		return;
 	link->waking = true;
 	link->next_waking = NULL;
-	if (opener->waking)
+	if (opener->waking_last)
 		opener->waking_last->next_waking = link;
 	else
 		opener->waking = link;

@@ -16,7 +16,7 @@
 #include <libssh/libssh.h>
 #include <netdb.h>
 
-#include "controller/ssh/agent_client.h"
+#include "controller/ssh/ssh_agent.h"
 #include "controller/ssh/ssh_keys.h"
 #include "controller/ssh/ssh_known_hosts.h"
 #include "controller/ssh/ssh_opener.h"
@@ -61,7 +61,7 @@ struct ssh_login {
 	int agent_fd;  /* our end of the stand-in for the agent; -1 none */
 	int libssh_fd; /* the other end; 0 none */
 	ino_t libssh_inode;
-	struct agent_question *question;
+	struct ssh_agent_question *question;
 	uint8_t *signature; /* the agent's answer, to be handed to libssh */
 	size_t signature_size;
 };
@@ -119,7 +119,7 @@ struct ssh_opener {
 	struct ssh_known_hosts **tables;
 	size_t table_count;
 	enum agent_list agent_list;
-	struct agent_client agent;
+	struct ssh_agent agent;
 	struct gf_err agent_err; /* code GF_OK: none */
 	struct ssh_agent_key *agent_keys;
 	size_t agent_key_count;

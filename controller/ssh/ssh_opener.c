@@ -38,7 +38,7 @@ struct link_opener *ssh_opener_new(uv_loop_t *loop, const struct ssh_options *op
 		goto err_free;
 	}
 	if (agent && agent[0]) {
-		if (agent_client_init(&opener->agent, loop, agent, err) != 0)
+		if (ssh_agent_init(&opener->agent, loop, agent, err) != 0)
 			goto err_free;
 		opener->agent_list = AGENT_UNKNOWN;
 	}
@@ -67,7 +67,7 @@ void ssh_opener_free(struct link_opener *base)
 		uv_close((uv_handle_t *)opener->idle, idle_closed_cb);
 	}
 	if (opener->agent.socket_path)
-		agent_client_close(&opener->agent);
+		ssh_agent_end(&opener->agent);
 	for (size_t i = 0; i < opener->agent_key_count; i++) {
 		free(opener->agent_keys[i].answer);
 		ssh_key_free(opener->agent_keys[i].key);

@@ -1,6 +1,7 @@
-/* agent_client.c: see agent_client.h. */
-#include "controller/ssh/agent_client.h"
+/* ssh_agent.c: see ssh_agent.h. */
+#include "controller/ssh/ssh_agent.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -12,11 +13,11 @@
 
 #define ANSWER_MAX (256 * 1024)
 
-struct agent_question {
+struct ssh_agent_question {
 	uv_work_t work;
-	struct agent_client *client; /* NULL once the client was closed */
-	struct agent_question *next;
-	agent_answer_fn answer; /* NULL: forgotten */
+	struct ssh_agent *agent; /* NULL once the agent was closed */
+	struct ssh_agent_question *next;
+	ssh_agent_answer_fn answer; /* NULL: forgotten */
 	void *ctx;
 	unsigned timeout_ms;
 	struct sockaddr_un socket;
@@ -25,15 +26,15 @@ struct agent_question {
 	struct gf_err err;
 };
 
-int agent_client_init(struct agent_client *client, uv_loop_t *loop, const char *socket_path,
-                      struct gf_err *err)
+int ssh_agent_init(struct ssh_agent *agent, uv_loop_t *loop, const char *socket_path,
+                   struct gf_err *err)
 {
-	*client = (struct agent_client){.loop = loop};
-	client->socket_path = strdup(socket_path);
-	return client->socket_path ? 0 : gf_err_set(err, GF_E_MEMORY, "out of memory");
+	*agent = (struct ssh_agent){.loop = loop};
+	agent->socket_path = strdup(socket_path);
+	return agent->socket_path ? 0 : gf_err_set(err, GF_E_MEMORY, "out of memory");
 }
 
-static void question_free(struct agent_question *question)
+static void question_free(struct ssh_agent_question *question)
 {
 	free(question->question);
 	free(question->reply);
@@ -46,7 +47,7 @@ static uint64_t now_ms(void)
 }
 
 /* Moves SIZE bytes to or from the agent before UNTIL. */
-static int transfer(struct agent_question *q, int fd, uint8_t *data, size_t size, bool out,
+static int transfer(struct ssh_agent_question *q, int fd, uint8_t *data, size_t size, bool out,
                     uint64_t until)
 {
 	while (size > 0) {
@@ -71,7 +72,7 @@ static int transfer(struct agent_question *q, int fd, uint8_t *data, size_t size
 	return 0;
 }
 
-static void ask(struct agent_question *q, int fd)
+static void ask(struct ssh_agent_question *q, int fd)
 {
 	uint64_t until = now_ms() + q->timeout_ms;
 	uint8_t head[4];
@@ -102,7 +103,7 @@ static void ask(struct agent_question *q, int fd)
 
 static void work_cb(uv_work_t *work)
 {
-	struct agent_question *q = work->data;
+	struct ssh_agent_question *q = work->data;
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0) {
 		gf_err_errno(&q->err, GF_E_AUTH, "cannot open a socket");
@@ -114,41 +115,42 @@ static void work_cb(uv_work_t *work)
 
 static void after_work_cb(uv_work_t *work, int status);
 
-static void ask_next(struct agent_client *client)
+static void ask_next(struct ssh_agent *agent)
 {
-	while (!client->asking && client->first) {
-		struct agent_question *q = client->first;
-		client->first = q->next;
-		if (!client->first)
-			client->last = NULL;
+	while (!agent->asking && agent->first) {
+		struct ssh_agent_question *q = agent->first;
+		agent->first = q->next;
+		if (!agent->first)
+			agent->last = NULL;
 		if (!q->answer) {
 			question_free(q);
 			continue;
 		}
-		client->asking = q;
+		agent->asking = q;
 		q->work.data = q;
-		uv_queue_work(client->loop, &q->work, work_cb, after_work_cb);
+		uv_queue_work(agent->loop, &q->work, work_cb, after_work_cb);
 	}
 }
 
 static void after_work_cb(uv_work_t *work, int status)
 {
 	(void)status;
-	struct agent_question *q = work->data;
-	if (q->client) {
-		q->client->asking = NULL;
-		ask_next(q->client);
+	struct ssh_agent_question *q = work->data;
+	if (q->agent) {
+		q->agent->asking = NULL;
+		ask_next(q->agent);
 	}
 	if (q->answer)
 		q->answer(q->ctx, q->reply, q->reply_size, q->reply ? NULL : &q->err);
 	question_free(q);
 }
 
-struct agent_question *agent_client_ask(struct agent_client *client, const void *question,
-                                        size_t size, unsigned timeout_ms, agent_answer_fn answer,
-                                        void *ctx, struct gf_err *err)
+struct ssh_agent_question *ssh_agent_ask(struct ssh_agent *agent, const void *question, size_t size,
+                                         unsigned timeout_ms, ssh_agent_answer_fn answer, void *ctx,
+                                         struct gf_err *err)
 {
-	struct agent_question *q = calloc(1, sizeof(*q));
+	assert(answer); /* a question without one was forgotten, and is freed unasked */
+	struct ssh_agent_question *q = calloc(1, sizeof(*q));
 	if (!q || !(q->question = malloc(size))) {
 		free(q);
 		gf_err_set(err, GF_E_MEMORY, "out of memory");
@@ -156,44 +158,44 @@ struct agent_question *agent_client_ask(struct agent_client *client, const void 
 	}
 	memcpy(q->question, question, size);
 	q->size = size;
-	q->client = client;
+	q->agent = agent;
 	q->answer = answer;
 	q->ctx = ctx;
 	q->timeout_ms = timeout_ms;
 	q->socket.sun_family = AF_UNIX;
-	if (strlen(client->socket_path) >= sizeof(q->socket.sun_path)) {
+	if (strlen(agent->socket_path) >= sizeof(q->socket.sun_path)) {
 		gf_err_set(err, GF_E_AUTH, "the path of the ssh-agent's socket is too long: %s",
-		           client->socket_path);
+		           agent->socket_path);
 		question_free(q);
 		return NULL;
 	}
-	strcpy(q->socket.sun_path, client->socket_path);
-	if (client->last)
-		client->last->next = q;
+	strcpy(q->socket.sun_path, agent->socket_path);
+	if (agent->last)
+		agent->last->next = q;
 	else
-		client->first = q;
-	client->last = q;
-	ask_next(client);
+		agent->first = q;
+	agent->last = q;
+	ask_next(agent);
 	return q;
 }
 
-void agent_client_forget(struct agent_question *question)
+void ssh_agent_forget(struct ssh_agent_question *question)
 {
 	if (question)
 		question->answer = NULL;
 }
 
-void agent_client_close(struct agent_client *client)
+void ssh_agent_end(struct ssh_agent *agent)
 {
-	if (client->asking) {
-		client->asking->client = NULL;
-		client->asking->answer = NULL;
+	if (agent->asking) {
+		agent->asking->agent = NULL;
+		agent->asking->answer = NULL;
 	}
-	while (client->first) {
-		struct agent_question *q = client->first;
-		client->first = q->next;
+	while (agent->first) {
+		struct ssh_agent_question *q = agent->first;
+		agent->first = q->next;
 		question_free(q);
 	}
-	free(client->socket_path);
-	client->socket_path = NULL;
+	free(agent->socket_path);
+	agent->socket_path = NULL;
 }
