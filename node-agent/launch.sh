@@ -9,7 +9,7 @@ umask 077
 PATH=/usr/sbin:/usr/bin:/sbin:/bin
 LC_ALL=C
 export PATH LC_ALL
-unset LD_PRELOAD LD_LIBRARY_PATH
+unset LD_PRELOAD LD_LIBRARY_PATH LD_AUDIT GCONV_PATH
 hash=${1:-} size=${2:-} arch=${3:-}
 root=${GPUFLEET_SYSROOT:-}
 me=$(id -u)
@@ -32,19 +32,52 @@ note() {
 	why="$why${why:+; }$1"
 }
 
-# Is $1 a directory of our own that nobody else can write to?
-private() {
-	if [ -L "$1" ] || [ ! -d "$1" ]; then
-		note "$1 is not a directory"
-		return 1
-	fi
-	set -- "$1" "$(stat -c "%u %A" "$1")"
+# Is $1 ours, and can nobody else write to it?
+own() {
+	set -- "$1" "$(stat -c "%u %A" "$1" 2>/dev/null)"
 	case $2 in
 	"$me "?????w* | "$me "????????w*) note "$1 can be written to by others: chmod go-w $1" ;;
 	"$me "*) return 0 ;;
 	*) note "$1 belongs to user ${2%% *}, not to user $me: look who made it, and remove it" ;;
 	esac
 	return 1
+}
+
+# Is $1 a directory of our own that nobody else can write to?
+private() {
+	if [ -L "$1" ] || [ ! -d "$1" ]; then
+		note "$1 is not a directory"
+		return 1
+	fi
+	own "$1"
+}
+
+# Can nobody but root and us put something else in the place of $1? (Where others may write, as in /tmp, the sticky
+# bit keeps them from renaming what is not theirs.)
+guarded() {
+	if ! up=$(cd -P "$1" 2>/dev/null && pwd -P); then
+		note "$1 is not a directory"
+		return 1
+	fi
+	while [ "$up" != / ]; do
+		up=${up%/*}
+		up=${up:-/}
+		set -- "$1" "$(stat -c "%u %A" "$up")"
+		case $2 in
+		*[tT]) ;;
+		*" "?????w* | *" "????????w*)
+			note "$up, which $1 lies in, can be written to by others: chmod go-w $up"
+			return 1
+			;;
+		esac
+		case $2 in
+		"0 "* | "$me "*) ;;
+		*)
+			note "$up, which $1 lies in, belongs to user ${2%% *}: chown root $up"
+			return 1
+			;;
+		esac
+	done
 }
 
 # The mount point that $1 lies on.
@@ -67,7 +100,7 @@ runs() {
 
 # Are the files of $1 exactly those of the bundle, each as it was built?
 verify() {
-	if ! private "$1"; then return 1; fi
+	if ! private "$1" || ! private "${1%/*}" || ! private "${1%/*/*}" || ! guarded "$1"; then return 1; fi
 	sum=$(sha256sum "$1/MANIFEST" 2>/dev/null)
 	if [ "${sum%% *}" != "$hash" ]; then
 		note "$1/MANIFEST is not the one of this agent"
@@ -75,7 +108,7 @@ verify() {
 	fi
 	names=" MANIFEST "
 	while read -r _ name; do names="$names$name "; done <"$1/MANIFEST"
-	for file in "$1"/* "$1"/.[!.]*; do
+	for file in "$1"/* "$1"/.[!.]* "$1"/..?*; do
 		if [ ! -e "$file" ]; then continue; fi
 		case $names in
 		*" ${file##*/} "*) ;;
@@ -88,6 +121,8 @@ verify() {
 			note "$file is a symbolic link"
 			return 1
 		fi
+		# Who may write to it could do so after it was looked at.
+		if ! own "$file"; then return 1; fi
 	done
 	if ! bad=$(cd "$1" && sha256sum --quiet -c MANIFEST 2>&1); then
 		note "a file in $1 was changed ($bad)"
@@ -105,7 +140,7 @@ start() {
 	state=""
 	for base in /run /opt /var/lib; do
 		dir=$root$base/gpufleet
-		if [ ! -d "$dir" ] || ! private "$dir" || [ ! -w "$dir" ]; then continue; fi
+		if [ ! -d "$dir" ] || ! private "$dir" || ! guarded "$dir" || [ ! -w "$dir" ]; then continue; fi
 		if [ -d "$dir/operations" ] || [ -z "$state" ] || [ ! -d "$root$state/operations" ]; then
 			state=$base/gpufleet
 		fi
@@ -132,7 +167,7 @@ place() {
 		note "$made"
 		return 1
 	fi
-	if ! private "$1" || ! private "$1/agent"; then return 1; fi
+	if ! private "$1" || ! private "$1/agent" || ! guarded "$1"; then return 1; fi
 	sweep "$1/agent"
 	if ! (: >"$1/.probe.$$") 2>/dev/null; then
 		note "$1 cannot be written to (no space, or read-only)"
@@ -193,9 +228,12 @@ for base in /var/lib /opt /run; do
 		if [ -d /sys/fs/selinux ] && command -v chcon >/dev/null 2>&1; then
 			chcon -R -t bin_t "$new/agent" 2>/dev/null || :
 		fi
+		# Whole or not at all, also after a power cut: half an agent would be taken for a changed one.
+		sync "$new/agent"/* "$new/agent" 2>/dev/null || :
 		if ! starts "$new/agent"; then
 			note "the agent does not start in $dir: $said"
 		elif mv -T "$new/agent" "$dir/$hash" 2>/dev/null || [ -d "$dir/$hash" ]; then
+			sync "$dir" 2>/dev/null || :
 			rm -rf "$new"
 			clean
 			if verify "$dir/$hash"; then start "$dir/$hash"; fi

@@ -51,7 +51,19 @@ rmdir "$agent/glibc-hwcaps"
 chmod 777 "$agent"
 expect "a directory that others can write to is refused" "can be written to by others" "$(launch "$root" || :)"
 chmod 700 "$agent"
+for open in "$root/var/lib/gpufleet/agent" "$root/var/lib/gpufleet" "$root/var/lib"; do
+	mode=$(stat -c %a "$open")
+	chmod 777 "$open"
+	expect "nor what it lies in: $open" "$open*can be written to by others" "$(launch "$root" || :)"
+	chmod "$mode" "$open"
+done
+chmod 666 "$agent/libjansson.so.4"
+expect "nor a file in it" "libjansson.so.4 can be written to by others" "$(launch "$root" || :)"
+chmod 600 "$agent/libjansson.so.4"
 if [ "$(id -u)" = 0 ]; then
+	chown 12345 "$root/var/lib"
+	expect "nor may the way to it be somebody else's" "var/lib, which * lies in, belongs to user 12345" "$(launch "$root" || :)"
+	chown 0 "$root/var/lib"
 	chown 12345 "$agent"
 	expect "a directory of somebody else is refused" "belongs to user 12345, not to user 0" "$(launch "$root" || :)"
 	chown 0 "$agent"
