@@ -148,20 +148,27 @@ static void skip_waiting(struct fleet *fleet, const struct gf_err *why)
 	}
 }
 
+static bool budget_exceeded(const struct fleet *fleet)
+{
+	return fleet->rolling && fleet_failures(fleet) > fleet->max_failures;
+}
+
+/* Everybody has looked, and whoever has something to do waits to be let go. */
+static bool everybody_looked(const struct fleet *fleet)
+{
+	return fleet->go || fleet->waiting + fleet->finished == fleet->count;
+}
+
+/* What failed while it was looked at counts, too; but the others look to their end first. */
 static void budget_check(struct fleet *fleet)
 {
-	size_t failures;
-
-	if (!fleet->go || fleet->halted)
-		return;
-	failures = fleet_failures(fleet);
-	if (failures <= fleet->max_failures)
+	if (fleet->halted || !budget_exceeded(fleet) || !everybody_looked(fleet))
 		return;
 	fleet->halted = true;
 	gf_err_set(
 	    &fleet->halt, GF_E_CANCELLED,
 	    "not begun: halted by the failure budget (%zu failed, rollout.max_failures is %zu)",
-	    failures, fleet->max_failures);
+	    fleet_failures(fleet), fleet->max_failures);
 }
 
 static void host_begin(struct fleet *fleet, struct host *host)
@@ -236,8 +243,8 @@ static void fleet_admit(void *ctx)
 	if (fleet->finished == fleet->count && !fleet->reported) {
 		fleet->reported = true;
 		fleet->options.observer->finished(fleet->options.ctx, fleet);
-	} else if (fleet->waiting && fleet->waiting + fleet->finished == fleet->count &&
-	           !fleet->go && !fleet->asked) {
+	} else if (fleet->waiting && everybody_looked(fleet) && !fleet->go && !fleet->asked &&
+	           !fleet->halted) {
 		fleet->asked = true;
 		fleet->options.observer->planned(fleet->options.ctx, fleet);
 	}
@@ -481,8 +488,8 @@ int fleet_exit_status(const struct fleet *fleet)
 	fleet_count(fleet, &counts);
 	if (fleet->aborted || (fleet->stopping && counts.skipped))
 		return 130;
-	/* A budget that held nobody back ended nothing. */
-	if (fleet->halted && counts.skipped)
+	/* Also when no host was left to hold back: more failed than are tolerated. */
+	if (fleet->halted || budget_exceeded(fleet))
 		return 3;
 	if (counts.failed || counts.blocked || counts.skipped || counts.pending || counts.drifted)
 		return 2;

@@ -90,7 +90,7 @@ class Interruption(Case):
         fleet = self.fleet([dict(STOCK, faults={"never_return": True})],
                            {"rollout": {"waves": ["100%"], "max_unavailable": 1, "max_failures": 0,
                                         "boot_timeout": "5s"}})
-        result = self.expect(fleet.run("apply", "--yes"), 2)
+        result = self.expect(fleet.run("apply", "--yes"), 3)
         self.assertIn("gpu01", result.out + result.err)
 
     @unittest.skipUnless(os.geteuid() == 0, "mounts need root")
@@ -110,7 +110,7 @@ class Interruption(Case):
     def test_read_only_etc(self):
         fleet = self.fleet([dict(STOCK, faults={"read_only_etc": True})])
         before = fleet.tree("gpu01", "etc", "boot")
-        result = self.expect(fleet.run("apply", "--yes"), 2)
+        result = self.expect(fleet.run("apply", "--yes"), 3)
         self.assertIn("ead-only", result.out + result.err)
         self.assertEqual(fleet.tree("gpu01", "etc", "boot"), before)
         self.assertEqual(fleet.boots("gpu01"), 1)
@@ -118,7 +118,7 @@ class Interruption(Case):
     def test_failing_tool_leaves_nothing_half_written(self):
         fleet = self.fleet([STOCK])
         fleet.fault("gpu01", "fail-update-grub")
-        result = self.expect(fleet.run("apply", "--yes"), 2)
+        result = self.expect(fleet.run("apply", "--yes"), 3)
         self.assertIn("update-grub", result.out + result.err)
         self.assertEqual(fleet.boots("gpu01"), 1)
         self.assertEqual([path for path in fleet.tree("gpu01", "etc") if path.endswith((".tmp", ".new", "~"))], [])
