@@ -1,0 +1,47 @@
+/* fleet_internal.h: between the files of controller/fleet only: what a fleet holds. */
+#ifndef GPUFLEET_FLEET_INTERNAL_H
+#define GPUFLEET_FLEET_INTERNAL_H
+
+#include "controller/fleet/fleet.h"
+
+struct fleet {
+	struct fleet_options options;
+	struct host_shared shared;
+	struct host *hosts;
+	size_t count;
+	size_t *waves, wave_count, wave; /* cumulative; the open one */
+	size_t max_unavailable, max_failures;
+	size_t down_outside; /* hosts that are not of this run, and down */
+	size_t running, waiting, finished;
+	bool rolling; /* hosts are taken down: waves, slots and budget apply */
+	bool stopping, halted, aborted, reported;
+	bool go, asked; /* the acting part began; `planned` was called */
+	struct clock_timer kick;
+	struct gf_err halt;
+	size_t *by_boot; /* open addressing: index + 1 of the host that shows a boot_id; 0: free */
+	size_t by_boot_size;
+};
+
+static inline const struct inventory_rollout *fleet_rollout(const struct fleet *fleet)
+{
+	return &fleet->options.inventory->rollout;
+}
+
+/* Waits for its fleet: to look, or to be let go. */
+static inline bool host_pauses(const struct host *host)
+{
+	return host->state == HOST_IDLE || host->state == HOST_WAITING;
+}
+
+/* fleet_admit.c: the kick timer's: lets those begin who may, and skips those who never can. */
+void fleet_admit(void *ctx);
+
+/* fleet_budget.c */
+/* More failed than rollout.max_failures tolerates. */
+bool fleet_budget_exceeded(const struct fleet *fleet);
+/* Everybody has looked, and whoever has something to do waits to be let go. */
+bool fleet_looked(const struct fleet *fleet);
+/* Halts the fleet when the budget is used up. */
+void fleet_budget_check(struct fleet *fleet);
+
+#endif
