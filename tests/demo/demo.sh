@@ -67,7 +67,10 @@ inventory=$out/inventory.json
 common=(--state "$out/demo.db")
 
 say "Two of the hosts are taken to passthrough first, as an earlier run would have"
-run 0 apply "$inventory" "${common[@]}" --limit 'gpu[10-11]' --yes >"$out/earlier.txt"
+(run 0 apply "$inventory" "${common[@]}" --limit 'gpu[10-11]' --yes) >"$out/earlier.txt" || {
+	tail -n 20 "$out/earlier.txt"
+	exit 1
+}
 tail -n 2 "$out/earlier.txt"
 
 say "What would change on the whole fleet? (2: changes are pending)"

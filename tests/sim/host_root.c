@@ -197,8 +197,9 @@ static void faults_mount(const struct sim_host *host)
 
 void host_root_create(struct sim_host *host)
 {
-	const char *copy[] = {"cp",       "-r", "--preserve=mode", SIM_SOURCE_DIR "/rootfs",
-	                      host->root, NULL};
+	/* Modes are cut by our umask: in a clone made under 002 the group may write to all of it.
+	 */
+	const char *copy[] = {"cp", "-r", SIM_SOURCE_DIR "/rootfs", host->root, NULL};
 	static const char *const dirs[] = {"var/tmp",
 	                                   "var/lib",
 	                                   "var/cache",
