@@ -45,34 +45,64 @@ static int backup_write(int fd, const char *data, size_t size)
 	return fsync(fd);
 }
 
+/* Where the next record begins: behind the last whole line. What a power cut or a full disk left of
+ * a record is cut off, or it would spoil the next one. -1 with errno. */
+static off_t index_settle(int fd)
+{
+	char buffer[4096];
+	off_t size = lseek(fd, 0, SEEK_END), end = size;
+
+	while (end > 0) {
+		size_t part = end < (off_t)sizeof(buffer) ? (size_t)end : sizeof(buffer);
+		ssize_t n = pread(fd, buffer, part, end - (off_t)part);
+		if (n != (ssize_t)part)
+			return -1;
+		const char *newline = memrchr(buffer, '\n', part);
+		if (newline) {
+			end += newline + 1 - (buffer + part);
+			break;
+		}
+		end -= (off_t)part;
+	}
+	return size < 0 || (end < size && ftruncate(fd, end) != 0) ? -1 : end;
+}
+
+static int index_append(int dir, const char *line, size_t size)
+{
+	int fd =
+	    openat(dir, "index.jsonl", O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+	off_t end = fd >= 0 ? index_settle(fd) : -1;
+	int result = end < 0 ? -1 : backup_write(fd, line, size);
+	int saved = errno;
+
+	if (end >= 0 && result != 0 && ftruncate(fd, end) != 0)
+		result = -1; /* then the next record cuts it off */
+	if (fd >= 0)
+		close(fd);
+	errno = saved;
+	return result == 0 ? fsync(dir) : -1;
+}
+
 int backup_record(const char *operation_dir, json_t *record, struct gf_err *err)
 {
 	char *line = record ? json_dumps(record, JSON_COMPACT) : NULL;
-	int result = -1, dir = -1, fd = -1;
+	int result = -1;
 
 	json_decref(record);
 	if (!line)
 		return gf_err_set(err, GF_E_MEMORY, "out of memory");
 	size_t length = strlen(line);
 	line[length] = '\n'; /* in place of the NUL: the length is known */
-	dir = backup_directory(operation_dir, err);
-	if (dir < 0)
-		goto done;
-	fd = openat(dir, "index.jsonl", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW,
-	            0600);
-	if (fd < 0 || backup_write(fd, line, length + 1) != 0 || fsync(dir) != 0) {
-		gf_err_errno(err, GF_E_IO,
-		             "cannot record the change in %s/backup (nothing was changed; free "
-		             "some space there)",
-		             operation_dir);
-		goto done;
-	}
-	result = 0;
-done:
-	if (fd >= 0)
-		close(fd);
-	if (dir >= 0)
+	int dir = backup_directory(operation_dir, err);
+	if (dir >= 0) {
+		result = index_append(dir, line, length + 1);
+		if (result != 0)
+			gf_err_errno(err, GF_E_IO,
+			             "cannot record the change in %s/backup (nothing was changed; "
+			             "free some space there)",
+			             operation_dir);
 		close(dir);
+	}
 	free(line);
 	return result;
 }

@@ -156,7 +156,7 @@ static int parents_make(const struct root *root, const char *operation_dir, cons
 }
 
 static int state_record(const char *operation_dir, const struct file_want *want,
-                        const struct file_state *now, struct gf_err *err)
+                        const struct file_state *now, json_t *attributes, struct gf_err *err)
 {
 	char before[SHA256_HEX_SIZE] = "", after[SHA256_HEX_SIZE] = "", kept[32] = "";
 
@@ -177,6 +177,7 @@ static int state_record(const char *operation_dir, const struct file_want *want,
 		json_object_set_new(record, "mtime", json_integer(now->st.st_mtim.tv_sec));
 		json_object_set_new(record, "mtime_ns", json_integer(now->st.st_mtim.tv_nsec));
 		json_object_set_new(record, "label", json_string(now->label));
+		json_object_set(record, "attributes", attributes);
 	}
 	return backup_record(operation_dir, record, err);
 }
@@ -184,7 +185,7 @@ static int state_record(const char *operation_dir, const struct file_want *want,
 static int file_remove(int dir, const char *name, const char *path, struct gf_err *err)
 {
 	if (unlinkat(dir, name, 0) != 0 && errno != ENOENT)
-		return gf_err_errno(err, GF_E_IO, "cannot remove %s", path);
+		return file_place_error(path, err);
 	fsync(dir);
 	return 0;
 }
@@ -193,6 +194,7 @@ static int file_change(int dir, const char *name, const char *operation_dir,
                        const struct file_want *want, bool *changed, struct gf_err *err)
 {
 	struct file_state now;
+	json_t *attributes = NULL;
 	int fd = -1, result = -1;
 
 	if (state_read(dir, name, want->path, &now, &fd, err) != 0)
@@ -201,10 +203,12 @@ static int file_change(int dir, const char *name, const char *operation_dir,
 		result = 0;
 		goto done;
 	}
-	if (state_record(operation_dir, want, &now, err) != 0)
+	attributes = now.absent ? NULL : file_place_attributes(fd);
+	if (state_record(operation_dir, want, &now, attributes, err) != 0)
 		goto done;
 	if (want->data) {
-		struct file_place_meta meta = {.mode = want->mode, .like = fd, .label = now.label};
+		struct file_place_meta meta = {
+		    .mode = want->mode, .attributes = attributes, .label = now.label};
 		if (!meta.mode)
 			meta.mode = now.absent ? 0644 : now.st.st_mode & 07777;
 		meta.uid = want->own ? want->uid : now.absent ? geteuid() : now.st.st_uid;
@@ -217,6 +221,7 @@ static int file_change(int dir, const char *name, const char *operation_dir,
 	if (result == 0)
 		*changed = true;
 done:
+	json_decref(attributes);
 	if (fd >= 0)
 		close(fd);
 	file_state_free(&now);
@@ -318,16 +323,13 @@ int file_edit_undo(const struct root *root, const char *operation_dir, const jso
 	if (result == 0) {
 		struct timespec mtime = {.tv_sec = (time_t)record_number(record, "mtime"),
 		                         .tv_nsec = (long)record_number(record, "mtime_ns")};
-		int like = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 		struct file_place_meta meta = {.mode = (mode_t)record_number(record, "mode"),
 		                               .uid = (uid_t)record_number(record, "uid"),
 		                               .gid = (gid_t)record_number(record, "gid"),
 		                               .label = record_text(record, "label"),
 		                               .mtime = &mtime,
-		                               .like = like};
+		                               .attributes = json_object_get(record, "attributes")};
 		result = file_place_write(dir, name, path, data, size, &meta, err);
-		if (like >= 0)
-			close(like);
 	}
 	free(data);
 	close(dir);

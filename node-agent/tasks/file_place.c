@@ -67,17 +67,93 @@ int file_place_parent(const struct root *root, const char *path, const char **na
 	return fd;
 }
 
-static void attributes_copy(int from, int to)
+#define ATTRIBUTES_MAX ((size_t)64 << 10) /* the kernel's own limit of the list, and of a value */
+
+static char *hex_encode(const unsigned char *data, size_t size)
 {
-	char names[4096], value[4096];
-	ssize_t size = flistxattr(from, names, sizeof(names));
+	char *text = malloc(2 * size + 1);
+
+	for (size_t i = 0; text && i < size; i++)
+		snprintf(text + 2 * i, 3, "%02x", data[i]);
+	if (text)
+		text[2 * size] = '\0';
+	return text;
+}
+
+/* The label is set by itself; what the kernel measures of the bytes is its own to write. */
+static bool attribute_is_left_out(const char *name)
+{
+	return strcmp(name, "security.selinux") == 0 || strcmp(name, "security.ima") == 0 ||
+	       strcmp(name, "security.evm") == 0;
+}
+
+json_t *file_place_attributes(int fd)
+{
+	json_t *attributes = json_object();
+	char *names = malloc(ATTRIBUTES_MAX);
+	unsigned char *value = malloc(ATTRIBUTES_MAX);
+	ssize_t size = names && value ? flistxattr(fd, names, ATTRIBUTES_MAX) : -1;
 
 	for (char *name = names; size > 0 && name < names + size; name += strlen(name) + 1) {
-		if (strcmp(name, "security.selinux") == 0)
+		if (attribute_is_left_out(name))
 			continue;
-		ssize_t n = fgetxattr(from, name, value, sizeof(value));
-		if (n >= 0 && fsetxattr(to, name, value, (size_t)n, 0) != 0)
-			continue; /* such as security.ima: the kernel makes its own */
+		ssize_t n = fgetxattr(fd, name, value, ATTRIBUTES_MAX);
+		char *text = n >= 0 ? hex_encode(value, (size_t)n) : NULL;
+		if (text)
+			json_object_set_new(attributes, name, json_string(text));
+		free(text);
+	}
+	free(value);
+	free(names);
+	return attributes;
+}
+
+static int hex_digit(char c)
+{
+	const char *digits = "0123456789abcdef", *found = c ? strchr(digits, c) : NULL;
+
+	return found ? (int)(found - digits) : -1;
+}
+
+static void attribute_set(int fd, const char *name, const char *text)
+{
+	size_t size = strlen(text) / 2;
+	unsigned char *value = malloc(size + 1);
+
+	for (size_t i = 0; value && i < size; i++) {
+		int high = hex_digit(text[2 * i]), low = hex_digit(text[2 * i + 1]);
+		if (high < 0 || low < 0) {
+			free(value);
+			return;
+		}
+		value[i] = (unsigned char)(high << 4 | low);
+	}
+	/* One that is refused is left out: bytes, mode, owner and label are what must be right. */
+	if (value && fsetxattr(fd, name, value, size, 0) != 0)
+		errno = 0;
+	free(value);
+}
+
+/* Gives FD those attributes and no other (a directory's default access list gives some). */
+static void attributes_set(int fd, const json_t *attributes)
+{
+	const char *name;
+	json_t *value, *now = file_place_attributes(fd);
+	union {
+		const json_t *in;
+		json_t *out;
+	} wanted = {.in = attributes};
+
+	json_object_foreach(now, name, value)
+	{
+		if (!json_object_get(attributes, name) && fremovexattr(fd, name) != 0)
+			continue; /* not one that can be taken away */
+	}
+	json_decref(now);
+	json_object_foreach(wanted.out, name, value)
+	{
+		if (json_is_string(value))
+			attribute_set(fd, name, json_string_value(value));
 	}
 }
 
@@ -100,10 +176,11 @@ static int file_fill(int fd, const void *data, size_t size, const struct file_pl
 	if ((st.st_uid != meta->uid || st.st_gid != meta->gid) &&
 	    fchown(fd, meta->uid, meta->gid) != 0)
 		return -1;
+	/* Before the mode: an access list has one in it. */
+	if (meta->attributes)
+		attributes_set(fd, meta->attributes);
 	if (fchmod(fd, meta->mode & 07777) != 0)
 		return -1;
-	if (meta->like >= 0)
-		attributes_copy(meta->like, fd);
 	if (meta->label && *meta->label) {
 		char now[256];
 		ssize_t n = fgetxattr(fd, "security.selinux", now, sizeof(now) - 1);
@@ -120,7 +197,7 @@ static int file_fill(int fd, const void *data, size_t size, const struct file_pl
 	return fsync(fd);
 }
 
-static int file_error(const char *path, struct gf_err *err)
+int file_place_error(const char *path, struct gf_err *err)
 {
 	const char *hint = "";
 
@@ -134,8 +211,9 @@ static int file_error(const char *path, struct gf_err *err)
 		break;
 	case EACCES:
 	case EPERM:
-		hint = " (nothing was changed; the agent must run as root, and the directory must "
-		       "not be immutable: see lsattr)";
+		hint =
+		    " (nothing was changed; the agent must run as root, and neither the file nor "
+		    "its directory may be immutable: see lsattr)";
 		break;
 	}
 	int saved = errno;
@@ -164,9 +242,9 @@ int file_place_write(int dir, const char *name, const char *path, const void *da
 			break;
 	}
 	if (fd < 0)
-		return file_error(path, err);
+		return file_place_error(path, err);
 	if (file_fill(fd, data, size, meta) != 0 || renameat(dir, temporary, dir, name) != 0) {
-		file_error(path, err);
+		file_place_error(path, err);
 		int saved = errno;
 		close(fd);
 		unlinkat(dir, temporary, 0);

@@ -2,6 +2,7 @@
 #ifndef GPUFLEET_TASKS_FILE_PLACE_H
 #define GPUFLEET_TASKS_FILE_PLACE_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/stat.h>
@@ -21,8 +22,14 @@ struct file_place_meta {
 	gid_t gid;
 	const char *label;            /* SELinux; NULL or "": the directory's default */
 	const struct timespec *mtime; /* NULL: now */
-	int like; /* a descriptor whose other extended attributes are copied; -1 none */
+	const json_t *attributes; /* file_place_attributes() of the former file; NULL: as made */
 };
+
+/* The extended attributes of FD but its label, access lists among them: {name: value in hex}. */
+json_t *file_place_attributes(int fd);
+
+/* Says by errno why PATH cannot be written, and what to do. Returns -1. */
+int file_place_error(const char *path, struct gf_err *err);
 
 /* Puts DATA at NAME in DIR: temporary file, sync, rename, sync. Nothing is left behind on failure.
  */

@@ -143,8 +143,7 @@ static bool seen_before(const struct root *root, const json_t *now)
 static void seen_write(const struct root *root, const json_t *now)
 {
 	const char *name;
-	struct file_place_meta meta = {
-	    .mode = 0644, .uid = geteuid(), .gid = getegid(), .like = -1};
+	struct file_place_meta meta = {.mode = 0644, .uid = geteuid(), .gid = getegid()};
 	char *text = json_dumps(now, JSON_COMPACT);
 
 	mkdir(root_path(root, "/var/lib/gpufleet").text, 0755);

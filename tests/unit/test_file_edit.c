@@ -1,6 +1,8 @@
 /* Files written atomically, backed up and put back, and what must not go wrong. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/xattr.h>
 
@@ -173,6 +175,168 @@ static void test_attributes(void **state)
 	            getxattr(path, "user.test", value, sizeof(value)) == 4);
 }
 
+/* An access list in the kernel's form: owner rw, user 12345 rw, group r, mask rw, others none. */
+static const unsigned char access_list[] = {
+    2, 0,    0,    0,    1,    0,    6,    0, 0xff, 0xff, 0xff, 0xff, 2,    0,    6,
+    0, 0x39, 0x30, 0,    0,    4,    0,    4, 0,    0xff, 0xff, 0xff, 0xff, 0x10, 0,
+    6, 0,    0xff, 0xff, 0xff, 0xff, 0x20, 0, 0,    0,    0xff, 0xff, 0xff, 0xff};
+
+/* The mode that was asked for counts, whatever the file's access list said. */
+static void test_access_list(void **state)
+{
+	struct task_host *host = *state;
+	struct gf_err err;
+	bool changed = false;
+	unsigned char value[64];
+	char path[PATH_MAX];
+	struct file_want want = {.path = "/etc/f", .data = "new\n", .size = 4, .mode = 0600};
+
+	snprintf(path, sizeof(path), "%s", root_path(&host->root, "/etc/f").text);
+	if (setxattr(path, "system.posix_acl_access", access_list, sizeof(access_list), 0) != 0)
+		skip(); /* this file system has no access lists */
+	char *before = strdup(host_output(host, "stat -c %a etc/f"));
+	assert_int_equal(file_edit_apply(&host->root, host->operation, &want, &changed, &err), 0);
+	assert_true(changed);
+	assert_string_equal(host_output(host, "stat -c %a etc/f"), "600\n");
+	assert_int_equal(file_edit_differs(&host->root, &want, &err), 0);
+	assert_int_equal(undo(host, &err), 0);
+	assert_string_equal(host_output(host, "stat -c %a etc/f"), before);
+	assert_int_equal(getxattr(path, "system.posix_acl_access", value, sizeof(value)),
+	                 sizeof(access_list));
+	assert_memory_equal(value, access_list, sizeof(access_list));
+	free(before);
+}
+
+/* A file that was taken away comes back with what it had beside its bytes. */
+static void test_removed_attributes(void **state)
+{
+	struct task_host *host = *state;
+	struct gf_err err;
+	bool changed;
+	unsigned char value[64];
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s", root_path(&host->root, "/etc/f").text);
+	if (setxattr(path, "system.posix_acl_access", access_list, sizeof(access_list), 0) != 0 ||
+	    setxattr(path, "trusted.test", "a\0b", 3, 0) != 0)
+		skip(); /* this file system has no access lists, or we are not root */
+	assert_int_equal(write_text(host, "/etc/f", NULL, &changed, &err), 0);
+	assert_int_equal(undo(host, &err), 0);
+	assert_int_equal(getxattr(path, "trusted.test", value, sizeof(value)), 3);
+	assert_memory_equal(value, "a\0b", 3);
+	assert_int_equal(getxattr(path, "system.posix_acl_access", value, sizeof(value)),
+	                 sizeof(access_list));
+	assert_memory_equal(value, access_list, sizeof(access_list));
+}
+
+/* The label is kept by a change and put back by an undo, also after the file was taken away. */
+static void test_selinux_label(void **state)
+{
+	static const char label[] = "system_u:object_r:etc_runtime_t:s0";
+	struct task_host *host = *state;
+	struct gf_err err;
+	bool changed;
+	char value[256], path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s", root_path(&host->root, "/etc/f").text);
+	if (setxattr(path, "security.selinux", label, sizeof(label), 0) != 0)
+		skip(); /* only root may, and only where the file system has such attributes */
+	assert_int_equal(write_text(host, "/etc/f", "new\n", &changed, &err), 0);
+	assert_int_equal(getxattr(path, "security.selinux", value, sizeof(value)), sizeof(label));
+	assert_string_equal(value, label);
+	assert_int_equal(removexattr(path, "security.selinux"), 0);
+	assert_int_equal(undo(host, &err), 0);
+	assert_int_equal(getxattr(path, "security.selinux", value, sizeof(value)), sizeof(label));
+	assert_string_equal(value, label);
+	assert_int_equal(write_text(host, "/etc/f", NULL, &changed, &err), 0);
+	assert_int_equal(undo(host, &err), 0);
+	assert_int_equal(getxattr(path, "security.selinux", value, sizeof(value)), sizeof(label));
+	assert_string_equal(value, label);
+}
+
+/* Another name of the same file is not ours: it keeps its bytes. */
+static void test_hard_link(void **state)
+{
+	struct task_host *host = *state;
+	struct gf_err err;
+	bool changed;
+
+	host_shell(host, "ln etc/f other");
+	assert_int_equal(write_text(host, "/etc/f", "new\n", &changed, &err), 0);
+	assert_string_equal(host_output(host, "cat etc/f other"), "new\nformer\n");
+	assert_int_equal(undo(host, &err), 0);
+	assert_string_equal(host_output(host, "cat etc/f other"), "former\nformer\n");
+}
+
+static void test_immutable(void **state)
+{
+	struct task_host *host = *state;
+	struct gf_err err;
+	bool changed;
+	int flags = FS_IMMUTABLE_FL, none = 0;
+	int fd = open(root_path(&host->root, "/etc/f").text, O_RDONLY | O_CLOEXEC);
+
+	if (ioctl(fd, FS_IOC_SETFLAGS, &flags) != 0) {
+		close(fd);
+		skip(); /* only root may, and not every file system knows it */
+	}
+	int written = write_text(host, "/etc/f", "new\n", &changed, &err);
+	struct gf_err removing;
+	int removed = write_text(host, "/etc/f", NULL, &changed, &removing);
+	char *left = strdup(host_output(host, "ls -A etc; cat etc/f"));
+	ioctl(fd, FS_IOC_SETFLAGS, &none);
+	close(fd);
+	assert_int_equal(written, -1);
+	assert_non_null(strstr(err.msg, "may be immutable: see lsattr"));
+	assert_int_equal(removed, -1);
+	assert_non_null(strstr(removing.msg, "may be immutable: see lsattr"));
+	assert_string_equal(left, "f\nformer\n");
+	free(left);
+}
+
+/* A record that a power cut or a full disk cut short is no part of the next one. */
+static void test_torn_index(void **state)
+{
+	struct task_host *host = *state;
+	struct gf_err err;
+	bool changed;
+
+	assert_int_equal(write_text(host, "/etc/f", "new\n", &changed, &err), 0);
+	host_shell(host, "printf '{\"kind\":\"fi' >>../op/backup/index.jsonl");
+	assert_int_equal(write_text(host, "/etc/f", "newer\n", &changed, &err), 0);
+	json_t *records = backup_read(host->operation, &err);
+	assert_int_equal(json_array_size(records), 2);
+	json_decref(records);
+	assert_int_equal(undo(host, &err), 0);
+	assert_string_equal(host_output(host, "cat etc/f"), "former\n");
+}
+
+/* The index has no room: the record is left out as a whole. */
+static void test_no_space_for_record(void **state)
+{
+	struct task_host *host = *state;
+	struct gf_err err;
+	static char text[12000];
+
+	if (geteuid() != 0 || mount("gpufleet-test", host->operation, "tmpfs", 0, "size=8k") != 0)
+		skip();
+	memset(text, 'x', sizeof(text) - 1);
+	int first =
+	    backup_record(host->operation, json_pack("{ssss}", "kind", "a", "text", "b"), &err);
+	int second =
+	    backup_record(host->operation, json_pack("{ssss}", "kind", "a", "text", text), &err);
+	json_t *records = NULL;
+	int third =
+	    backup_record(host->operation, json_pack("{ssss}", "kind", "c", "text", "d"), &err);
+	records = backup_read(host->operation, &err);
+	umount(host->operation);
+	assert_int_equal(first, 0);
+	assert_int_equal(second, -1);
+	assert_int_equal(third, 0);
+	assert_int_equal(json_array_size(records), 2);
+	json_decref(records);
+}
+
 /* Mounts a small file system on etc; false (skip) where that is not allowed. */
 static bool small_etc(struct task_host *host, const char *options)
 {
@@ -253,16 +417,12 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-	    T(test_replace_and_undo),
-	    T(test_create_and_remove),
-	    T(test_links),
-	    T(test_conflict),
-	    T(test_recorded_only),
-	    T(test_damaged_backup),
-	    T(test_attributes),
-	    T(test_no_space),
-	    T(test_read_only),
-	    T(test_no_space_for_backup),
+	    T(test_replace_and_undo), T(test_create_and_remove),   T(test_links),
+	    T(test_conflict),         T(test_recorded_only),       T(test_damaged_backup),
+	    T(test_attributes),       T(test_access_list),         T(test_removed_attributes),
+	    T(test_selinux_label),    T(test_hard_link),           T(test_immutable),
+	    T(test_torn_index),       T(test_no_space_for_record), T(test_no_space),
+	    T(test_read_only),        T(test_no_space_for_backup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
