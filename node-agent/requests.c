@@ -117,6 +117,25 @@ static json_t *answer_attach(struct serve *serve, const json_t *request, struct 
 	          : NULL;
 }
 
+/* The id is known: is it the same work that is asked for? */
+static int same_work(struct serve *serve, const char *id, const json_t *request, struct gf_err *err)
+{
+	json_t *record = operation_request(serve->agent, id, err);
+	if (!record)
+		return -1;
+	const json_t *former = json_object_get(record, "request");
+	const char *run = request_run(former), *asked = request_run(request);
+	bool same =
+	    json_equal(json_object_get(former, "request"), json_object_get(request, "request")) &&
+	    strcmp(run ? run : "", asked ? asked : "") == 0;
+	if (!same)
+		gf_err_set(err, GF_E_INPUT,
+		           "operation %s is other work, of run %.64s: give this one another id", id,
+		           run ? run : "(none)");
+	json_decref(record);
+	return same ? 0 : -1;
+}
+
 /* apply and undo: recorded, started once, followed. */
 static json_t *answer_operation(struct serve *serve, const json_t *request, struct gf_err *err)
 {
@@ -127,7 +146,7 @@ static json_t *answer_operation(struct serve *serve, const json_t *request, stru
 		return NULL;
 	enum operation_state state;
 	if (operation_id_valid(id) && operation_look(serve->agent, id, &state, NULL, NULL) == 0)
-		return follow(serve, id, 1, err);
+		return same_work(serve, id, request, err) == 0 ? follow(serve, id, 1, err) : NULL;
 	if (lease_check(serve->agent, request_run(request), err) != 0)
 		return NULL;
 	if (operation_running(serve->agent, NULL, other)) {

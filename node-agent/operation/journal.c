@@ -52,6 +52,7 @@ static void sync_parent(const char *path)
 int journal_open(struct operation_journal *journal, const char *path, struct gf_err *err)
 {
 	journal->seq = 0;
+	journal->torn = false;
 	journal->fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (journal->fd < 0)
 		return gf_err_errno(err, GF_E_IO, "cannot write %s", path);
@@ -77,8 +78,11 @@ int journal_append(struct operation_journal *journal, const json_t *event, struc
 	json_decref(numbered);
 	if (!line)
 		return -1;
-	int failed = write_all(journal->fd, line, length) != 0 || fdatasync(journal->fd) != 0;
+	/* Half an event is closed first: readers pass over such a line, and the next is whole. */
+	int failed = (journal->torn && write_all(journal->fd, "\n", 1) != 0) ||
+	             write_all(journal->fd, line, length) != 0 || fdatasync(journal->fd) != 0;
 	free(line);
+	journal->torn = failed;
 	if (failed)
 		return gf_err_errno(err, GF_E_IO, "cannot write the operation's journal");
 	journal->seq++;
@@ -145,10 +149,13 @@ int journal_make_dirs(const char *path, struct gf_err *err)
 		if (*p != '/')
 			continue;
 		*p = '\0';
-		mkdir(copy, 0755);
+		if (mkdir(copy, 0755) == 0)
+			sync_parent(copy);
 		*p = '/';
 	}
-	if (mkdir(copy, 0700) != 0 && errno != EEXIST)
+	if (mkdir(copy, 0700) == 0)
+		sync_parent(copy);
+	else if (errno != EEXIST)
 		return gf_err_errno(err, GF_E_IO, "cannot make the directory %s", path);
 	return 0;
 }

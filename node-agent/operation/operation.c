@@ -16,6 +16,7 @@
 
 /* How long a created operation may be without a worker before it counts as never started. */
 #define START_GRACE_S 30
+#define RESERVE_SIZE  16384
 
 bool operation_id_valid(const char *id)
 {
@@ -72,6 +73,19 @@ static json_int_t next_seq(const struct agent *agent)
 	return last + 1;
 }
 
+/* Room for the result: a stage that fails for want of space must be able to say so. */
+static int reserve_make(const char *dir, struct gf_err *err)
+{
+	char path[PATH_MAX + 32];
+	snprintf(path, sizeof(path), "%s/reserve", dir);
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	errno = fd < 0 ? errno : posix_fallocate(fd, 0, RESERVE_SIZE);
+	int failed = errno ? gf_err_errno(err, GF_E_IO, "cannot make %s", path) : 0;
+	if (fd >= 0)
+		close(fd);
+	return failed;
+}
+
 static int create_dir(const struct agent *agent, const char *id, const json_t *request,
                       bool *created, struct gf_err *err)
 {
@@ -88,6 +102,8 @@ static int create_dir(const struct agent *agent, const char *id, const json_t *r
 	int failed = record ? journal_write_file(file, record, err)
 	                    : gf_err_set(err, GF_E_MEMORY, "no memory for the operation");
 	json_decref(record);
+	if (!failed)
+		failed = reserve_make(temporary.text, err);
 	if (!failed && rename(temporary.text, final.text) != 0)
 		failed = gf_err_errno(err, GF_E_IO, "cannot make %s", final.text);
 	if (failed)
@@ -138,6 +154,33 @@ json_t *operation_request(const struct agent *agent, const char *id, struct gf_e
 	return request;
 }
 
+/* The lock file holds a process id from the first moment: an operation that was begun is never
+ * begun again, whatever became of it. */
+int operation_mark(int lock, struct gf_err *err)
+{
+	struct stat st;
+	if (fstat(lock, &st) != 0 || st.st_size > 0)
+		return gf_err_set(err, GF_E_TASK, "the operation was started before");
+	if (dprintf(lock, "%ld\n", (long)getpid()) < 0 || fsync(lock) != 0)
+		return gf_err_errno(err, GF_E_IO, "cannot write the operation's lock");
+	return 0;
+}
+
+/* No worker came in time. One that is only late must not begin what was given up: false when it
+ * has.
+ */
+static bool late_worker_bar(const struct agent *agent, const char *id)
+{
+	int lock = open(operation_path(agent, id, "lock").text,
+	                O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	bool begun = lock >= 0 && flock(lock, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+	if (lock >= 0 && !begun)
+		operation_mark(lock, NULL);
+	if (lock >= 0)
+		close(lock);
+	return !begun;
+}
+
 /* What the lock says: RUNNING, STARTING or UNKNOWN. */
 static enum operation_state lock_state(const struct agent *agent, const char *id)
 {
@@ -153,9 +196,9 @@ static enum operation_state lock_state(const struct agent *agent, const char *id
 			return OPERATION_UNKNOWN;
 	}
 	if (stat(operation_path(agent, id, "request.json").text, &st) == 0 &&
-	    time(NULL) - st.st_mtime < START_GRACE_S && st.st_mtime <= time(NULL) + 1)
+	    labs((long)(time(NULL) - st.st_mtime)) < START_GRACE_S)
 		return OPERATION_STARTING;
-	return OPERATION_UNKNOWN;
+	return late_worker_bar(agent, id) ? OPERATION_UNKNOWN : OPERATION_RUNNING;
 }
 
 static json_t *read_result(const struct agent *agent, const char *id)

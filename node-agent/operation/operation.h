@@ -7,6 +7,7 @@
  *	result.json	how it ended; written once, atomically
  *	backup/		what the tasks changed (node-agent/tasks)
  *	undone		there once a later operation has undone it
+ *	reserve		room for result.json on a disk that is full by then
  *
  * Happy path: operation_create makes the directory by one rename (so an id exists whole or not at
  *all, and is never started twice), operation_start detaches a worker, operation_follow reads its
@@ -35,6 +36,10 @@ struct root_name operation_path(const struct agent *agent, const char *id, const
  * nothing was done. */
 int operation_create(const struct agent *agent, const char *id, const json_t *request,
                      bool *created, struct gf_err *err);
+
+/* Marks LOCK, an operation's lock that is held: the operation was begun, and is never begun again.
+ */
+int operation_mark(int lock, struct gf_err *err);
 
 /* Detaches the worker of a newly created operation: a transient systemd unit where systemd runs, so
  * that the end of the connection's session does not end it; elsewhere a process of its own session.
@@ -89,6 +94,7 @@ void operation_purge(const struct agent *agent, const char *keep);
 struct operation_journal {
 	int fd;
 	json_int_t seq;
+	bool torn; /* the last line could not be written whole */
 };
 int journal_open(struct operation_journal *journal, const char *path, struct gf_err *err);
 int journal_append(struct operation_journal *journal, const json_t *event, struct gf_err *err);

@@ -40,6 +40,11 @@ static int lock_take(const struct agent *agent, const char *id, struct gf_err *e
 	return gf_err_set(err, GF_E_TASK, "operation %s is running already", id);
 }
 
+/* When the host goes down, the worker passes over the signal, and its programs (update-initramfs)
+ * must not get it either: the stage may end, but not keep the host up for ever. */
+#define KILL_MODE    "--property=KillMode=mixed"
+#define STOP_TIMEOUT "--property=TimeoutStopSec=300"
+
 static int start_unit(const struct agent *agent, const char *id, struct gf_err *err)
 {
 	char unit[128], interpreter[PATH_MAX + 8];
@@ -50,6 +55,8 @@ static int start_unit(const struct agent *agent, const char *id, struct gf_err *
 	                         "--collect",
 	                         "--quiet",
 	                         "--service-type=exec",
+	                         KILL_MODE,
+	                         STOP_TIMEOUT,
 	                         "--description=gpufleet operation",
 	                         "--",
 	                         interpreter,
@@ -66,6 +73,8 @@ static int start_unit(const struct agent *agent, const char *id, struct gf_err *
 	                      "--collect",
 	                      "--quiet",
 	                      "--service-type=exec",
+	                      KILL_MODE,
+	                      STOP_TIMEOUT,
 	                      "--description=gpufleet operation",
 	                      "--",
 	                      agent->program,
@@ -246,25 +255,14 @@ static int write_result(struct worker *worker, int failed, const struct gf_err *
 	                           worker->reboot, "message", frame_text(message, strlen(message)));
 	if (failed)
 		json_object_set_new(result, "code", json_string(gf_code_name(error->code)));
-	int unwritten =
-	    result
-	        ? journal_write_file(operation_path(worker->agent, worker->id, "result.json").text,
-	                             result, NULL)
-	        : -1;
+	struct root_name path = operation_path(worker->agent, worker->id, "result.json");
+	struct root_name reserve = operation_path(worker->agent, worker->id, "reserve");
+	int unwritten = result ? journal_write_file(path.text, result, NULL) : -1;
+	unlink(reserve.text);
+	if (unwritten && result)
+		unwritten = journal_write_file(path.text, result, NULL);
 	json_decref(result);
 	return unwritten;
-}
-
-/* The lock file holds the process id from the first moment: an operation that was begun is never
- * begun again, whatever became of it. */
-static int lock_mark(int lock, struct gf_err *err)
-{
-	struct stat st;
-	if (fstat(lock, &st) != 0 || st.st_size > 0)
-		return gf_err_set(err, GF_E_TASK, "the operation was started before");
-	if (dprintf(lock, "%ld\n", (long)getpid()) < 0 || fsync(lock) != 0)
-		return gf_err_errno(err, GF_E_IO, "cannot write the operation's lock");
-	return 0;
 }
 
 int operation_work(const struct agent *agent, const char *id, int lock)
@@ -282,7 +280,9 @@ int operation_work(const struct agent *agent, const char *id, int lock)
 		return 1;
 	if (lock < 0)
 		lock = lock_take(agent, id, &err);
-	if (lock < 0 || lock_mark(lock, &err) != 0) {
+	if (lock < 0 || operation_mark(lock, &err) != 0) {
+		if (lock >= 0)
+			close(lock);
 		json_decref(record);
 		return 1;
 	}
@@ -303,7 +303,7 @@ static void start_failed(const struct agent *agent, const char *id, const struct
 {
 	struct worker worker = {.agent = agent, .id = id};
 	int lock = lock_take(agent, id, NULL);
-	if (lock >= 0 && lock_mark(lock, NULL) == 0)
+	if (lock >= 0 && operation_mark(lock, NULL) == 0)
 		write_result(&worker, 1, error);
 	if (lock >= 0)
 		close(lock);

@@ -3,6 +3,8 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/mount.h>
+#include <time.h>
 
 static json_t *request(const char *name, const char *argv0)
 {
@@ -164,6 +166,97 @@ static void test_broken_files(void **state)
 	assert_json(operation_list(agent, NULL), "[]");
 }
 
+/* Its request is old and no worker came: it was given up, and one that comes late must not begin.
+ */
+static void test_late_worker(void **state)
+{
+	struct agent *agent = *state;
+	bool created;
+	enum operation_state now;
+	json_t *asked = request("apply", "true"), *result;
+	assert_int_equal(operation_create(agent, "op1", asked, &created, NULL), 0);
+	json_decref(asked);
+	struct timespec old[2] = {{.tv_sec = time(NULL) - 60}, {.tv_sec = time(NULL) - 60}};
+	assert_int_equal(
+	    utimensat(AT_FDCWD, operation_path(agent, "op1", "request.json").text, old, 0), 0);
+	assert_int_equal(operation_look(agent, "op1", &now, &result, NULL), 0);
+	assert_int_equal(now, OPERATION_UNKNOWN);
+	json_decref(result);
+	assert_int_equal(operation_work(agent, "op1", -1), 1);
+	assert_int_equal(access(operation_path(agent, "op1", "events.jsonl").text, F_OK), -1);
+	assert_int_equal(operation_look(agent, "op1", &now, NULL, NULL), 0);
+	assert_int_equal(now, OPERATION_UNKNOWN);
+}
+
+/* The disk is full when the work ends: how it ended is told all the same. */
+static void test_full_disk(void **state)
+{
+	struct agent *agent = *state;
+	bool created;
+	enum operation_state now;
+	json_t *asked = request("apply", "fill"), *result;
+	struct root_name dir = root_path(&agent->root, "/var/lib/gpufleet");
+	agent_root_dirs(&agent->root, "/var/lib/gpufleet");
+	if (geteuid() != 0 || mount("gpufleet-test", dir.text, "tmpfs", 0, "size=256k") != 0) {
+		json_decref(asked);
+		skip();
+	}
+	agent_root_script(&agent->root, "/usr/bin/fill",
+	                  "#!/bin/sh\ncat /dev/zero >$GPUFLEET_SYSROOT/var/lib/gpufleet/fill\n"
+	                  "echo no room; exit 3\n");
+	int failed = operation_create(agent, "op1", asked, &created, NULL);
+	json_decref(asked);
+	int status = operation_work(agent, "op1", -1);
+	int looked = operation_look(agent, "op1", &now, &result, NULL);
+	umount(dir.text);
+	assert_int_equal(failed, 0);
+	assert_int_equal(status, 1);
+	assert_int_equal(looked, 0);
+	assert_int_equal(now, OPERATION_FAILED);
+	assert_non_null(strstr(json_string_value(json_object_get(result, "message")), "no room"));
+	json_decref(result);
+}
+
+/* An event that was cut short does not take the next one with it. */
+static void test_torn_event(void **state)
+{
+	struct agent *agent = *state;
+	struct operation_journal journal;
+	char path[PATH_MAX + 16], text[512] = "";
+	static char long_text[300 << 10];
+	json_t *small = json_pack("{s:s}", "a", "b"), *large;
+	snprintf(path, sizeof(path), "%s/mnt", agent->root.path);
+	assert_int_equal(mkdir(path, 0755), 0);
+	if (geteuid() != 0 || mount("gpufleet-test", path, "tmpfs", 0, "size=64k") != 0) {
+		json_decref(small);
+		skip();
+	}
+	memset(long_text, 'x', sizeof(long_text) - 1);
+	large = json_pack("{s:s}", "a", long_text);
+	strcat(path, "/events.jsonl");
+	int opened = journal_open(&journal, path, NULL);
+	int first = journal_append(&journal, small, NULL);
+	int second = journal_append(&journal, large, NULL);
+	/* Room again. */
+	struct stat st;
+	int cut = stat(path, &st) == 0 ? truncate(path, 100) : -1;
+	int third = journal_append(&journal, small, NULL);
+	journal_close(&journal);
+	FILE *file = fopen(path, "r");
+	bool found = false;
+	while (fgets(text, sizeof(text), file))
+		found |= strncmp(text, "{\"seq\":2", 8) == 0 && strstr(text, "\"a\":\"b\"") &&
+		         !strchr(text + 1, '{');
+	fclose(file);
+	*strrchr(path, '/') = '\0';
+	umount(path);
+	json_decref(small);
+	json_decref(large);
+	assert_int_equal(opened | first | cut | third, 0);
+	assert_int_equal(second, -1);
+	assert_true(found);
+}
+
 static void test_purge(void **state)
 {
 	struct agent *agent = *state;
@@ -187,12 +280,10 @@ static void test_purge(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_ids),
-	                                   TEST(test_create_once),
-	                                   TEST(test_states),
-	                                   TEST(test_start_and_follow),
-	                                   TEST(test_bad_requests),
-	                                   TEST(test_broken_files),
-	                                   TEST(test_purge)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_ids), TEST(test_create_once),
+	                                   TEST(test_states),          TEST(test_start_and_follow),
+	                                   TEST(test_bad_requests),    TEST(test_broken_files),
+	                                   TEST(test_late_worker),     TEST(test_full_disk),
+	                                   TEST(test_torn_event),      TEST(test_purge)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -62,6 +62,7 @@ wait
 out=$(launch "$root" "$(apply op1 run1)")
 expect "the same id again gives the same result" '"state":"done"' "$out"
 expect "and the work was done once" 2 "$(lines "$root/count")"
+expect "but not the same id of another run" 'operation op1 is other work, of run run1' "$(launch "$root" "$(apply op1 run2)")"
 
 # A worker that is killed leaves no result: unknown, and not begun again.
 rm "$root/go"
