@@ -252,8 +252,15 @@ static void shipped_missing(const char *name, const char *dir, struct gf_err *er
 		*end = '\0';
 		string_list_append(&names, entry->d_name);
 	}
-	if (handle)
-		closedir(handle);
+	if (!handle) {
+		gf_err_errno(
+		    err, GF_E_INPUT,
+		    "the shipped playbooks are missing (install gpufleet as a whole, or run "
+		    "it from its build tree): %.200s",
+		    dir);
+		return;
+	}
+	closedir(handle);
 	const char *near = suggest_nearest(name, (const char *const *)names.items, names.count);
 	if (!near && names.count == 1)
 		near = names.items[0];
@@ -299,28 +306,4 @@ void playbook_free(struct playbook *playbook)
 	free(playbook->name);
 	free(playbook->sha256);
 	free(playbook);
-}
-
-const char *playbook_shipped_dir(void)
-{
-	static char dir[PATH_MAX];
-	char self[PATH_MAX];
-	size_t build = strlen(PLAYBOOK_BUILD_DIR);
-	ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	if (length < 0)
-		return PLAYBOOK_DATA_DIR;
-	self[length] = '\0';
-	if (!strncmp(self, PLAYBOOK_BUILD_DIR "/", build + 1) &&
-	    access(PLAYBOOK_SOURCE_DIR, R_OK) == 0)
-		return PLAYBOOK_SOURCE_DIR;
-	/* An installation that was moved as a whole: PREFIX/bin/gpufleet. */
-	char *slash = strrchr(self, '/');
-	if (slash) {
-		*slash = '\0';
-		if (snprintf(dir, sizeof(dir), "%s/../share/gpufleet/playbooks", self) <
-		        (int)sizeof(dir) &&
-		    access(dir, R_OK) == 0)
-			return dir;
-	}
-	return PLAYBOOK_DATA_DIR;
 }

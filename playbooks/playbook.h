@@ -37,10 +37,6 @@ struct playbook *playbook_parse(const char *path, const char *text, size_t lengt
 
 void playbook_free(struct playbook *playbook);
 
-/* Where the shipped playbooks are: the source tree's folder for a program run from its build tree,
- * else the installed one. Static; never NULL. */
-const char *playbook_shipped_dir(void);
-
 /* Do all conditions of TASK's `when` hold on the host of FACTS (docs/design/contracts.md)? What the
  * facts do not tell does not hold. */
 bool playbook_task_holds(const json_t *task, const json_t *facts);

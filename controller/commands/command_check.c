@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "controller/commands/command.h"
+#include "controller/place/place.h"
 #include "playbooks/playbook.h"
 
 static const char *or_empty(const char *text)
@@ -39,10 +40,12 @@ int command_check(struct command_context *context, struct gf_err *err)
 {
 	struct command_fleet fleet = {0};
 	struct playbook *playbook = NULL;
+	struct place place;
 	int status = command_fleet_load(context, &fleet, err);
 
 	if (status == 0) {
-		playbook = playbook_read(fleet.inventory->playbook, playbook_shipped_dir(), err);
+		place_find(&place);
+		playbook = playbook_read(fleet.inventory->playbook, place.playbooks, err);
 		if (!playbook)
 			status = STATUS_INPUT;
 		else if (context->json)

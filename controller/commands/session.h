@@ -11,6 +11,7 @@
 #include "controller/commands/command.h"
 #include "controller/fleet/fleet.h"
 #include "controller/fleet/journal_store.h"
+#include "controller/place/place.h"
 #include "controller/terminal/terminal.h"
 #include "playbooks/playbook.h"
 
@@ -30,6 +31,7 @@ struct session {
 	struct store *store;
 	struct journal_store journal;
 	struct link_opener *opener;
+	struct place place;
 	struct agent_bundle bundle;
 	struct host_record *records; /* one for each host of the inventory */
 	struct fleet *engine;

@@ -185,7 +185,7 @@ static int connect_parts(struct session *session, struct gf_err *err)
 	};
 	struct fleet_options engine;
 
-	if (agent_bundle_load(&session->bundle, err))
+	if (agent_bundle_load(session->place.bundle, &session->bundle, err))
 		return -1;
 	session->opener = ssh_opener_new(&session->loop, &options, err);
 	if (!session->opener)
@@ -238,9 +238,10 @@ int session_prepare(struct session *session, struct gf_err *err)
 		return -1;
 	if (plans && need_gpus(session, err))
 		return -1;
+	place_find(&session->place);
 	if (plans) {
-		session->playbook =
-		    playbook_read(session->fleet.inventory->playbook, playbook_shipped_dir(), err);
+		session->playbook = playbook_read(session->fleet.inventory->playbook,
+		                                  session->place.playbooks, err);
 		if (!session->playbook)
 			return -1;
 	}

@@ -11,10 +11,6 @@
 
 #include "node-agent/launch_script.h"
 
-#ifndef GPUFLEET_LIBEXECDIR
-#define GPUFLEET_LIBEXECDIR "/usr/local/libexec"
-#endif
-
 #define BUNDLE_LIMIT ((long)64 << 20)
 
 static int file_read(const char *path, char **data, size_t *size, struct gf_err *err)
@@ -84,7 +80,7 @@ static int bundle_commands(struct agent_bundle *bundle, struct gf_err *err)
 	return made < 0 ? gf_err_set(err, GF_E_MEMORY, "out of memory") : 0;
 }
 
-int agent_bundle_load_from(const char *folder, struct agent_bundle *bundle, struct gf_err *err)
+int agent_bundle_load(const char *folder, struct agent_bundle *bundle, struct gf_err *err)
 {
 	char path[PATH_MAX], *hash = NULL;
 	size_t size = 0;
@@ -92,7 +88,9 @@ int agent_bundle_load_from(const char *folder, struct agent_bundle *bundle, stru
 	memset(bundle, 0, sizeof(*bundle));
 	snprintf(path, sizeof(path), "%s/gpufleet-agent.hash", folder);
 	if (file_read(path, &hash, &size, err))
-		return -1;
+		return gf_err_wrap(err,
+		                   "the agent's bundle is missing (install gpufleet as a whole, or "
+		                   "run it from its build tree)");
 	if (strspn(hash, "0123456789abcdef") != 64) {
 		free(hash);
 		return gf_err_set(err, GF_E_IO, "%s does not hold a SHA-256", path);
@@ -104,28 +102,6 @@ int agent_bundle_load_from(const char *folder, struct agent_bundle *bundle, stru
 		agent_bundle_free(bundle);
 		return -1;
 	}
-	return 0;
-}
-
-int agent_bundle_load(struct agent_bundle *bundle, struct gf_err *err)
-{
-	char folder[PATH_MAX];
-	ssize_t length = readlink("/proc/self/exe", folder, sizeof(folder) - 1);
-	char *slash;
-
-	if (length > 0) {
-		folder[length] = '\0';
-		slash = strrchr(folder, '/');
-		if (slash)
-			*slash = '\0';
-		if (agent_bundle_load_from(folder, bundle, NULL) == 0)
-			return 0;
-	}
-	if (agent_bundle_load_from(GPUFLEET_LIBEXECDIR "/gpufleet", bundle, err))
-		return gf_err_wrap(err,
-		                   "the agent's bundle is neither beside this program nor in " //
-		                   GPUFLEET_LIBEXECDIR "/gpufleet (install it, or build the whole "
-		                   "project)");
 	return 0;
 }
 

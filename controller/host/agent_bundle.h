@@ -14,12 +14,8 @@ struct agent_bundle {
 	char *command_sudo; /* the same under `sudo -n` */
 };
 
-/* Reads gpufleet-agent.tar.gz and .hash from beside the running program, else from
- * LIBEXECDIR/gpufleet. On failure nothing is held. */
-int agent_bundle_load(struct agent_bundle *bundle, struct gf_err *err);
-
-/* The same from one folder. */
-int agent_bundle_load_from(const char *folder, struct agent_bundle *bundle, struct gf_err *err);
+/* Reads gpufleet-agent.tar.gz and .hash from FOLDER. On failure nothing is held. */
+int agent_bundle_load(const char *folder, struct agent_bundle *bundle, struct gf_err *err);
 
 void agent_bundle_free(struct agent_bundle *bundle);
 

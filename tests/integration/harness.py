@@ -15,9 +15,14 @@ import tempfile
 import time
 import unittest
 
+import jsonschema
+
 BUILD = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else "build/debug")
 GPUFLEET = os.path.join(BUILD, "gpufleet")
 SIM = os.path.join(BUILD, "gpufleet-sim")
+SOURCE = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
+with open(os.path.join(SOURCE, "controller/report/report.schema.json"), encoding="utf-8") as schema:
+    REPORT_SCHEMA = json.load(schema)
 NVIDIA = [{"alias": "nvidia1080", "vendor": "10de", "device": "1b06", "functions": "all"}]
 CARDS = {"0000:01:00.0", "0000:01:00.1", "0000:02:00.0", "0000:02:00.1"}
 
@@ -70,6 +75,7 @@ class Fleet:
             else:
                 names.append(host["name"])
         self.names = names
+        self.program = GPUFLEET
         base = {"version": 1, "fleet": "test", "groups": {"computes": {"role": "compute", "hosts": names}},
                 "gpus": NVIDIA, "rollout": {"waves": ["100%"], "max_unavailable": 8, "max_failures": 0, "boot_timeout": "1m"}}
         base.update(inventory or {})
@@ -108,7 +114,7 @@ class Fleet:
             time.sleep(0.02)
 
     def command(self, args):
-        return [GPUFLEET, args[0], self.inventory, "--state", self.store, *args[1:]]
+        return [self.program, args[0], self.inventory, "--state", self.store, *args[1:]]
 
     def start(self, *args, **options):
         """The command, running."""
@@ -201,8 +207,23 @@ class Case(unittest.TestCase):
         self.assertEqual(result.status, status, str(result))
         return result
 
-    def report(self, fleet):
-        return json.loads(self.expect(fleet.run("report", "--format", "json"), 0).out)
+    def report(self, fleet, *args):
+        """The JSON report, which must have the published shape and add up."""
+        report = json.loads(self.expect(fleet.run("report", "--format", "json", *args), 0).out)
+        for error in jsonschema.Draft202012Validator(REPORT_SCHEMA).iter_errors(report):
+            self.fail(f"{error.json_path}: {error.message}")
+        cards = [device for host in report["hosts"] for device in host["devices"] if device["primary"]]
+        counted = {key: sum(card["verdict"] == key for card in cards) for key in report["totals"]}
+        self.assertEqual(report["totals"], dict(counted, hosts=len(report["hosts"]), gpus=len(cards)))
+        for alias in report["capacity"]["aliases"]:
+            mine = [card["verdict"] for card in cards if card["alias"] == alias["alias"]]
+            self.assertEqual(alias, {"alias": alias["alias"], "total": len(mine),
+                                     **{key: mine.count(key) for key in ("ready", "in_use", "pending", "blocked")}})
+        for host in report["hosts"]:
+            for device in host["devices"]:
+                failed = {check["id"] for check in host["checks"] if check["device"] in (None, device["address"])}
+                self.assertLessEqual(set(device["reasons"]), failed, "a reason that no check stands behind")
+        return report
 
 
 def main():

@@ -28,12 +28,13 @@ static void bad_inputs(void **state)
 	assert_true(seen >= 40);
 }
 
+#define SHIPPED TEST_SOURCE_DIR "/playbooks"
+
 static void shipped(void **state)
 {
 	struct gf_err err = {0};
 	(void)state;
-	assert_string_equal(playbook_shipped_dir(), TEST_SOURCE_DIR "/playbooks");
-	struct playbook *playbook = playbook_read("gpu-passthrough", playbook_shipped_dir(), &err);
+	struct playbook *playbook = playbook_read("gpu-passthrough", SHIPPED, &err);
 	if (!playbook)
 		fail_msg("%s", err.msg);
 	assert_string_equal(playbook->name, "gpu-passthrough");
@@ -43,10 +44,10 @@ static void shipped(void **state)
 	assert_int_equal(strlen(playbook->sha256), 64);
 	playbook_free(playbook);
 
-	assert_null(playbook_read("gpu-pasthrough", playbook_shipped_dir(), &err));
+	assert_null(playbook_read("gpu-pasthrough", SHIPPED, &err));
 	assert_non_null(strstr(err.msg, "did you mean \"gpu-passthrough\"?"));
-	assert_null(playbook_read("../inventory/examples", playbook_shipped_dir(), &err));
-	assert_null(playbook_read("..", playbook_shipped_dir(), &err));
+	assert_null(playbook_read("../inventory/examples", SHIPPED, &err));
+	assert_null(playbook_read("..", SHIPPED, &err));
 }
 
 static const char text[] =

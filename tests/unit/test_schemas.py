@@ -5,6 +5,7 @@ Usage: test_schemas.py SOURCE_DIR
 """
 import json
 import pathlib
+import re
 import sys
 
 try:
@@ -51,6 +52,19 @@ def check(kind, schema, good, bad):
     return wrong
 
 
+def check_ids(source):
+    """The ids of the checks are one list: in the program, in the report's schema, in the documentation."""
+    code = re.findall(r'X\(CHECK_\w+, "([a-z.-]+)"\)', (source / "controller/readiness/checks.h").read_text())
+    schema = source / "controller/report/report.schema.json"
+    validator(schema)
+    published = json.loads(schema.read_text())["$defs"]["check_id"]["enum"]
+    described = re.findall(r"^### `([a-z.-]+)`", (source / "docs/checks.md").read_text(), re.MULTILINE)
+    for name, ids in (("report.schema.json", published), ("docs/checks.md", described)):
+        if sorted(ids) != sorted(code):
+            print(f"{name}: the ids of the checks differ: {sorted(set(ids) ^ set(code))}")
+    return sum(sorted(ids) != sorted(code) for ids in (published, described))
+
+
 def main():
     source = pathlib.Path(sys.argv[1])
     inputs = source / "tests/unit/bad-inputs"
@@ -60,6 +74,7 @@ def main():
     shipped = [p for p in sorted((source / "playbooks").glob("*.json")) if ".schema." not in p.name]
     wrong += check("playbook", validator(source / "playbooks/playbook.schema.json"), shipped,
                    sorted((inputs / "playbook").glob("*.json")))
+    wrong += check_ids(source)
     return 1 if wrong else 0
 
 
