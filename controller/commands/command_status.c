@@ -6,6 +6,7 @@
 #include "controller/commands/command.h"
 #include "controller/host/host_fold.h"
 #include "controller/store/store.h"
+#include "controller/terminal/escape.h"
 #include "controller/terminal/terminal.h"
 
 struct status_view {
@@ -63,6 +64,7 @@ static void view_print(const struct command_context *context, const struct comma
 		const struct host_record *record = &view->records[index];
 		const char *state = record->verdict[0] ? record->verdict : record->state;
 		const char *name = fleet->inventory->hosts[index].name;
+		char stage[4 * STAGE_SIZE], message[1024];
 
 		if (context->json)
 			terminal_event(&terminal, &(struct terminal_event){
@@ -74,9 +76,13 @@ static void view_print(const struct command_context *context, const struct comma
 		else
 			printf("  %-24s %s%-14s%s %-12s %s%s%s\n", name,
 			       terminal_paint(&terminal, state), *state ? state : "not in it",
-			       terminal_plain(&terminal), record->stage[0] ? record->stage : "-",
+			       terminal_plain(&terminal),
+			       record->stage[0]
+			           ? escape_text(record->stage, stage, sizeof(stage), 0)
+			           : "-",
 			       record->rebooted ? "rebooted " : "",
-			       record->reboot_open ? "reboot under way " : "", record->message);
+			       record->reboot_open ? "reboot under way " : "",
+			       escape_text(record->message, message, sizeof(message), 0));
 	}
 }
 

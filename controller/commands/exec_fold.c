@@ -9,6 +9,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "controller/terminal/escape.h"
 #include "inventory/nodeset.h"
 
 struct group {
@@ -25,8 +26,14 @@ struct group {
 struct exec_fold {
 	struct group *groups;
 	size_t count, room;
+	size_t kept; /* bytes of all outputs */
 	size_t kinds[EXEC_KINDS];
 };
+
+/* Thousands of hosts with megabytes each, all different, must not take all memory: when much is
+ * kept already, only the beginning of what else comes is. */
+#define KEPT_MAX   ((size_t)256 << 20)
+#define KEPT_LATER ((size_t)4 << 10)
 
 struct exec_fold *exec_fold_new(void)
 {
@@ -143,6 +150,7 @@ static struct group *add_group(struct exec_fold *fold, const struct group *like)
 		free(group->errors.data);
 		return NULL;
 	}
+	fold->kept += group->out.size + group->errors.size;
 	fold->count++;
 	return group;
 }
@@ -182,6 +190,11 @@ int exec_fold_add(struct exec_fold *fold, const struct exec_result *result, stru
 		like.out = result->out;
 		like.errors = result->errors;
 	}
+	if (fold->kept >= KEPT_MAX) {
+		like.truncated |= like.out.size > KEPT_LATER || like.errors.size > KEPT_LATER;
+		like.out.size = like.out.size < KEPT_LATER ? like.out.size : KEPT_LATER;
+		like.errors.size = like.errors.size < KEPT_LATER ? like.errors.size : KEPT_LATER;
+	}
 	like.hash = hash_bytes(14695981039346656037u, like.out.data, like.out.size);
 	if (!cause)
 		like.hash =
@@ -205,20 +218,17 @@ size_t exec_fold_count(const struct exec_fold *fold, enum exec_kind kind)
 
 void exec_print_safe(FILE *to, const char *data, size_t size)
 {
-	for (size_t i = 0; i < size; i++) {
-		unsigned char c = (unsigned char)data[i];
-		/* In UTF-8, C1 controls are C2 80 to C2 9F; a lone one is one to an 8-bit terminal.
-		 */
-		bool c1 = c == 0xc2 && i + 1 < size && (unsigned char)data[i + 1] >= 0x80 &&
-		          (unsigned char)data[i + 1] <= 0x9f;
-		if (c1) {
-			fprintf(to, "\\u%04x", (unsigned char)data[++i]);
-		} else if (c == '\r' && i + 1 < size && data[i + 1] == '\n') {
-			continue;
-		} else if ((c < 0x20 && c != '\n' && c != '\t') || c == 0x7f) {
-			fprintf(to, "\\x%02x", c);
+	for (size_t i = 0; i < size;) {
+		size_t length = escape_length(data + i, size - i);
+		if (data[i] == '\n' || data[i] == '\t')
+			length = 1;
+		if (length > 0) {
+			fwrite(data + i, 1, length, to);
+			i += length;
+		} else if (data[i] == '\r' && i + 1 < size && data[i + 1] == '\n') {
+			i++;
 		} else {
-			putc(c, to);
+			fprintf(to, "\\x%02x", (unsigned char)data[i++]);
 		}
 	}
 }

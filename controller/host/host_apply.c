@@ -93,19 +93,26 @@ enum host_state host_applying_enter(struct host *host)
 	return host_request(host, apply_request(host));
 }
 
-static void applying_event(struct host *host, const json_t *event)
-{
-	const json_t *seq = json_object_get(event, "seq");
-	const char *task = json_string_value(json_object_get(event, "task"));
+/* Work that still tells of itself after so long tells nothing. */
+#define STAGE_LIMIT_MS (UINT64_C(6) * 3600 * 1000)
 
-	if (json_is_integer(seq)) {
-		if (json_integer_value(seq) <= host->event_seq)
-			return;
-		host->event_seq = json_integer_value(seq);
-	}
+static enum host_state applying_event(struct host *host, const json_t *event)
+{
+	const char *task = json_string_value(json_object_get(event, "task"));
+	int taken =
+	    host_event_take(&host->event_seq, json_integer_value(json_object_get(event, "seq")));
+
+	if (taken < 0 || host_now(host) - host->entered > STAGE_LIMIT_MS)
+		return host_fail(host, GF_E_PROTOCOL,
+		                 "stage %s: the events of its operation have no end: look at the "
+		                 "host",
+		                 host->record.stage);
+	if (taken == 0)
+		return HOST_STAY;
 	snprintf(host->task, sizeof(host->task), "%s", task ? task : "");
 	host_heard(host);
 	host->shared->events->task(host->shared->ctx, host, event);
+	return HOST_STAY;
 }
 
 static int stage_result(struct host *host, const char *state, bool changed, bool reboot)
@@ -185,8 +192,7 @@ enum host_state host_applying_input(struct host *host, const struct host_input *
 		host->attach = true;
 		return host_lost(host, input->err);
 	case INPUT_EVENT:
-		applying_event(host, input->data);
-		return HOST_STAY;
+		return applying_event(host, input->data);
 	case INPUT_ERROR:
 		if (host->attach && input->err->code == GF_E_INPUT) {
 			/* Its intent was recorded, but it never began there. */

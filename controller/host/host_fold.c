@@ -104,3 +104,13 @@ void host_fold(struct host_record *record, const json_t *event)
 		}
 	}
 }
+
+int host_event_take(json_int_t *last, json_int_t seq)
+{
+	if (seq > HOST_EVENTS_MAX)
+		return -1;
+	if (seq <= *last)
+		return 0;
+	*last = seq;
+	return 1;
+}

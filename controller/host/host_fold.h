@@ -31,4 +31,11 @@ struct host_record {
  * change nothing. */
 void host_fold(struct host_record *record, const json_t *event);
 
+/* No operation has as many events; a host that numbers them beyond is no agent of ours. */
+#define HOST_EVENTS_MAX 1000000
+
+/* An event of an operation has number SEQ, the last one *last. 1: it is new, and the last now; 0:
+ * it was seen before; -1: no agent gives such a number. */
+int host_event_take(json_int_t *last, json_int_t seq);
+
 #endif

@@ -233,7 +233,8 @@ json_t *report_build(const struct inventory *inventory, const struct report_host
 
 int report_json(const json_t *report, bool compact, FILE *out, struct gf_err *err)
 {
-	if (json_dumpf(report, out, compact ? JSON_COMPACT : JSON_INDENT(2)) < 0 ||
+	if (json_dumpf(report, out, JSON_ENSURE_ASCII | (compact ? JSON_COMPACT : JSON_INDENT(2))) <
+	        0 ||
 	    fputc('\n', out) == EOF || fflush(out) == EOF)
 		return gf_err_errno(err, GF_E_IO, "cannot write the report");
 	return 0;

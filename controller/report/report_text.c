@@ -7,6 +7,7 @@
 
 #include "controller/report/report.h"
 #include "controller/report/report_text.h"
+#include "controller/terminal/escape.h"
 #include "inventory/nodeset.h"
 
 enum rank {
@@ -357,8 +358,8 @@ static void print_next(const struct paragraphs *list, const json_t *report, cons
 	free(pending);
 }
 
-int report_text(const json_t *report, const char *inventory_path, FILE *out, bool color,
-                struct gf_err *err)
+static int clean_text(const json_t *report, const char *inventory_path, FILE *out, bool color,
+                      struct gf_err *err)
 {
 	const json_t *hosts = json_object_get(report, "hosts"), *host;
 	struct paragraphs list = {0};
@@ -390,5 +391,17 @@ int report_text(const json_t *report, const char *inventory_path, FILE *out, boo
 		string_list_free(&list.items[i].hosts);
 	}
 	free(list.items);
+	return rc;
+}
+
+int report_text(const json_t *report, const char *inventory_path, FILE *out, bool color,
+                struct gf_err *err)
+{
+	/* Much of it is what hosts said, and it goes to a terminal. */
+	json_t *clean = escape_json(report);
+	int rc = clean ? clean_text(clean, inventory_path, out, color, err)
+	               : gf_err_set(err, GF_E_MEMORY, "out of memory");
+
+	json_decref(clean);
 	return rc;
 }

@@ -2,11 +2,19 @@
 #ifndef GPUFLEET_ESCAPE_H
 #define GPUFLEET_ESCAPE_H
 
+#include <jansson.h>
 #include <stddef.h>
 
 /* TEXT into BUFFER (always terminated, cut off where it is too long): control characters, DEL, C1
  * controls and what is no UTF-8 become \xNN; newlines and tabs, too, unless LINES. Returns BUFFER.
  */
 char *escape_text(const char *text, char *buffer, size_t size, int lines);
+
+/* How many bytes of TEXT (of LEFT) are one character that a terminal only shows; 0: escape the
+ * first byte. */
+size_t escape_length(const char *text, size_t left);
+
+/* A copy of VALUE with every string escaped, without newlines; NULL when out of memory. */
+json_t *escape_json(const json_t *value);
 
 #endif

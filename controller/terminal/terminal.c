@@ -78,7 +78,7 @@ static void event_json(struct terminal *terminal, const struct terminal_event *e
 	json_put(object, "task", event->task);
 	json_put(object, "status", event->status);
 	json_put(object, "message", event->message);
-	json_dumpf(object, terminal->out, JSON_COMPACT);
+	json_dumpf(object, terminal->out, JSON_COMPACT | JSON_ENSURE_ASCII);
 	fputc('\n', terminal->out);
 	json_decref(object);
 }

@@ -73,7 +73,7 @@ const char *gf_code_name(enum gf_code code)
 
 enum gf_code gf_code_from_name(const char *name)
 {
-	for (size_t i = 0; i < CODE_COUNT; i++)
+	for (size_t i = GF_OK + 1; i < CODE_COUNT; i++)
 		if (strcmp(codes[i].name, name) == 0)
 			return (enum gf_code)i;
 	return GF_E_INTERNAL;

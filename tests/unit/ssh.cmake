@@ -1,5 +1,5 @@
 unit_test(ssh_known_hosts ssh)
 if(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/test_exec_fold.c)
-	unit_test(exec_fold inventory PkgConfig::JANSSON)
+	unit_test(exec_fold inventory terminal PkgConfig::JANSSON)
 	target_sources(test_exec_fold PRIVATE ${CMAKE_SOURCE_DIR}/controller/commands/exec_fold.c)
 endif()

@@ -55,6 +55,8 @@ static void test_every_code_has_a_name_of_its_own(void **state)
 	GF_ERROR_CODES(X)
 #undef X
 	assert_int_equal(gf_code_from_name("nonsense"), GF_E_INTERNAL);
+	/* What another says went wrong has gone wrong. */
+	assert_int_equal(gf_code_from_name("ok"), GF_E_INTERNAL);
 	assert_true(gf_code_retryable(GF_E_LOST));
 	assert_false(gf_code_retryable(GF_E_HOST_KEY));
 }

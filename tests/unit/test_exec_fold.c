@@ -81,7 +81,41 @@ static void control_characters_are_shown(void **state)
 	add(fold, 0, 0,
 	    "a\x1b[2Jb\rc\r\n\xc2\x9b"
 	    "d \xc3\xa4\tend\x7f");
-	expect(fold, "gpu01:\n  a\\x1b[2Jb\\x0dc\n  \\u009bd \xc3\xa4\tend\\x7f\n");
+	expect(fold, "gpu01:\n  a\\x1b[2Jb\\x0dc\n  \\xc2\\x9bd \xc3\xa4\tend\\x7f\n");
+}
+
+static void bytes_that_are_no_text_are_shown(void **state)
+{
+	(void)state;
+	struct exec_fold *fold = exec_fold_new();
+	add(fold, 0, 0,
+	    "\x9b"
+	    "2J\xe2\x80\xae\xc3");
+	expect(fold, "gpu01:\n  \\x9b2J\\xe2\\x80\\xae\\xc3\n");
+}
+
+/* Many hosts with much to say, each something else: what is kept has an end. */
+static void memory_is_bounded(void **state)
+{
+	(void)state;
+	size_t size = 4 << 20, total = 0;
+	char *text = malloc(size), *printed = NULL;
+	struct exec_fold *fold = exec_fold_new();
+	struct gf_err err;
+	for (unsigned i = 0; i < 200; i++) {
+		memset(text, 'a' + (int)(i % 26), size);
+		memcpy(text, &i, sizeof(i));
+		struct exec_result result = {.host = &hosts[0], .out = {text, size}};
+		assert_int_equal(exec_fold_add(fold, &result, &err), 0);
+	}
+	FILE *out = open_memstream(&printed, &total);
+	exec_fold_print(fold, out, false);
+	fclose(out);
+	exec_fold_free(fold);
+	assert_true(total < ((size_t)300 << 20));
+	assert_non_null(strstr(printed + total - 100, "(there was more; it was left out)"));
+	free(printed);
+	free(text);
 }
 
 static void json_survives_any_bytes(void **state)
@@ -104,6 +138,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(equal_outputs_are_one),
 	    cmocka_unit_test(control_characters_are_shown),
+	    cmocka_unit_test(bytes_that_are_no_text_are_shown),
+	    cmocka_unit_test(memory_is_bounded),
 	    cmocka_unit_test(json_survives_any_bytes),
 	};
 	return cmocka_run_group_tests(tests, make_hosts, NULL);

@@ -81,10 +81,27 @@ static void wrong_shapes_change_nothing(void **state)
 	assert_false(record.operation_open);
 }
 
+/* Numbers that a host may give its events. */
+static void event_numbers(void **state)
+{
+	json_int_t last = 0;
+
+	(void)state;
+	assert_int_equal(host_event_take(&last, 1), 1);
+	assert_int_equal(host_event_take(&last, 1), 0);
+	assert_int_equal(host_event_take(&last, 2), 1);
+	assert_int_equal(last, 2);
+	assert_int_equal(host_event_take(&last, INT64_MAX), -1);
+	assert_int_equal(host_event_take(&last, HOST_EVENTS_MAX + 1), -1);
+	assert_int_equal(host_event_take(&last, -5), 0);
+	assert_int_equal(last, 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(whole_run),
+	    cmocka_unit_test(event_numbers),
 	    cmocka_unit_test(another_result_closes_nothing),
 	    cmocka_unit_test(refused_reboot_is_not_down),
 	    cmocka_unit_test(wrong_shapes_change_nothing),

@@ -59,6 +59,11 @@ static void escapes(void **state)
 	                    "\\xff\\xc2\\x9b");
 	assert_string_equal(escape_text("\xe2\x80\xae", buffer, sizeof(buffer), 0),
 	                    "\\xe2\\x80\\xae");
+	assert_string_equal(escape_text("\xe2\x81\xa6\xe2\x80\xa8", buffer, sizeof(buffer), 0),
+	                    "\\xe2\\x81\\xa6\\xe2\\x80\\xa8");
+	/* ESC, written longer than it may be. */
+	assert_string_equal(escape_text("\xe0\x80\x9b", buffer, sizeof(buffer), 0),
+	                    "\\xe0\\x80\\x9b");
 	assert_string_equal(escape_text("0123456789", buffer, 10, 0), "01234");
 }
 

@@ -184,6 +184,34 @@ static void expect_in_order(const char *text, const char *const *parts)
 	}
 }
 
+/* What a host calls its driver may be anything, also what a terminal would act on. */
+static void test_terminal_escapes(void **state)
+{
+	struct fleet *fleet = *state;
+	json_t *device;
+	size_t i;
+
+	json_array_foreach(json_object_get(fleet->facts[4], "pci"), i, device)
+	{
+		const char *driver = json_string_value(json_object_get(device, "driver"));
+		if (driver && strcmp(driver, "igb") == 0)
+			json_object_set_new(device, "driver",
+			                    json_string("i\033[2Jg\xc2\x9b"
+			                                "b"));
+	}
+	json_t *report = build(fleet);
+	char *text = as_text(report, false);
+	assert_null(strchr(text, '\033'));
+	assert_null(strstr(text, "\xc2\x9b"));
+	free(text);
+	/* Wherever in the report it would stand. */
+	json_object_set_new(report, "generated", json_string("\033[2J\xc2\x9b"));
+	text = as_text(report, false);
+	assert_non_null(strstr(text, "Fleet prod-a, \\x1b[2J\\xc2\\x9b\n"));
+	free(text);
+	json_decref(report);
+}
+
 static void test_text(void **state)
 {
 	static const char *const parts[] = {
@@ -377,6 +405,7 @@ int main(void)
 	    cmocka_unit_test(test_shape),
 	    cmocka_unit_test(test_malformed_host_is_one_line),
 	    cmocka_unit_test(test_text),
+	    cmocka_unit_test(test_terminal_escapes),
 	    cmocka_unit_test(test_json),
 	    cmocka_unit_test(test_gpus_block),
 	    cmocka_unit_test(test_file_is_old_or_new),
