@@ -43,6 +43,16 @@ static void show_json(struct session *session, const struct host *host)
 	}
 }
 
+/* What a former run left on it, which no plan shows. */
+static void show_left(const struct host *host)
+{
+	const struct host_record *record = &host->record;
+
+	if (record->operation_open || record->reboot_open || record->reboot_owed)
+		printf("%s: work of a former run is followed up first%s\n", host->inventory->name,
+		       record->operation_open ? "" : ", with the reboot that it left");
+}
+
 void plan_show(struct session *session)
 {
 	size_t size = fleet_size(session->engine), count = 0;
@@ -55,10 +65,8 @@ void plan_show(struct session *session)
 
 		if (planned && session->terminal.json)
 			show_json(session, host);
-		if (planned && !host->plan && host->state == HOST_WAITING &&
-		    !session->terminal.json)
-			printf("%s: work of a former run is followed up first\n",
-			       host->inventory->name);
+		if (host->state == HOST_WAITING && !session->terminal.json)
+			show_left(host);
 		if (planned && host->plan)
 			items[count++] = (struct plan_item){host->inventory->name, host->plan};
 	}

@@ -45,13 +45,13 @@ static enum host_state after_facts(struct host *host)
 		if (host->record.rebooted)
 			return HOST_PROVING;
 		if (host_guests_forbid(host, &err))
-			return host_end(host, &err);
+			return host_guests_end(host, &err);
 		return host->cleared ? HOST_REBOOT_INTENT : HOST_WAITING;
 	case JOB_ROLLBACK:
 		if (host->stages_done)
 			return HOST_PURGING;
 		if (host_guests_forbid(host, &err))
-			return host_end(host, &err);
+			return host_guests_end(host, &err);
 		return HOST_PLANNING;
 	default:
 		return HOST_PLANNING;
@@ -191,6 +191,20 @@ static bool plan_reboots(const json_t *plan)
 	return false;
 }
 
+/* A stage, or a run that was cut short, left a reboot, and it is still the boot from before. */
+static bool reboot_left(const struct host *host)
+{
+	return (host->record.reboot_owed || host->record.reboot_open) &&
+	       strcmp(host->record.reboot_boot_id, host->boot_id) == 0;
+}
+
+/* Nothing is left to do, but what a former run began has no result yet: that is fetched when the
+ * fleet lets it. */
+static bool host_unsettled(const struct host *host)
+{
+	return !host->cleared && host->record.operation_open;
+}
+
 /* Which stage has something left; each gets one go, so that a task that never holds does not loop.
  */
 static enum host_state next_stage(struct host *host)
@@ -225,12 +239,12 @@ static enum host_state next_stage(struct host *host)
 			    name);
 		return host->cleared ? HOST_REBOOT_INTENT : HOST_WAITING;
 	}
-	if (host->record.reboot_owed && strcmp(host->record.reboot_boot_id, host->boot_id) == 0) {
+	if (reboot_left(host)) {
 		if (host_guests_forbid(host, &err))
-			return host_end(host, &err);
+			return host_guests_end(host, &err);
 		return host->cleared ? HOST_REBOOT_INTENT : HOST_WAITING;
 	}
-	return HOST_PROVING;
+	return host_unsettled(host) ? HOST_WAITING : HOST_PROVING;
 }
 
 /* The agent's list has something to undo, from --run on. */
@@ -257,8 +271,10 @@ static enum host_state planning_rollback(struct host *host, const json_t *result
 	host->plan = json_deep_copy(result);
 	if (undo_pending(host, result))
 		return host->cleared ? HOST_INTENT : HOST_WAITING;
-	if (host->record.reboot_owed && strcmp(host->record.reboot_boot_id, host->boot_id) == 0)
+	if (reboot_left(host))
 		return host->cleared ? HOST_REBOOT_INTENT : HOST_WAITING;
+	if (host_unsettled(host))
+		return HOST_WAITING;
 	if (!host->shared->purge)
 		return host_finish(host, HOST_DONE, NULL);
 	return host->cleared ? HOST_PURGING : HOST_WAITING;
@@ -291,7 +307,7 @@ enum host_state host_planning_input(struct host *host, const struct host_input *
 	if (plan_refused(host->plan, &err))
 		return host_end(host, &err);
 	if (json_array_size(guests) && plan_reboots(host->plan) && host_guests_forbid(host, &err))
-		return host_end(host, &err);
+		return host_guests_end(host, &err);
 	if (host->shared->job == JOB_PLAN)
 		return host_finish(host, HOST_DONE, NULL);
 	return next_stage(host);

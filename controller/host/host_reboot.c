@@ -24,6 +24,23 @@ bool host_guests_forbid(const struct host *host, struct gf_err *err)
 	return true;
 }
 
+static void reboot_refused(struct host *host, const struct gf_err *why)
+{
+	host_record_event(host,
+	                  json_pack("{s:s, s:s}", "type", "reboot.refused", "message", why->msg),
+	                  false, NULL);
+}
+
+enum host_state host_guests_end(struct host *host, const struct gf_err *err)
+{
+	enum host_state end = host_end(host, err);
+
+	/* What a former run intended was not done and can't be: its slot is free. */
+	if (host->record.reboot_open)
+		reboot_refused(host, err);
+	return end;
+}
+
 enum host_state host_reboot_intent_enter(struct host *host)
 {
 	char operation[OPERATION_SIZE];
@@ -77,10 +94,7 @@ enum host_state host_rebooting_input(struct host *host, const struct host_input 
 		return host_lost(host, input->err);
 	case INPUT_ERROR:
 		/* It will not happen: nothing is under way. */
-		host_record_event(
-		    host,
-		    json_pack("{s:s, s:s}", "type", "reboot.refused", "message", input->err->msg),
-		    false, NULL);
+		reboot_refused(host, input->err);
 		return host_end(host, input->err);
 	case INPUT_RESULT:
 		/* Scheduled: the connection is no use any more, and must not be waited for. */

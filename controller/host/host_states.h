@@ -64,5 +64,7 @@ enum host_state host_purging_enter(struct host *host);
 enum host_state host_purging_input(struct host *host, const struct host_input *input);
 /* Running guests forbid a reboot: fills *err with their names and returns true. */
 bool host_guests_forbid(const struct host *host, struct gf_err *err);
+/* … and that ends its host, for the reason in ERR. */
+enum host_state host_guests_end(struct host *host, const struct gf_err *err);
 
 #endif

@@ -3,4 +3,10 @@ unit_test(waves fleet)
 unit_test(host_fold host)
 unit_test(host_table host)
 unit_test(recap terminal)
-unit_test(fleet fleet)
+
+# Scripted hosts on a virtual clock: what the fleet's own tests run on.
+add_library(fleet_world STATIC fleet/world.c fleet/world_agent.c fleet/world_link.c)
+target_link_libraries(fleet_world PUBLIC fleet host)
+unit_test(fleet fleet_world)
+unit_test(fleet_crash fleet_world)
+unit_test(fleet_random fleet_world)

@@ -1,0 +1,465 @@
+/* world.c: the virtual clock, the journal on an array, the controller's runs and the rules. */
+#include "tests/unit/fleet/world.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "controller/fleet/waves.h"
+
+#define COMMIT_MS 3
+#define LONGEST   (UINT64_C(7) * 24 * 3600 * 1000) /* no run takes a week */
+
+static const char playbook_text[] =
+    "{\"version\": 1, \"name\": \"test\", \"role\": \"compute\", \"stages\": [{\"name\": \"host\","
+    " \"reboot\": \"if-changed\", \"tasks\": [{\"type\": \"bind\", \"name\": \"GPUs\", \"driver\":"
+    " \"vfio-pci\"}]}, {\"name\": \"after\", \"tasks\": [{\"type\": \"file\", \"name\": \"tune\","
+    " \"path\": \"/etc/tune\", \"content\": \"1\"}]}]}";
+
+void world_broken(struct world *world, const char *format, ...)
+{
+	char text[150];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	if (!world->broken++)
+		snprintf(world->first_broken, sizeof(world->first_broken), "at %llu ms in %s: %s",
+		         (unsigned long long)world->now, world->run, text);
+}
+
+bool world_ok(const struct world *world)
+{
+	if (world->broken)
+		fprintf(stderr, "%u rules broken, first %s\n", world->broken, world->first_broken);
+	return !world->broken;
+}
+
+void world_effect(struct world *world)
+{
+	world->effects++;
+	if (world->effects == world->crash_after)
+		world->dead = true;
+}
+
+unsigned world_down(const struct world *world, const char *domain)
+{
+	unsigned down = 0;
+
+	for (size_t i = 0; i < world->inventory.host_count; i++) {
+		const struct world_host *host = &world->hosts[i];
+
+		if (!host->control && (host->down || host->promised || host->refuses) &&
+		    (!domain || strcmp(domain, host->domain) == 0))
+			down++;
+	}
+	return down;
+}
+
+static uint64_t world_now(struct clock *clock)
+{
+	return ((struct world *)clock)->now;
+}
+
+/* Fires what is due next. False when nothing ever will be. */
+static bool world_step(struct world *world, uint64_t until)
+{
+	uint64_t next = clock_next(&world->clock);
+
+	if (next == UINT64_MAX || next > until)
+		return false;
+	world->now = next > world->now ? next : world->now;
+	clock_fire(&world->clock);
+	return true;
+}
+
+static void entry_free(struct world_entry *entry)
+{
+	json_decref(entry->event);
+	free(entry);
+}
+
+static void entries_free(struct world_entry *entry)
+{
+	while (entry) {
+		struct world_entry *next = entry->next;
+
+		entry_free(entry);
+		entry = next;
+	}
+}
+
+static int world_append(struct journal *journal, const char *host, const json_t *event,
+                        journal_done_fn done, void *ctx, struct gf_err *err)
+{
+	struct world *world = (struct world *)((char *)journal - offsetof(struct world, journal));
+	struct world_entry *entry = calloc(1, sizeof(*entry));
+
+	(void)err;
+	entry->host = WORLD_HOSTS;
+	for (size_t i = 0; i < world->inventory.host_count; i++)
+		if (strcmp(world->hosts[i].name, host) == 0)
+			entry->host = i;
+	entry->event = json_deep_copy(event);
+	entry->done = done;
+	entry->ctx = ctx;
+	*world->queued_end = entry;
+	world->queued_end = &entry->next;
+	if (!world->commit_timer.slot)
+		clock_arm(&world->clock, &world->commit_timer, COMMIT_MS);
+	return 0;
+}
+
+/* One event a commit: every place that a crash can cut the journal at is a place of its own. */
+static void commit_fire(void *ctx)
+{
+	struct world *world = ctx;
+	struct world_entry *entry = world->queued;
+	struct gf_err full = {GF_E_STORE, "the disk is full"};
+	journal_done_fn done = entry->done;
+	void *done_ctx = entry->ctx;
+
+	if (world->dead)
+		return;
+	world->queued = entry->next;
+	entry->next = NULL;
+	if (!world->queued)
+		world->queued_end = &world->queued;
+	else
+		clock_arm(&world->clock, &world->commit_timer, COMMIT_MS);
+	if (world->store_full) {
+		entry_free(entry);
+		if (done)
+			done(done_ctx, &full);
+		return;
+	}
+	*world->durable_end = entry;
+	world->durable_end = &entry->next;
+	world->events++;
+	if (entry->host < WORLD_HOSTS)
+		host_fold(&world->records[entry->host], entry->event);
+	world_effect(world);
+	if (done && !world->dead)
+		done(done_ctx, NULL);
+}
+
+static int world_facts_put(struct journal *journal, const char *host, const json_t *facts,
+                           struct gf_err *err)
+{
+	(void)journal;
+	(void)host;
+	(void)facts;
+	(void)err;
+	return 0;
+}
+
+static struct world_host *host_named(struct journal *journal, const char *name)
+{
+	struct world *world = (struct world *)((char *)journal - offsetof(struct world, journal));
+
+	for (size_t i = 0; i < world->inventory.host_count; i++)
+		if (strcmp(world->hosts[i].name, name) == 0)
+			return &world->hosts[i];
+	abort();
+}
+
+static int world_expected_put(struct journal *journal, const char *host, const json_t *expected,
+                              struct gf_err *err)
+{
+	struct world_host *of = host_named(journal, host);
+
+	(void)err;
+	json_decref(of->expected);
+	of->expected = json_deep_copy(expected);
+	return 0;
+}
+
+static json_t *world_expected_get(struct journal *journal, const char *host, struct gf_err *err)
+{
+	(void)err;
+	return json_incref(host_named(journal, host)->expected);
+}
+
+static bool event_is(const json_t *event, const char *key, const char *value)
+{
+	const char *text = json_string_value(json_object_get(event, key));
+
+	return text && strcmp(text, value) == 0;
+}
+
+bool world_recorded(const struct world *world, size_t host, const char *type, const char *key,
+                    const char *value)
+{
+	for (const struct world_entry *at = world->durable; at; at = at->next)
+		if (at->host == host && event_is(at->event, "type", type) &&
+		    event_is(at->event, key, value))
+			return true;
+	return false;
+}
+
+/* Also those that another intent followed before their result: they are lost for good. */
+unsigned world_open_intents(const struct world *world, size_t host)
+{
+	bool stage = false, reboot = false;
+	unsigned lost = 0;
+
+	for (const struct world_entry *at = world->durable; at; at = at->next) {
+		if (at->host != host)
+			continue;
+		if (event_is(at->event, "type", "stage.intent")) {
+			lost += stage;
+			stage = true;
+		} else if (event_is(at->event, "type", "stage.result")) {
+			stage = false;
+		} else if (event_is(at->event, "type", "reboot.intent")) {
+			lost += reboot;
+			reboot = true;
+		} else if (event_is(at->event, "type", "reboot.done") ||
+		           event_is(at->event, "type", "reboot.refused")) {
+			reboot = false;
+		}
+	}
+	return lost + stage + reboot;
+}
+
+static void rules_at_start(struct world *world, const struct host *started)
+{
+	const struct inventory_rollout *rollout = &world->inventory.rollout;
+	size_t wave_count = 0, count = fleet_size(world->fleet), floor = 0;
+	size_t *waves = waves_compute(rollout, count, &wave_count);
+	unsigned failed = 0;
+
+	for (size_t i = 0; i < wave_count && waves[i] <= started->index; i++)
+		floor = waves[i];
+	free(waves);
+	for (size_t i = 0; i < count; i++) {
+		const struct host *host = fleet_host(world->fleet, i);
+
+		failed += host->state == HOST_FAILED;
+		if (i < floor && !host_state_terminal(host->state))
+			world_broken(world, "%s began while %s of an earlier wave was %s",
+			             started->inventory->name, host->inventory->name,
+			             host_state_name(host->state));
+	}
+	if (failed > rollout->max_failures)
+		world_broken(world, "%s began after %u failures", started->inventory->name, failed);
+	if (world->stopped)
+		world_broken(world, "%s began after the stop", started->inventory->name);
+}
+
+static void moved(void *ctx, const struct host *host)
+{
+	struct world *world = ctx;
+	struct world_host *of = &world->hosts[host->inventory - world->inventory_hosts];
+	unsigned active = 0;
+
+	if (world->dead)
+		return;
+	for (size_t i = 0; i < fleet_size(world->fleet); i++)
+		active += fleet_host(world->fleet, i)->active;
+	if (active > world->most_active)
+		world->most_active = active;
+	if (world->forks && active > world->forks)
+		world_broken(world, "%u at once, %u forks", active, world->forks);
+	if (host->state != HOST_CONNECTING || !host->cleared || of->started)
+		return;
+	of->started = true;
+	of->starts++;
+	of->started_at = world->now;
+	rules_at_start(world, host);
+}
+
+static void task(void *ctx, const struct host *host, const json_t *event)
+{
+	(void)ctx;
+	(void)host;
+	(void)event;
+}
+
+static void host_finished(void *ctx, const struct host *host)
+{
+	struct world *world = ctx;
+	struct world_host *of = &world->hosts[host->inventory - world->inventory_hosts];
+
+	of->finished_at = world->now;
+	of->verdict = host->state;
+	of->err = host->err;
+}
+
+static void planned(void *ctx, struct fleet *fleet)
+{
+	(void)ctx;
+	fleet_go(fleet);
+}
+
+static void finished(void *ctx, struct fleet *fleet)
+{
+	struct world *world = ctx;
+
+	(void)fleet;
+	world->finished = true;
+}
+
+static const struct fleet_observer observer = {moved, task, host_finished, planned, finished};
+
+static void world_begin(struct world *world)
+{
+	struct gf_err err = {0};
+	struct fleet_options options = {
+	    .inventory = &world->inventory,
+	    .selected = world->selected,
+	    .count = world->selected_count,
+	    .records = world->records,
+	    .job = world->job,
+	    .run = world->run,
+	    .former_run = world->former_run[0] ? world->former_run : NULL,
+	    .who = "test",
+	    .where = "here",
+	    .playbook = world->playbook,
+	    .forks = world->forks,
+	    .opener = &world->opener,
+	    .bundle = &world->bundle,
+	    .clock = &world->clock,
+	    .journal = &world->journal,
+	    .observer = &observer,
+	    .ctx = world,
+	};
+
+	snprintf(world->run, sizeof(world->run), "run-%04u", ++world->run_number);
+	world->finished = world->dead = world->stopped = false;
+	world->effects = 0;
+	for (size_t i = 0; i < world->inventory.host_count; i++) {
+		world->hosts[i].started = false;
+		world->hosts[i].verdict = HOST_IDLE;
+	}
+	world->fleet = fleet_new(&options, &err);
+	if (!world->fleet)
+		abort();
+	fleet_start(world->fleet);
+}
+
+static void interrupts(struct world *world)
+{
+	if (world->stop_after && world->effects >= world->stop_after && !world->stopped) {
+		world->stopped = true;
+		fleet_stop(world->fleet);
+	}
+	if (world->abort_after && world->effects >= world->abort_after) {
+		fleet_abort(world->fleet);
+		world->finished = true;
+	}
+}
+
+static void world_end(struct world *world)
+{
+	fleet_free(world->fleet);
+	world->fleet = NULL;
+	clock_disarm(&world->clock, &world->commit_timer);
+	entries_free(world->queued);
+	world->queued = NULL;
+	world->queued_end = &world->queued;
+	if (world->links)
+		world_broken(world, "a link was left open");
+}
+
+int world_run(struct world *world)
+{
+	uint64_t limit = world->now + LONGEST;
+
+	world_begin(world);
+	while (!world->finished && !world->dead) {
+		if (!world_step(world, limit)) {
+			world_broken(world, "the run comes to no end");
+			break;
+		}
+		interrupts(world);
+	}
+	world->status = world->dead ? -1 : fleet_exit_status(world->fleet);
+	world_end(world);
+	world->former_run[0] = '\0';
+	if (world->status == -1 || world->status == 130)
+		snprintf(world->former_run, sizeof(world->former_run), "%s", world->run);
+	return world->status;
+}
+
+void world_wait(struct world *world, uint64_t ms)
+{
+	uint64_t until = world->now + ms;
+
+	while (world_step(world, until))
+		;
+	world->now = until;
+}
+
+bool world_proven(const struct world_host *host)
+{
+	return host->verdict == HOST_DONE && host->configured && host->effective && host->tuned &&
+	       !host->down;
+}
+
+static void world_inventory(struct world *world, size_t count)
+{
+	static char alias[] = "gpu", vendor[] = "10de", device[] = "1b06";
+
+	world->gpu = (struct inventory_gpu){.alias = alias,
+	                                    .vendor = vendor,
+	                                    .device = device,
+	                                    .managed = -1,
+	                                    .live_migratable = -1,
+	                                    .one_time_use = -1};
+	world->inventory.hosts = world->inventory_hosts;
+	world->inventory.host_count = count;
+	for (size_t i = 0; i < count; i++) {
+		world_host_init(&world->hosts[i], world, i);
+		world->selected[i] = i;
+		world->inventory_hosts[i] = (struct inventory_host){
+		    .name = world->hosts[i].name,
+		    .address = world->hosts[i].name,
+		    .domain = world->hosts[i].domain,
+		    .gpus = {.items = &world->gpu, .count = 1, .given = true},
+		};
+	}
+	world->inventory.rollout = (struct inventory_rollout){
+	    .waves = world->waves,
+	    .max_unavailable = 1,
+	    .boot_timeout_s = 600,
+	};
+}
+
+void world_init(struct world *world, size_t count, uint64_t seed)
+{
+	static char command[] = "agent";
+	struct gf_err err = {0};
+
+	memset(world, 0, sizeof(*world));
+	world->clock.now = world_now;
+	world->clock.seed = seed;
+	world->now = 1000000;
+	world->job = JOB_APPLY;
+	world->selected_count = count;
+	world->commit_timer.fire = commit_fire;
+	world->commit_timer.ctx = world;
+	world->durable_end = &world->durable;
+	world->queued_end = &world->queued;
+	world->journal =
+	    (struct journal){world_append, world_facts_put, world_expected_put, world_expected_get};
+	world->opener.open = world_link_open;
+	world->bundle.command = world->bundle.command_sudo = command;
+	world->playbook = playbook_parse("test.json", playbook_text, strlen(playbook_text), &err);
+	if (!world->playbook) {
+		fprintf(stderr, "%s\n", err.msg);
+		abort();
+	}
+	world_inventory(world, count);
+}
+
+void world_free(struct world *world)
+{
+	entries_free(world->durable);
+	for (size_t i = 0; i < world->inventory.host_count; i++)
+		json_decref(world->hosts[i].expected);
+	playbook_free(world->playbook);
+	clock_release(&world->clock);
+}

@@ -1,0 +1,299 @@
+/* world_agent.c: one scripted host: its agent's answers, its operations, its reboots. */
+#include <stdlib.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/unit/fleet/world.h"
+
+static const char facts_text[] =
+    "{\"facts\":1,\"observed\":\"2026-01-01T00:00:00Z\",\"host\":{\"hostname\":\"\",\"kernel\":"
+    "\"6.1.0\",\"arch\":\"x86_64\",\"cmdline\":\"ro quiet\",\"cpu_vendor\":\"intel\",\"cpus\":8,"
+    "\"memory_kb\":1024,\"distribution\":{\"id\":\"debian\",\"version\":\"12\",\"name\":\"Debian\"}"
+    ","
+    "\"boot_loader\":\"grub\",\"initramfs\":\"initramfs-tools\",\"secure_boot\":false,\"lockdown\":"
+    "\"none\",\"taint\":0,\"iommu\":{\"tables\":[\"DMAR\"],\"units\":[\"dmar0\"],\"groups\":4,"
+    "\"interrupt_remapping\":true,\"unsafe_interrupts\":null},\"modules\":{\"loaded\":[],"
+    "\"builtin\":[\"vfio\"]},\"guests\":[],\"services\":[],\"framebuffers\":[]},\"pci\":["
+    "{\"address\":\"0000:01:00.0\",\"vendor\":\"10de\",\"device\":\"1b06\",\"subsystem_vendor\":"
+    "\"1462\",\"subsystem_device\":\"3609\",\"class\":\"0300\",\"prog_if\":\"00\",\"revision\":"
+    "\"a1\",\"header\":\"endpoint\",\"driver_override\":null,\"modules\":[\"nouveau\"],"
+    "\"iommu_group\":1,\"reserved_regions\":[\"msi\"],\"numa_node\":0,\"boot_vga\":false,"
+    "\"bars\":[],\"resizable_bar\":false,\"acs\":null,\"sriov\":null,\"power_state\":\"D0\","
+    "\"d3cold_allowed\":true,\"reset_methods\":[\"bus\"],\"serial\":null,\"path\":[],"
+    "\"siblings\":[]}]}";
+
+void world_boot_id(const struct world_host *host, char *out, size_t size)
+{
+	snprintf(out, size, "boot-of-%s-%u", host->name, host->boot);
+}
+
+static json_t *answer_facts(struct world_host *host)
+{
+	json_t *facts = json_loads(facts_text, 0, NULL), *about = json_object_get(facts, "host");
+	json_t *gpu = json_array_get(json_object_get(facts, "pci"), 0);
+	char boot_id[64];
+
+	world_boot_id(host, boot_id, sizeof(boot_id));
+	json_object_set_new(about, "boot_id", json_string(boot_id));
+	json_object_set_new(about, "cpu_virtualization", json_boolean(!host->blocked));
+	json_object_set_new(gpu, "driver", json_string(host->effective ? "vfio-pci" : "nouveau"));
+	if (host->guests)
+		json_object_set_new(about, "guests",
+		                    json_pack("[{s:i, s:s, s:s, s:[]}]", "pid", 1, "name",
+		                              "instance-1", "source", "qemu", "devices"));
+	return facts;
+}
+
+/* Two stages: "host" needs a reboot, "after" needs none and comes once that is in effect. */
+static json_t *answer_plan(const struct world_host *host)
+{
+	bool host_ok = host->configured && host->effective;
+	const char *status = host->plan_fails ? "failed" : "change";
+
+	return json_pack("{s:[{s:s, s:b, s:b, s:[{s:s, s:s, s:s}]}, {s:s, s:b, s:b, s:[{s:s, s:s, "
+	                 "s:s}]}]}",
+	                 "stages", "name", "host", "changed", !host->configured, "reboot", !host_ok,
+	                 "tasks", "task", "GPUs", "type", "bind", "status", host_ok ? "ok" : status,
+	                 "name", "after", "changed", host_ok && !host->tuned, "reboot", 0, "tasks",
+	                 "task", "tune", "type", "file", "status", host->tuned ? "ok" : "change");
+}
+
+static json_t *answer_error(enum gf_code code, const char *message)
+{
+	return json_pack("{s:s, s:s}", "code", gf_code_name(code), "message", message);
+}
+
+static void host_down(struct world_host *host, uint64_t how_long)
+{
+	struct world *world = host->world;
+
+	host->down = true;
+	if (world_down(world, NULL) > world->most_down)
+		world->most_down = world_down(world, NULL);
+	for (size_t i = 0; i < host->operation_count; i++)
+		if (host->operations[i].state == OPERATION_RUNNING)
+			host->operations[i].state = OPERATION_DEAD;
+	clock_disarm(&world->clock, &host->operation_timer);
+	clock_arm(&world->clock, &host->power_timer, how_long);
+	world_links_cut(host);
+}
+
+static void power_fire(void *ctx)
+{
+	struct world_host *host = ctx;
+
+	if (host->promised) {
+		host->promised = false;
+		host->reboots++;
+		host_down(host, host->boot_ms);
+		return;
+	}
+	if (host->never_returns && host->reboots) {
+		host->away = true;
+		return;
+	}
+	host->down = false;
+	host->boot++;
+	host->effective = host->configured && !host->ineffective;
+}
+
+static void operation_fire(void *ctx)
+{
+	struct world_host *host = ctx;
+	struct world_operation *operation = &host->operations[host->operation_count - 1];
+
+	if (host->dies) {
+		host->dies = false;
+		host_down(host, host->boot_ms);
+		return;
+	}
+	operation->state = host->fails ? OPERATION_FAILED : OPERATION_DONE;
+	if (!host->fails && strcmp(operation->stage, "host") == 0)
+		host->configured = operation->reboot = true;
+	else if (!host->fails)
+		host->tuned = true;
+	world_links_told(host, operation);
+}
+
+static bool leased_to_other(const struct world_host *host, const char *run)
+{
+	return host->lease[0] && host->world->now < host->lease_until &&
+	       strcmp(host->lease, run) != 0;
+}
+
+static json_t *answer_lease(struct world_host *host, const json_t *request, json_t **error)
+{
+	const char *run = json_string_value(json_object_get(request, "run"));
+	char message[160];
+
+	if (json_is_true(json_object_get(request, "release"))) {
+		if (strcmp(host->lease, run) == 0)
+			host->lease[0] = '\0';
+		return json_object();
+	}
+	if (leased_to_other(host, run) && !json_is_true(json_object_get(request, "take"))) {
+		snprintf(message, sizeof(message), "run %s works on it", host->lease);
+		*error = answer_error(GF_E_LEASE, message);
+		return NULL;
+	}
+	snprintf(host->lease, sizeof(host->lease), "%s", run);
+	host->lease_until = host->world->now + UINT64_C(1800) * 1000;
+	return json_object();
+}
+
+static struct world_operation *operation_find(struct world_host *host, const char *id)
+{
+	for (size_t i = 0; i < host->operation_count; i++)
+		if (strcmp(host->operations[i].id, id) == 0)
+			return &host->operations[i];
+	return NULL;
+}
+
+static struct world_operation *answer_apply(struct world_host *host, const json_t *request,
+                                            json_t **error)
+{
+	const char *id = json_string_value(json_object_get(request, "operation"));
+	const char *run =
+	    json_string_value(json_object_get(json_object_get(request, "context"), "run"));
+	const char *stage =
+	    json_string_value(json_object_get(json_object_get(request, "stage"), "name"));
+	struct world_operation *operation = operation_find(host, id);
+
+	if (operation)
+		return operation;
+	if (leased_to_other(host, run)) {
+		*error = answer_error(GF_E_LEASE, "another run works on it");
+		return NULL;
+	}
+	if (!world_recorded(host->world, host->index, "stage.intent", "operation", id))
+		world_broken(host->world, "%s: operation %s without an intent", host->name, id);
+	if (host->operation_count &&
+	    host->operations[host->operation_count - 1].state == OPERATION_RUNNING)
+		world_broken(host->world, "%s: two operations at once", host->name);
+	if (host->operation_count == WORLD_OPERATIONS) {
+		world_broken(host->world, "%s: operations without end", host->name);
+		host->operation_count = 0;
+	}
+	operation = &host->operations[host->operation_count++];
+	memset(operation, 0, sizeof(*operation));
+	snprintf(operation->id, sizeof(operation->id), "%s", id);
+	snprintf(operation->stage, sizeof(operation->stage), "%s", stage);
+	host->begun++;
+	clock_arm(&host->world->clock, &host->operation_timer, host->apply_ms);
+	return operation;
+}
+
+static json_t *answer_reboot(struct world_host *host, const json_t *request, json_t **error)
+{
+	struct world *world = host->world;
+	const char *wanted = json_string_value(json_object_get(request, "boot_id"));
+	unsigned limit = world->inventory.rollout.max_unavailable;
+	unsigned per_domain = world->inventory.rollout.per_domain;
+	char boot_id[64];
+
+	world_boot_id(host, boot_id, sizeof(boot_id));
+	if (strcmp(boot_id, wanted) != 0)
+		return json_pack("{s:b}", "scheduled", 0);
+	if (host->guests) {
+		*error = answer_error(GF_E_BLOCKED, "a guest is running");
+		return NULL;
+	}
+	if (host->promised)
+		return json_pack("{s:b}", "scheduled", 1);
+	if (!world_recorded(world, host->index, "reboot.intent", "boot_id", wanted))
+		world_broken(world, "%s: a reboot without an intent", host->name);
+	if (host->reboot_ignored) {
+		host->reboot_ignored = false;
+		return json_pack("{s:b}", "scheduled", 1);
+	}
+	host->promised = true; /* counts as down from here on */
+	if (!host->control && world_down(world, NULL) > limit)
+		world_broken(world, "%s: %u hosts down, %u may be", host->name,
+		             world_down(world, NULL), limit);
+	if (per_domain && host->domain[0] && world_down(world, host->domain) > per_domain)
+		world_broken(world, "%s: %u of %s down", host->name,
+		             world_down(world, host->domain), host->domain);
+	clock_arm(&world->clock, &host->power_timer, 1000);
+	return json_pack("{s:b}", "scheduled", 1);
+}
+
+static char *answer_line(json_int_t id, json_t *result, json_t *error)
+{
+	json_t *message = result ? json_pack("{s:I, s:o}", "id", id, "result", result)
+	                         : json_pack("{s:I, s:o}", "id", id, "error", error);
+	char *text = json_dumps(message, JSON_COMPACT), *line = NULL;
+
+	if (asprintf(&line, "%s\n", text) < 0)
+		abort();
+	free(text);
+	json_decref(message);
+	return line;
+}
+
+char *world_agent_result(struct world_host *host, const struct world_operation *operation,
+                         json_int_t id)
+{
+	static const char *const names[] = {"running", "done", "failed", "unknown"};
+	bool done = operation->state == OPERATION_DONE;
+	json_t *event = json_pack("{s:I, s:{s:i, s:s, s:s}}", "id", id, "event", "seq", 1, "task",
+	                          "GPUs", "status", done ? "changed" : "failed");
+	char *told = json_dumps(event, JSON_COMPACT), *result, *lines = NULL;
+
+	json_decref(event);
+	(void)host;
+	result = answer_line(id,
+	                     json_pack("{s:s, s:s, s:b, s:b, s:s}", "operation", operation->id,
+	                               "state", names[operation->state], "changed", done, "reboot",
+	                               operation->reboot, "message", done ? "" : "it went wrong"),
+	                     NULL);
+	if (asprintf(&lines, "%s\n%s", told, result) < 0)
+		abort();
+	free(told);
+	free(result);
+	return lines;
+}
+
+char *world_agent_answer(struct world_host *host, const json_t *request,
+                         struct world_operation **operation)
+{
+	const char *kind = json_string_value(json_object_get(request, "request"));
+	json_int_t id = json_integer_value(json_object_get(request, "id"));
+	json_t *result = NULL, *error = NULL;
+
+	if (strcmp(kind, "facts") == 0) {
+		result = answer_facts(host);
+	} else if (strcmp(kind, "plan") == 0 || strcmp(kind, "verify") == 0) {
+		result = answer_plan(host);
+	} else if (strcmp(kind, "lease") == 0) {
+		result = answer_lease(host, request, &error);
+	} else if (strcmp(kind, "reboot") == 0) {
+		result = answer_reboot(host, request, &error);
+	} else if (strcmp(kind, "attach") == 0) {
+		*operation =
+		    operation_find(host, json_string_value(json_object_get(request, "operation")));
+		if (!*operation)
+			error = answer_error(GF_E_INPUT, "no such operation");
+	} else if (strcmp(kind, "apply") == 0) {
+		*operation = answer_apply(host, request, &error);
+	} else {
+		error = answer_error(GF_E_INPUT, "no such request");
+	}
+	if (result || error)
+		return answer_line(id, result, error);
+	return (*operation)->state == OPERATION_RUNNING ? NULL
+	                                                : world_agent_result(host, *operation, id);
+}
+
+void world_host_init(struct world_host *host, struct world *world, size_t index)
+{
+	host->world = world;
+	host->index = index;
+	host->boot = 1;
+	host->latency_ms = 5;
+	host->apply_ms = 20000;
+	host->boot_ms = 90000;
+	host->operation_timer.fire = operation_fire;
+	host->power_timer.fire = power_fire;
+	host->operation_timer.ctx = host->power_timer.ctx = host;
+	snprintf(host->name, sizeof(host->name), "gpu%02zu", index + 1);
+}

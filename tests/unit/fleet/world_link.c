@@ -1,0 +1,169 @@
+/* world_link.c: links to scripted hosts: everything takes its host's latency, and comes from the
+ * clock. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/unit/fleet/world.h"
+
+enum turn { TURN_NONE, TURN_READY, TURN_HELLO, TURN_ANSWER, TURN_LOST };
+
+struct world_link {
+	struct link base;
+	struct world_link *next;
+	struct world_host *host;
+	struct clock_timer timer;
+	enum turn turn;
+	char *answer;
+	json_int_t id; /* of the request that is open */
+	const struct world_operation *follows;
+};
+
+static void link_later(struct world_link *link, enum turn turn, unsigned ms)
+{
+	link->turn = turn;
+	clock_arm(&link->host->world->clock, &link->timer, ms);
+}
+
+static void link_fire(void *ctx)
+{
+	struct world_link *link = ctx;
+	struct gf_err err = {0};
+	enum turn turn = link->turn;
+	char boot_id[64], line[200], *answer = link->answer;
+
+	link->turn = TURN_NONE;
+	link->answer = NULL;
+	if (link->host->world->dead)
+		goto out;
+	switch (turn) {
+	case TURN_READY:
+		link->base.events->ready(link->base.ctx, &link->base);
+		break;
+	case TURN_HELLO:
+		world_boot_id(link->host, boot_id, sizeof(boot_id));
+		snprintf(line, sizeof(line),
+		         "Welcome\n{\"hello\":\"gpufleet-agent\",\"protocol\":1,\"version\":"
+		         "\"0.1.0\",\"arch\":\"x86_64\",\"boot_id\":\"%s\"}\n",
+		         boot_id);
+		link->base.events->output(link->base.ctx, &link->base, 1, line, strlen(line));
+		break;
+	case TURN_ANSWER:
+		link->base.events->output(link->base.ctx, &link->base, 1, answer, strlen(answer));
+		break;
+	case TURN_LOST:
+		gf_err_set(&err, link->host->refuses || link->host->down ? GF_E_CONNECT : GF_E_LOST,
+		           "%s does not answer", link->host->name);
+		link->base.events->failed(link->base.ctx, &link->base, &err);
+		break;
+	case TURN_NONE:
+		break;
+	}
+out:
+	free(answer);
+}
+
+static int link_exec_op(struct link *base, const char *command, struct gf_err *err)
+{
+	struct world_link *link = (struct world_link *)base;
+
+	(void)command;
+	(void)err;
+	link_later(link, TURN_HELLO, link->host->latency_ms);
+	return 0;
+}
+
+/* One whole request a write, as agent_link.c does it. It is on the host at once; only the answer
+ * takes its time. */
+static int link_write_op(struct link *base, const void *data, size_t size, struct gf_err *err)
+{
+	struct world_link *link = (struct world_link *)base;
+	struct world_host *host = link->host;
+	struct world_operation *operation = NULL;
+	json_t *request;
+
+	(void)err;
+	if (host->world->dead || host->down || link->turn == TURN_LOST)
+		return 0;
+	request = json_loadb(data, size, JSON_DISABLE_EOF_CHECK, NULL);
+	if (!request)
+		abort();
+	link->id = json_integer_value(json_object_get(request, "id"));
+	free(link->answer);
+	link->answer = world_agent_answer(host, request, &operation);
+	link->follows = link->answer ? NULL : operation;
+	json_decref(request);
+	if (operation && host->cuts) {
+		host->cuts--;
+		link_later(link, TURN_LOST, host->latency_ms);
+	} else if (link->answer) {
+		link_later(link, TURN_ANSWER, host->latency_ms);
+	}
+	world_effect(host->world);
+	return 0;
+}
+
+static void link_eof_op(struct link *base)
+{
+	(void)base;
+}
+
+static void link_close_op(struct link *base)
+{
+	struct world_link *link = (struct world_link *)base;
+	struct world *world = link->host->world;
+	struct world_link **at = &world->links;
+
+	while (*at != link)
+		at = &(*at)->next;
+	*at = link->next;
+	clock_disarm(&world->clock, &link->timer);
+	free(link->answer);
+	free(link);
+}
+
+static const struct link_ops ops = {link_exec_op, link_write_op, link_eof_op, link_close_op};
+
+struct link *world_link_open(struct link_opener *opener, const struct inventory_host *inventory,
+                             const struct link_events *events, void *ctx, struct gf_err *err)
+{
+	struct world *world = (struct world *)((char *)opener - offsetof(struct world, opener));
+	struct world_host *host = &world->hosts[inventory - world->inventory_hosts];
+	struct world_link *link = calloc(1, sizeof(*link));
+
+	(void)err;
+	link->base = (struct link){&ops, events, ctx};
+	link->host = host;
+	link->timer.fire = link_fire;
+	link->timer.ctx = link;
+	link->next = world->links;
+	world->links = link;
+	if (host->refuses || host->down)
+		link_later(link, TURN_LOST, 3000);
+	else
+		link_later(link, TURN_READY, host->latency_ms);
+	return &link->base;
+}
+
+void world_links_cut(struct world_host *host)
+{
+	for (struct world_link *link = host->world->links; link; link = link->next) {
+		if (link->host == host) {
+			free(link->answer);
+			link->answer = NULL;
+			link->follows = NULL;
+			link_later(link, TURN_LOST, 100);
+		}
+	}
+}
+
+void world_links_told(struct world_host *host, const struct world_operation *operation)
+{
+	for (struct world_link *link = host->world->links; link; link = link->next) {
+		if (link->host == host && link->follows == operation && link->turn != TURN_LOST) {
+			link->follows = NULL;
+			link->answer = world_agent_result(host, operation, link->id);
+			link_later(link, TURN_ANSWER, host->latency_ms);
+		}
+	}
+}

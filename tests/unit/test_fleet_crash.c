@@ -1,0 +1,138 @@
+/* test_fleet_crash.c: the controller dies after every single thing that others can see of it (an
+ * event on the disk, a request on a host), and the same command goes on: nothing is lost, nothing
+ * is done twice, and never are more hosts down than may be. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "tests/unit/fleet/world.h"
+
+#define HOSTS 3
+
+static struct world world;
+
+/* Every host has its own pace, so that they are at different places when it happens. */
+static void fleet_make(enum host_job job)
+{
+	world_init(&world, HOSTS, 7);
+	world.job = job;
+	world.inventory.rollout.max_unavailable = 2;
+	for (size_t i = 0; i < HOSTS; i++) {
+		world.hosts[i].apply_ms = 11000 + (unsigned)i * 7000;
+		world.hosts[i].boot_ms = 61000 + (unsigned)i * 23000;
+	}
+	if (job == JOB_REBOOT)
+		for (size_t i = 0; i < HOSTS; i++)
+			world.hosts[i].configured = world.hosts[i].effective =
+			    world.hosts[i].tuned = true;
+}
+
+static size_t effects_of(enum host_job job)
+{
+	size_t effects;
+
+	fleet_make(job);
+	assert_int_equal(world_run(&world), 0);
+	effects = world.effects;
+	assert_true(effects > 10 * HOSTS);
+	world_free(&world);
+	return effects;
+}
+
+#define CHECK(condition)                                                                           \
+	do {                                                                                       \
+		if (!(condition))                                                                  \
+			fail_msg("died after effect %zu, resumed %llu ms later: %s: %s", after,    \
+			         (unsigned long long)pause, host->name, #condition);               \
+	} while (0)
+
+static void crash_and_resume(enum host_job job, size_t after, uint64_t pause)
+{
+	fleet_make(job);
+	world.crash_after = after;
+	assert_int_equal(world_run(&world), -1);
+	world.crash_after = 0;
+	world_wait(&world, pause);
+	world_run(&world);
+	for (size_t i = 0; i < HOSTS; i++) {
+		const struct world_host *host = &world.hosts[i];
+
+		CHECK(world_proven(host));
+		CHECK(host->reboots == 1);
+		CHECK(host->begun == (job == JOB_APPLY ? 2 : 0));
+		CHECK(world_open_intents(&world, i) == 0);
+		CHECK(!world.records[i].operation_open && !world.records[i].reboot_open);
+	}
+	assert_int_equal(world.status, 0);
+	assert_true(world.most_down <= 2);
+	assert_true(world_ok(&world));
+	/* … and nothing is left for a third one. */
+	if (job == JOB_APPLY) {
+		assert_int_equal(world_run(&world), 0);
+		for (size_t i = 0; i < HOSTS; i++)
+			assert_int_equal(world.hosts[i].reboots + world.hosts[i].begun, 3);
+	}
+	world_free(&world);
+}
+
+static void crash_everywhere(enum host_job job)
+{
+	/* At once; while the work that it began goes on; when all of it is long over. */
+	static const uint64_t pauses[] = {0, 15000, 3600000};
+	size_t effects = effects_of(job);
+
+	for (size_t after = 1; after <= effects; after++)
+		for (size_t i = 0; i < sizeof(pauses) / sizeof(pauses[0]); i++)
+			crash_and_resume(job, after, pauses[i]);
+}
+
+static void apply_resumes_from_anywhere(void **state)
+{
+	(void)state;
+	crash_everywhere(JOB_APPLY);
+}
+
+/* A rolling reboot dies, and an apply comes next, with or without guests that were started
+ * meanwhile: no slot stays taken for a reboot that will never be. */
+static void apply_settles_a_dead_reboot(void **state)
+{
+	size_t effects = effects_of(JOB_REBOOT);
+
+	(void)state;
+	for (size_t after = 1; after <= effects; after++) {
+		for (int guests = 0; guests < 2; guests++) {
+			fleet_make(JOB_REBOOT);
+			world.crash_after = after;
+			assert_int_equal(world_run(&world), -1);
+			world.crash_after = 0;
+			world_wait(&world, 600000);
+			for (size_t i = 0; i < HOSTS; i++)
+				world.hosts[i].guests = guests;
+			world.job = JOB_APPLY;
+			world_run(&world);
+			for (size_t i = 0; i < HOSTS; i++) {
+				if (world.records[i].down || world.records[i].reboot_open ||
+				    world.hosts[i].reboots > 1 || world_open_intents(&world, i))
+					fail_msg("died after effect %zu%s: %s is not settled",
+					         after, guests ? ", guests" : "",
+					         world.hosts[i].name);
+			}
+			if (!guests)
+				assert_int_equal(world.status, 0);
+			assert_true(world_ok(&world));
+			world_free(&world);
+		}
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(apply_resumes_from_anywhere),
+	    cmocka_unit_test(apply_settles_a_dead_reboot),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
