@@ -50,7 +50,8 @@ struct command_context {
 	const char *run;
 	bool force, purge;
 	const char *format, *output;
-	char *const *argv; /* what stands after `--`, NULL-terminated */
+	const char *plan_out, *plan_in; /* a saved plan: to be written, to be applied */
+	char *const *argv;              /* what stands after `--`, NULL-terminated */
 	int argc;
 	const char *program; /* argv[0], for the command line of the recap */
 	char *const *all_argv;

@@ -16,10 +16,11 @@ const struct command command_table[] = {
      OPTION_JSON | OPTION_SELECT},
     {"scan", "INVENTORY", "collect facts; prints a ready-to-paste `gpus` block", command_scan,
      OPTION_FLEET | OPTION_JSON | OPTION_WATCH},
-    {"plan", "INVENTORY", "show what apply would change; changes nothing", command_plan,
-     OPTION_FLEET | OPTION_JSON | OPTION_PLAN_OUT | OPTION_GUESTS},
-    {"apply", "INVENTORY", "bring the fleet to the declared state; the same command resumes",
-     command_apply, OPTION_FLEET | OPTION_JSON | OPTION_YES | OPTION_GUESTS | OPTION_PLAN_IN},
+    {"plan", "INVENTORY [--out FILE]", "show what apply would change; changes nothing",
+     command_plan, OPTION_FLEET | OPTION_JSON | OPTION_PLAN_OUT | OPTION_GUESTS},
+    {"apply", "INVENTORY [--plan FILE]",
+     "bring the fleet to the declared state; the same command resumes", command_apply,
+     OPTION_FLEET | OPTION_JSON | OPTION_YES | OPTION_GUESTS | OPTION_PLAN_IN},
     {"verify", "INVENTORY", "has any host drifted from what the last apply left?", command_verify,
      OPTION_FLEET | OPTION_JSON},
     {"report", "INVENTORY", "readiness of the fleet from what was last seen; touches no host",
@@ -49,6 +50,8 @@ enum option_value {
 	VALUE_PURGE,
 	VALUE_FORMAT,
 	VALUE_OUTPUT,
+	VALUE_PLAN_OUT,
+	VALUE_PLAN_IN,
 	VALUE_LATER,
 	VALUE_HELP,
 	VALUE_VERSION,
@@ -108,8 +111,14 @@ static const struct option_row option_rows[] = {
     {{"since", required_argument, NULL, VALUE_LATER}, OPTION_REPORT, "TIME", LATER},
     {{"history", no_argument, NULL, VALUE_LATER}, OPTION_REPORT, NULL, LATER},
     {{"what-if", required_argument, NULL, VALUE_LATER}, OPTION_REPORT, "CHANGE", LATER},
-    {{"out", required_argument, NULL, VALUE_LATER}, OPTION_PLAN_OUT, "FILE", LATER},
-    {{"plan", required_argument, NULL, VALUE_LATER}, OPTION_PLAN_IN, "FILE", LATER},
+    {{"out", required_argument, NULL, VALUE_PLAN_OUT},
+     OPTION_PLAN_OUT,
+     "FILE",
+     "save the plan there, for apply --plan"},
+    {{"plan", required_argument, NULL, VALUE_PLAN_IN},
+     OPTION_PLAN_IN,
+     "FILE",
+     "do exactly this saved plan; hosts that changed since are refused"},
     {{"watch", required_argument, NULL, VALUE_LATER}, OPTION_WATCH, "INTERVAL", LATER},
     {{"become-password-fd", required_argument, NULL, VALUE_LATER}, OPTION_FLEET, "N", LATER},
     {{"no-color", no_argument, NULL, VALUE_NO_COLOR}, 0, NULL, "no colors (as NO_COLOR)"},
@@ -259,6 +268,12 @@ static int option_take(struct command_context *context, int value, const char *n
 		return 0;
 	case VALUE_OUTPUT:
 		context->output = optarg;
+		return 0;
+	case VALUE_PLAN_OUT:
+		context->plan_out = optarg;
+		return 0;
+	case VALUE_PLAN_IN:
+		context->plan_in = optarg;
 		return 0;
 	case 'v':
 		context->verbose = true;

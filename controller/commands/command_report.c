@@ -127,7 +127,7 @@ static int report_fleet(const struct command_context *context, const struct comm
 	output.compact = context->json && !context->format;
 	output.color = context->color && !context->output;
 	if (report && context->output)
-		rc = report_file_write(context->output, write_report, &output, err);
+		rc = report_file_write(context->output, 0, write_report, &output, err);
 	else if (report)
 		rc = write_report(&output, stdout, err);
 	json_decref(report);

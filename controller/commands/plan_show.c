@@ -72,6 +72,6 @@ void plan_show(struct session *session)
 	}
 	if (items && !session->terminal.json)
 		plan_text_print(&session->terminal, items, count, session->context->verbose,
-		                &totals);
+		                &totals, NULL);
 	free(items);
 }

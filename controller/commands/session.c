@@ -205,6 +205,8 @@ int session_run(struct session *session, struct command_context *context, enum h
 		journal_end(session);
 		if (session->show && !(session->interrupted && session->status == 130))
 			session->show(session);
+		if (session->keep && !session->interrupted && session->keep(session, err))
+			session->status = STATUS_INPUT;
 		session_recap(session);
 	}
 	/* Links close as the loop runs; the opener must outlive them. */

@@ -12,6 +12,7 @@
 #include "controller/fleet/fleet.h"
 #include "controller/fleet/journal_store.h"
 #include "controller/place/place.h"
+#include "controller/plan/saved_plan.h"
 #include "controller/terminal/terminal.h"
 #include "playbooks/playbook.h"
 
@@ -19,6 +20,7 @@ struct session {
 	struct command_context *context;
 	struct command_fleet fleet;
 	struct playbook *playbook;
+	struct saved_plan *saved_plan; /* of apply --plan; or NULL */
 	enum host_job job;
 	char run[48];
 	char *former_run; /* of this store, cut short; or NULL */
@@ -41,6 +43,8 @@ struct session {
 	int status;
 	/* What the command shows once every host is at its end, before the recap. May be NULL. */
 	void (*show)(struct session *session);
+	/* What it writes before the recap; -1 with *err ends with status 1. May be NULL. */
+	int (*keep)(struct session *session, struct gf_err *err);
 	/* What it shows before the question. May be NULL. */
 	void (*show_plan)(struct session *session);
 	const char *question;

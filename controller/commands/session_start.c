@@ -10,6 +10,7 @@
 
 #include "controller/commands/session.h"
 #include "controller/ssh/ssh_opener.h"
+#include "inventory/nodeset.h"
 
 /* Keys that would change what is safe, were they ignored. */
 static int refuse_unsupported(const struct session *session, struct gf_err *err)
@@ -83,6 +84,61 @@ static int need_gpus(const struct session *session, struct gf_err *err)
 	    err, GF_E_INPUT,
 	    "%s: it names no \"gpus\": `gpufleet scan %s` prints a block to paste into it",
 	    session->context->inventory_path, session->context->inventory_path);
+}
+
+/* Says which hosts of the saved plan's inventory it has nothing for. */
+static void say_left_out(const struct session *session)
+{
+	const json_t *left_out = saved_plan_left_out(session->saved_plan);
+	const char **names = calloc(json_object_size(left_out) + 1, sizeof(*names)), *name;
+	size_t count = 0;
+	char *folded;
+	json_t *why;
+
+	if (!names || session->context->json) {
+		free(names);
+		return;
+	}
+	json_object_foreach((json_t *)(uintptr_t)left_out, name, why)
+	{
+		if (inventory_host_find(session->fleet.inventory, name))
+			names[count++] = name;
+	}
+	folded = count ? nodeset_fold(names, count) : NULL;
+	if (folded)
+		fprintf(stderr, "not in the plan, and left alone: %s (%s says why)\n", folded,
+		        session->context->plan_in);
+	free(folded);
+	free(names);
+}
+
+/* apply --plan: the hosts are the plan's. */
+static int take_saved_plan(struct session *session, struct gf_err *err)
+{
+	struct command_fleet *fleet = &session->fleet;
+	const struct saved_plan_heading heading = {
+	    .fleet = fleet->inventory->fleet,
+	    .inventory_sha256 = fleet->inventory->sha256,
+	    .playbook_sha256 = session->playbook->sha256,
+	};
+	size_t kept = 0;
+
+	session->saved_plan = saved_plan_read(session->context->plan_in, err);
+	if (!session->saved_plan || saved_plan_belongs(session->saved_plan, &heading, err))
+		return -1;
+	for (size_t i = 0; i < fleet->count; i++) {
+		if (saved_plan_has(session->saved_plan,
+		                   fleet->inventory->hosts[fleet->selected[i]].name))
+			fleet->selected[kept++] = fleet->selected[i];
+	}
+	fleet->count = kept;
+	if (!kept)
+		return gf_err_set(err, GF_E_INPUT,
+		                  "%s: the plan holds none of the selected hosts: there is nothing "
+		                  "to do",
+		                  session->context->plan_in);
+	say_left_out(session);
+	return 0;
 }
 
 static void run_id(char *id, size_t size)
@@ -202,6 +258,7 @@ static int connect_parts(struct session *session, struct gf_err *err)
 	    .who = session->who,
 	    .where = session->where,
 	    .playbook = session->playbook,
+	    .saved_plan = session->saved_plan,
 	    .undo_run = context->run,
 	    .allow_running_guests = context->allow_running_guests,
 	    .force = context->force,
@@ -245,6 +302,8 @@ int session_prepare(struct session *session, struct gf_err *err)
 		if (!session->playbook)
 			return -1;
 	}
+	if (context->plan_in && take_saved_plan(session, err))
+		return -1;
 	run_id(session->run, sizeof(session->run));
 	who_and_where(session);
 	session->store = store_open(session->fleet.state_path, &session->loop, err);
@@ -262,6 +321,7 @@ void session_release(struct session *session)
 	if (session->store)
 		store_close(session->store);
 	agent_bundle_free(&session->bundle);
+	saved_plan_free(session->saved_plan);
 	playbook_free(session->playbook);
 	command_fleet_free(&session->fleet);
 	free(session->records);

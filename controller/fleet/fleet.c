@@ -102,6 +102,7 @@ static void fleet_share(struct fleet *fleet)
 	    .where = options->where,
 	    .playbook = options->playbook,
 	    .rollout = &options->inventory->rollout,
+	    .saved_plan = options->saved_plan,
 	    .allow_running_guests = options->allow_running_guests,
 	    .force = options->force,
 	    .purge = options->purge,

@@ -33,6 +33,7 @@ struct fleet_options {
 	const char *run, *former_run, *who, *where;
 	const struct playbook *playbook; /* may be NULL where the job needs none */
 	const char *undo_run;
+	const struct saved_plan *saved_plan; /* apply: do exactly this; or NULL */
 	bool allow_running_guests, force, purge;
 	unsigned forks, timeout_s;
 	struct link_opener *opener;

@@ -30,9 +30,9 @@ enum host_state host_intent_enter(struct host *host)
 	host->attach = false;
 	host->event_seq = 0;
 	if (host_record_event(host,
-	                      json_pack("{s:s, s:s, s:s, s:s}", "type", "stage.intent", "stage",
-	                                stage_name(host), "operation", operation, "boot_id",
-	                                host->boot_id),
+	                      json_pack("{s:s, s:s, s:s, s:s, s:s*}", "type", "stage.intent",
+	                                "stage", stage_name(host), "operation", operation,
+	                                "boot_id", host->boot_id, "plan", host_saved_plan(host)),
 	                      true, &err))
 		return host_finish(host, HOST_FAILED, &err);
 	return HOST_STAY;

@@ -21,6 +21,7 @@ static void fold_stage_intent(struct host_record *record, const json_t *event)
 	copy(record->operation, sizeof(record->operation), text_of(event, "operation"));
 	copy(record->stage, sizeof(record->stage), text_of(event, "stage"));
 	copy(record->boot_id, sizeof(record->boot_id), text_of(event, "boot_id"));
+	copy(record->plan, sizeof(record->plan), text_of(event, "plan"));
 	record->operation_open = record->operation[0] != '\0';
 	record->verdict[0] = '\0';
 }
@@ -43,6 +44,7 @@ static void fold_reboot_intent(struct host_record *record, const json_t *event)
 	record->reboot_open = true;
 	record->down = true;
 	record->verdict[0] = '\0';
+	copy(record->plan, sizeof(record->plan), text_of(event, "plan"));
 	copy(record->reboot_boot_id, sizeof(record->reboot_boot_id), text_of(event, "boot_id"));
 }
 
@@ -78,6 +80,8 @@ static void fold_finished(struct host_record *record, const json_t *event)
 	copy(record->message, sizeof(record->message), text_of(event, "message"));
 	record->changed = json_is_true(json_object_get(event, "changed"));
 	record->rebooted = json_is_true(json_object_get(event, "rebooted"));
+	if (strcmp(record->verdict, "done") == 0)
+		record->plan[0] = '\0';
 	if (strcmp(record->verdict, "unreachable") == 0)
 		record->down = true;
 	else if (!record->reboot_open)

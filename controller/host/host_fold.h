@@ -8,6 +8,8 @@
 #include <jansson.h>
 #include <stdbool.h>
 
+#include "node-agent/wire/sha256.h"
+
 #define OPERATION_SIZE 128
 #define STAGE_SIZE     96
 #define BOOT_ID_SIZE   64
@@ -20,7 +22,8 @@ struct host_record {
 	bool reboot_open;    /* a reboot's intent stands without its proof */
 	char reboot_boot_id[BOOT_ID_SIZE]; /* of the boot that the owed or open reboot is to end */
 	char boot_id[BOOT_ID_SIZE];        /* the newest seen */
-	char state[32];                    /* of its machine when last recorded */
+	char plan[SHA256_HEX_SIZE]; /* the saved plan that was begun and is not done; or "" */
+	char state[32];             /* of its machine when last recorded */
 	char verdict[16]; /* of the last run that ended for this host; "" while one is under way */
 	char code[16], message[512]; /* why, when it did not end as done */
 	bool changed, rebooted;      /* in the run that the last event belongs to */

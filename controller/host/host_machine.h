@@ -17,6 +17,7 @@
 #include "controller/host/agent_link.h"
 #include "controller/host/host_fold.h"
 #include "controller/host/journal.h"
+#include "controller/plan/saved_plan.h"
 #include "inventory/inventory.h"
 #include "playbooks/playbook.h"
 
@@ -95,8 +96,9 @@ struct host_shared {
 	const char *run;
 	const char
 	    *former_run; /* of this store, ended in the middle: its leases may be taken over */
-	const char *who, *where;         /* of the lease */
-	const struct playbook *playbook; /* NULL where the job needs none */
+	const char *who, *where;             /* of the lease */
+	const struct playbook *playbook;     /* NULL where the job needs none */
+	const struct saved_plan *saved_plan; /* apply: nothing but this is done; or NULL */
 	const struct inventory_rollout *rollout;
 	bool allow_running_guests, force, purge;
 	const char *undo_run; /* rollback: from this run on; NULL: everything */

@@ -247,6 +247,22 @@ static enum host_state next_stage(struct host *host)
 	return host_unsettled(host) ? HOST_WAITING : HOST_PROVING;
 }
 
+const char *host_saved_plan(const struct host *host)
+{
+	return host->shared->saved_plan ? saved_plan_sha256(host->shared->saved_plan) : NULL;
+}
+
+/* Until this plan's first step is on record, the host must be as the plan found it; from then on it
+ * is what the plan made of it so far. */
+static bool saved_plan_forbids(const struct host *host, struct gf_err *err)
+{
+	const struct saved_plan *saved = host->shared->saved_plan;
+
+	if (!saved || strcmp(host->record.plan, saved_plan_sha256(saved)) == 0)
+		return false;
+	return saved_plan_compare(saved, host->inventory->name, host->facts, host->plan, err) != 0;
+}
+
 /* The agent's list has something to undo, from --run on. */
 static bool undo_pending(const struct host *host, const json_t *result)
 {
@@ -308,6 +324,8 @@ enum host_state host_planning_input(struct host *host, const struct host_input *
 		return host_end(host, &err);
 	if (json_array_size(guests) && plan_reboots(host->plan) && host_guests_forbid(host, &err))
 		return host_guests_end(host, &err);
+	if (saved_plan_forbids(host, &err))
+		return host_end(host, &err);
 	if (host->shared->job == JOB_PLAN)
 		return host_finish(host, HOST_DONE, NULL);
 	return next_stage(host);

@@ -51,8 +51,9 @@ enum host_state host_reboot_intent_enter(struct host *host)
 	host->boot_deadline = 0;
 	host->reboot_sent = 0;
 	if (host_record_event(host,
-	                      json_pack("{s:s, s:s, s:s}", "type", "reboot.intent", "operation",
-	                                operation, "boot_id", host->boot_id),
+	                      json_pack("{s:s, s:s, s:s, s:s*}", "type", "reboot.intent",
+	                                "operation", operation, "boot_id", host->boot_id, "plan",
+	                                host_saved_plan(host)),
 	                      true, &err))
 		return host_finish(host, HOST_FAILED, &err);
 	return HOST_STAY;

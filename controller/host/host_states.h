@@ -39,6 +39,8 @@ enum host_state host_facts_enter(struct host *host);
 enum host_state host_facts_input(struct host *host, const struct host_input *input);
 enum host_state host_planning_enter(struct host *host);
 enum host_state host_planning_input(struct host *host, const struct host_input *input);
+/* The digest of the saved plan that is being applied, or NULL. */
+const char *host_saved_plan(const struct host *host);
 json_t *host_context(const struct host *host);
 bool plan_stage_pending(const json_t *stage_plan);
 const json_t *plan_stage_find(const json_t *plan, const char *name);

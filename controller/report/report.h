@@ -8,6 +8,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <sys/types.h>
 
 #include "inventory/inventory.h"
 
@@ -39,8 +40,10 @@ int report_gpus_block(const struct inventory *inventory, const struct report_hos
                       size_t count, FILE *out, struct gf_err *err);
 
 /* Calls WRITE with a temporary file beside PATH and renames it over PATH when that succeeded: PATH
- * is either as it was or complete. */
-int report_file_write(const char *path, int (*write)(void *ctx, FILE *out, struct gf_err *err),
-                      void *ctx, struct gf_err *err);
+ * is either as it was or complete. MODE: of the file; 0: as the user's umask has it, or as the file
+ * that is replaced. */
+int report_file_write(const char *path, mode_t mode,
+                      int (*write)(void *ctx, FILE *out, struct gf_err *err), void *ctx,
+                      struct gf_err *err);
 
 #endif

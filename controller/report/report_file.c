@@ -21,7 +21,7 @@ static mode_t wanted_mode(const char *path)
 	return 0666 & ~mask;
 }
 
-static int write_and_rename(int fd, const char *temporary, const char *path,
+static int write_and_rename(int fd, const char *temporary, const char *path, mode_t mode,
                             int (*write)(void *ctx, FILE *out, struct gf_err *err), void *ctx,
                             struct gf_err *err)
 {
@@ -36,14 +36,15 @@ static int write_and_rename(int fd, const char *temporary, const char *path,
 		fclose(out);
 		return -1;
 	}
-	bad = fflush(out) != 0 || fchmod(fd, wanted_mode(path)) < 0 || fsync(fd) < 0;
+	bad = fflush(out) != 0 || fchmod(fd, mode ? mode : wanted_mode(path)) < 0 || fsync(fd) < 0;
 	if (fclose(out) != 0 || bad || rename(temporary, path) < 0)
 		return gf_err_errno(err, GF_E_INPUT, "cannot write %s", path);
 	return 0;
 }
 
-int report_file_write(const char *path, int (*write)(void *ctx, FILE *out, struct gf_err *err),
-                      void *ctx, struct gf_err *err)
+int report_file_write(const char *path, mode_t mode,
+                      int (*write)(void *ctx, FILE *out, struct gf_err *err), void *ctx,
+                      struct gf_err *err)
 {
 	char *temporary = NULL;
 	int fd, rc;
@@ -56,7 +57,7 @@ int report_file_write(const char *path, int (*write)(void *ctx, FILE *out, struc
 		free(temporary);
 		return rc;
 	}
-	rc = write_and_rename(fd, temporary, path, write, ctx, err);
+	rc = write_and_rename(fd, temporary, path, mode, write, ctx, err);
 	if (rc < 0)
 		unlink(temporary);
 	free(temporary);

@@ -9,20 +9,6 @@
 
 #define DIFF_LINES 12 /* of each change, where not all are asked for */
 
-bool plan_text_pending(const json_t *plan)
-{
-	const json_t *stage;
-	size_t i;
-
-	json_array_foreach(json_object_get(plan, "stages"), i, stage)
-	{
-		if (json_is_true(json_object_get(stage, "changed")) ||
-		    json_is_true(json_object_get(stage, "reboot")))
-			return true;
-	}
-	return false;
-}
-
 static const char *text_of(const json_t *object, const char *key)
 {
 	const char *text = json_string_value(json_object_get(object, key));
@@ -139,32 +125,26 @@ static void print_plan(const struct terminal *terminal, const json_t *plan, cons
 	totals->hosts += count;
 }
 
-void plan_text_print(const struct terminal *terminal, const struct plan_item *items, size_t count,
-                     bool diffs, struct plan_totals *totals)
+int plan_text_print(const struct terminal *terminal, const struct plan_item *items, size_t count,
+                    bool diffs, struct plan_totals *totals, struct gf_err *err)
 {
-	char *printed = calloc(count + 1, 1);
-	const char **names = calloc(count + 1, sizeof(*names));
+	struct plan_group *groups;
+	size_t group_count;
 
 	memset(totals, 0, sizeof(*totals));
-	for (size_t i = 0; printed && names && i < count; i++) {
-		size_t equal = 0;
+	if (plan_groups_make(items, count, &groups, &group_count, err))
+		return -1;
+	for (size_t i = 0; i < group_count; i++) {
 		char *hosts;
 
-		if (printed[i] || !plan_text_pending(items[i].plan))
+		if (!plan_pending(groups[i].plan))
 			continue;
-		for (size_t j = i; j < count; j++) {
-			if (printed[j] || !json_equal(items[i].plan, items[j].plan))
-				continue;
-			printed[j] = 1;
-			names[equal++] = items[j].host;
-		}
-		hosts = nodeset_fold(names, equal);
-		print_plan(terminal, items[i].plan, hosts ? hosts : items[i].host, equal, diffs,
-		           totals);
+		hosts = nodeset_fold(groups[i].hosts, groups[i].count);
+		print_plan(terminal, groups[i].plan, hosts ? hosts : groups[i].hosts[0],
+		           groups[i].count, diffs, totals);
 		free(hosts);
 	}
-	free(printed);
-	free(names);
+	plan_groups_free(groups, group_count);
 	fprintf(terminal->out,
 	        "Plan: %zu of %zu hosts change: %zu files to create (+), %zu to modify (~), %zu to "
 	        "delete "
@@ -172,4 +152,5 @@ void plan_text_print(const struct terminal *terminal, const struct plan_item *it
 	        totals->hosts, count, totals->create, totals->modify, totals->remove, totals->other,
 	        totals->reboots);
 	fflush(terminal->out);
+	return 0;
 }

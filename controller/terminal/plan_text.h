@@ -4,12 +4,8 @@
 
 #include <jansson.h>
 
+#include "controller/plan/plan_groups.h"
 #include "controller/terminal/terminal.h"
-
-struct plan_item {
-	const char *host;
-	const json_t *plan; /* {"stages": [STAGE_PLAN…]}, from the host: not trusted */
-};
 
 struct plan_totals {
 	size_t hosts; /* with something to do */
@@ -17,12 +13,9 @@ struct plan_totals {
 	size_t reboots;
 };
 
-/* Does the plan change anything? */
-bool plan_text_pending(const json_t *plan);
-
-/* Prints the plans that change something, then the totals. DIFFS: whole, else only how each begins.
- */
-void plan_text_print(const struct terminal *terminal, const struct plan_item *items, size_t count,
-                     bool diffs, struct plan_totals *totals);
+/* Prints the plans that change something, equal ones once, then the totals. DIFFS: whole, else only
+ * how each begins. 0, or -1 with *err when out of memory. */
+int plan_text_print(const struct terminal *terminal, const struct plan_item *items, size_t count,
+                    bool diffs, struct plan_totals *totals, struct gf_err *err);
 
 #endif

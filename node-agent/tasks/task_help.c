@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "node-agent/tasks/diff.h"
+#include "node-agent/wire/sha256.h"
 
 int task_say(struct task_run *run, enum task_status status, const char *format, ...)
 {
@@ -44,6 +45,7 @@ int task_file(struct task_run *run, const struct file_want *want, struct gf_err 
 {
 	const struct root *root = run->ctx->root;
 	struct file_state now;
+	char before[SHA256_HEX_SIZE] = "absent";
 	int differs = file_edit_differs(root, want, err);
 
 	if (differs <= 0)
@@ -51,6 +53,8 @@ int task_file(struct task_run *run, const struct file_want *want, struct gf_err 
 	if (file_edit_read(root, want->path, &now, err) != 0)
 		return -1;
 	char *diff = diff_unified(want->path, now.data, now.size, want->data, want->size);
+	if (!now.absent)
+		sha256_hex(now.data, now.size, before);
 	const char *action = now.absent ? "create" : want->data ? "modify" : "delete";
 	file_state_free(&now);
 	bool changed = true;
@@ -61,6 +65,9 @@ int task_file(struct task_run *run, const struct file_want *want, struct gf_err 
 	}
 	if (changed) {
 		task_change(run, action, want->path, diff && *diff ? diff : "mode or owner");
+		json_object_set_new(
+		    json_array_get(run->result->changes, json_array_size(run->result->changes) - 1),
+		    "before", json_string(before));
 		run->stage->initramfs_dirty |= task_file_is_in_initramfs(want->path);
 	}
 	free(diff);

@@ -345,18 +345,18 @@ static void test_file_is_old_or_new(void **state)
 	fputs("old\n", file);
 	fclose(file);
 	chmod(path, 0640);
-	assert_int_equal(report_file_write(path, write_some, path, &err), -1);
+	assert_int_equal(report_file_write(path, 0, write_some, path, &err), -1);
 	file = fopen(path, "r");
 	assert_string_equal(fgets(line, sizeof(line), file), "old\n");
 	fclose(file);
-	assert_int_equal(report_file_write(path, write_some, NULL, &err), 0);
+	assert_int_equal(report_file_write(path, 0, write_some, NULL, &err), 0);
 	file = fopen(path, "r");
 	assert_string_equal(fgets(line, sizeof(line), file), "new\n");
 	fclose(file);
 	unlink(path);
 	/* No temporary file was left. */
 	assert_int_equal(rmdir(folder), 0);
-	assert_int_equal(report_file_write(path, write_some, NULL, &err), -1);
+	assert_int_equal(report_file_write(path, 0, write_some, NULL, &err), -1);
 	assert_int_equal(err.code, GF_E_INPUT);
 }
 

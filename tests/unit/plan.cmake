@@ -1,0 +1,1 @@
+unit_test(saved_plan plan inventory wire)
