@@ -4,7 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "node-agent/tasks/bind_scripts.h"
+#include "node-agent/boot/bind_scripts.h"
+#include "node-agent/boot/initramfs_tool.h"
 #include "node-agent/tasks/task_help.h"
 #include "node-agent/tasks/task_types.h"
 
@@ -87,39 +88,41 @@ static size_t drivers_report(struct task_run *run, const char *driver)
 	return count;
 }
 
+/* The list (NULL: nothing is wanted), and what brings it into the image. */
+static int files_settle(struct task_run *run, const struct initramfs_tool *tool, const char *list,
+                        struct gf_err *err)
+{
+	struct file_want want = {
+	    .path = BIND_LIST, .data = list, .size = list ? strlen(list) : 0, .mode = 0644};
+	int result = task_file(run, &want, err);
+
+	for (size_t i = 0; tool && i < tool->bind_count && result == 0; i++) {
+		const struct initramfs_file *file = &tool->bind_files[i];
+		want = (struct file_want){.path = file->path,
+		                          .data = list ? file->text : NULL,
+		                          .size = strlen(file->text),
+		                          .mode = file->mode};
+		result = task_file(run, &want, err);
+	}
+	return result;
+}
+
 int bind_task(struct task_run *run, struct gf_err *err)
 {
 	const char *driver = task_text(run, "driver", "vfio-pci");
-	const char *tool = fact_host(run->ctx, "initramfs");
 	bool any = wanted_count(run->ctx) > 0;
 
 	if (!bind_driver_is_valid(driver))
 		return gf_err_set(err, GF_E_TASK, "\"%s\" is not the name of a driver", driver);
-	if (any && ((*tool && strcmp(tool, "initramfs-tools") != 0) ||
-	            !root_program_exists(run->ctx->root, "update-initramfs")))
-		return task_say(
-		    run, TASK_BLOCKED,
-		    "the host makes its initramfs with %s; only initramfs-tools is supported",
-		    *tool ? tool : "an unknown tool");
+	const struct initramfs_tool *tool = task_initramfs_tool(run);
+	if (!tool && any)
+		return task_initramfs_unknown(run);
 	if (!devices_are_there(run, err))
 		return -1;
 	char *list = any ? list_text(run, driver, err) : NULL;
 	if (any && !list)
 		return -1;
-	const struct file_want files[] = {
-	    {.path = BIND_LIST, .data = list, .size = list ? strlen(list) : 0, .mode = 0644},
-	    {.path = BIND_SCRIPT,
-	     .data = any ? bind_script : NULL,
-	     .size = strlen(bind_script),
-	     .mode = 0755},
-	    {.path = BIND_HOOK,
-	     .data = any ? bind_hook : NULL,
-	     .size = strlen(bind_hook),
-	     .mode = 0755},
-	};
-	int result = 0;
-	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]) && result == 0; i++)
-		result = task_file(run, &files[i], err);
+	int result = files_settle(run, tool, list, err);
 	free(list);
 	if (result != 0)
 		return -1;

@@ -1,7 +1,7 @@
 /* initramfs.c: the images are built again when something that goes into them changed, or when a
  * look into them says that it is missing (a kernel package built them, or somebody else did). What
  * was looked at is remembered with its fingerprint, so that the next look costs nothing. */
-#include "node-agent/tasks/initramfs.h"
+#include "node-agent/boot/initramfs_tool.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -18,27 +18,26 @@
 #include "node-agent/tasks/task_types.h"
 #include "node-agent/wire/sha256.h"
 
-#define UPDATE_TIMEOUT 3000
-#define MARGIN         ((unsigned long long)8 << 20)
+#define MARGIN ((unsigned long long)8 << 20)
 
 /* A new image stands beside the old one until it is complete. */
-static int boot_has_room(const struct root *root, struct gf_err *err)
+static int boot_has_room(const struct root *root, const struct initramfs_tool *tool,
+                         struct gf_err *err)
 {
 	struct statvfs fs;
 	unsigned long long largest = 0;
-	json_t *kernels = initramfs_kernels(root);
+	json_t *images = initramfs_images(root, tool);
 	size_t i;
 	const json_t *item;
 
-	json_array_foreach(kernels, i, item)
+	json_array_foreach(images, i, item)
 	{
 		struct stat st;
-		if (stat(root_pathf(root, "/boot/initrd.img-%s", json_string_value(item)).text,
-		         &st) == 0 &&
+		if (stat(root_path(root, json_text(item, "path")).text, &st) == 0 &&
 		    (unsigned long long)st.st_size > largest)
 			largest = (unsigned long long)st.st_size;
 	}
-	json_decref(kernels);
+	json_decref(images);
 	if (statvfs(root_path(root, "/boot").text, &fs) != 0)
 		return gf_err_errno(err, GF_E_IO, "cannot see how much room /boot has");
 	unsigned long long free_bytes = (unsigned long long)fs.f_bavail * fs.f_frsize;
@@ -52,17 +51,12 @@ static int boot_has_room(const struct root *root, struct gf_err *err)
 	return 0;
 }
 
-int initramfs_update(const struct root *root, struct gf_err *err)
+int initramfs_update(const struct root *root, const struct initramfs_tool *tool, struct gf_err *err)
 {
-	struct root_output output;
-	const char *const argv[] = {"update-initramfs", "-u", "-k", "all", NULL};
-
-	if (boot_has_room(root, err) != 0)
+	if (boot_has_room(root, tool, err) != 0)
 		return -1;
 	unlink(root_path(root, INITRAMFS_SEEN).text);
-	int result = root_run_ok(root, argv, UPDATE_TIMEOUT, &output, err);
-	root_output_free(&output);
-	return result;
+	return tool->build(root, err);
 }
 
 static void hash_file(const struct root *root, struct sha256 *hash, const char *path, bool *any)
@@ -84,7 +78,8 @@ static int is_ours(const struct dirent *entry)
 }
 
 /* The fingerprint of all files of ours that go in; false when there are none. */
-static bool fingerprint(const struct root *root, char hex[SHA256_HEX_SIZE])
+static bool fingerprint(const struct root *root, const struct initramfs_tool *tool,
+                        char hex[SHA256_HEX_SIZE])
 {
 	struct sha256 hash;
 	struct dirent **names = NULL;
@@ -93,8 +88,8 @@ static bool fingerprint(const struct root *root, char hex[SHA256_HEX_SIZE])
 
 	sha256_init(&hash);
 	hash_file(root, &hash, BIND_LIST, &any);
-	hash_file(root, &hash, BIND_SCRIPT, &any);
-	hash_file(root, &hash, BIND_HOOK, &any);
+	for (size_t i = 0; i < tool->bind_count; i++)
+		hash_file(root, &hash, tool->bind_files[i].path, &any);
 	for (int i = 0; i < count; i++) {
 		char path[400];
 		snprintf(path, sizeof(path), MODPROBE_DIR "/%s", names[i]->d_name);
@@ -106,24 +101,23 @@ static bool fingerprint(const struct root *root, char hex[SHA256_HEX_SIZE])
 	return any;
 }
 
-/* {"fingerprint":…,"images":{VERSION:"size mtime inode"}} as the images are now. */
-static json_t *seen_now(const struct root *root, const json_t *kernels, const char *hex)
+/* {"fingerprint":…,"images":{KERNEL:"size mtime inode"}} as the images are now. */
+static json_t *seen_now(const struct root *root, const json_t *list, const char *hex)
 {
 	json_t *images = json_object();
 	size_t i;
 	const json_t *item;
 
-	json_array_foreach(kernels, i, item)
+	json_array_foreach(list, i, item)
 	{
 		struct stat st;
 		char text[128];
-		const char *version = json_string_value(item);
-		if (stat(root_pathf(root, "/boot/initrd.img-%s", version).text, &st) != 0)
+		if (stat(root_path(root, json_text(item, "path")).text, &st) != 0)
 			continue;
 		snprintf(text, sizeof(text), "%lld %lld.%09ld %llu", (long long)st.st_size,
 		         (long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec,
 		         (unsigned long long)st.st_ino);
-		json_object_set_new(images, version, json_string(text));
+		json_object_set_new(images, json_text(item, "kernel"), json_string(text));
 	}
 	return json_pack("{ss so}", "fingerprint", hex, "images", images);
 }
@@ -156,100 +150,119 @@ static void seen_write(const struct root *root, const json_t *now)
 }
 
 /* All images: 1 right, 0 not (WHY), -1 *err. */
-static int images_inspect(const struct task_context *ctx, const json_t *kernels, char *why,
-                          size_t size, struct gf_err *err)
+static int images_inspect(const struct task_context *ctx, const struct initramfs_tool *tool,
+                          const json_t *images, char *why, size_t size, struct gf_err *err)
 {
 	size_t i;
 	const json_t *item;
 	const json_t *host = json_object_get(ctx->facts, "host");
 	const json_t *builtin = json_object_get(json_object_get(host, "modules"), "builtin");
 
-	json_array_foreach(kernels, i, item)
+	json_array_foreach(images, i, item)
 	{
 		char reason[300] = "";
-		const char *version = json_string_value(item);
+		const char *path = json_text(item, "path");
 		int right =
-		    initramfs_inspect(ctx->root, version, builtin, reason, sizeof(reason), err);
+		    initramfs_inspect(ctx->root, tool, path, builtin, reason, sizeof(reason), err);
 		if (right < 0)
 			return -1;
 		if (right == 0) {
-			snprintf(why, size, "/boot/initrd.img-%s: %s", version, reason);
+			snprintf(why, size, "%s: %s", path, reason);
 			return 0;
 		}
 	}
 	return 1;
 }
 
-static int images_rebuild(struct task_run *run, const json_t *kernels, const char *hex, char *why,
-                          size_t size, struct gf_err *err)
+static int images_rebuild(struct task_run *run, const struct initramfs_tool *tool,
+                          const json_t *images, const char *hex, char *why, size_t size,
+                          struct gf_err *err)
 {
 	const struct root *root = run->ctx->root;
 
-	if (boot_has_room(root, err) != 0)
+	if (boot_has_room(root, tool, err) != 0)
 		return -1;
 	if (run->mode != TASK_APPLY) {
-		task_change(run, "run", "update-initramfs -u -k all", why);
+		task_change(run, "run", tool->command, why);
 		return 0;
 	}
 	json_t *record = json_pack("{ssss}", "kind", "run", "what", "initramfs");
 	if (backup_record(run->ctx->operation_dir, record, err) != 0 ||
-	    initramfs_update(root, err) != 0)
+	    initramfs_update(root, tool, err) != 0)
 		return -1;
-	task_change(run, "run", "update-initramfs -u -k all", why);
-	int right = images_inspect(run->ctx, kernels, why, size, err);
+	task_change(run, "run", tool->command, why);
+	int right = images_inspect(run->ctx, tool, images, why, size, err);
 	if (right == 0)
 		gf_err_set(err, GF_E_TASK,
-		           "update-initramfs ran, but %s. Nothing was rebooted; look at "
-		           "/etc/initramfs-tools and run update-initramfs -u -k all by hand",
-		           why);
+		           "%s ran, but %s. Nothing was rebooted; look at %s and run %s by hand",
+		           tool->program, why, tool->settings, tool->command);
 	if (right != 1)
 		return -1;
-	json_t *seen = seen_now(root, kernels, hex);
+	json_t *seen = seen_now(root, images, hex);
 	seen_write(root, seen);
 	json_decref(seen);
 	return 0;
 }
 
-static int images_settle(struct task_run *run, const json_t *kernels, struct gf_err *err)
+static int images_settle(struct task_run *run, const struct initramfs_tool *tool,
+                         const json_t *images, struct gf_err *err)
 {
 	char hex[SHA256_HEX_SIZE], why[400] = "";
 	const struct root *root = run->ctx->root;
-	bool any = fingerprint(root, hex);
+	bool any = fingerprint(root, tool, hex);
 
 	if (run->stage->initramfs_dirty) {
 		snprintf(why, sizeof(why), "files that go into it changed");
-		return images_rebuild(run, kernels, hex, why, sizeof(why), err);
+		return images_rebuild(run, tool, images, hex, why, sizeof(why), err);
 	}
 	if (!any && !root_exists(root, INITRAMFS_SEEN))
 		return task_say(run, TASK_OK, "nothing of gpufleet goes into it");
-	json_t *seen = seen_now(root, kernels, hex);
-	int right =
-	    seen_before(root, seen) ? 1 : images_inspect(run->ctx, kernels, why, sizeof(why), err);
+	json_t *seen = seen_now(root, images, hex);
+	int right = seen_before(root, seen)
+	                ? 1
+	                : images_inspect(run->ctx, tool, images, why, sizeof(why), err);
 	if (right == 1 && run->mode == TASK_APPLY && !seen_before(root, seen))
 		seen_write(root, seen);
 	json_decref(seen);
 	if (right == 0)
-		return images_rebuild(run, kernels, hex, why, sizeof(why), err);
+		return images_rebuild(run, tool, images, hex, why, sizeof(why), err);
 	return right < 0 ? -1
 	                 : task_say(run, TASK_OK, "%zu images hold what they should",
-	                            json_array_size(kernels));
+	                            json_array_size(images));
+}
+
+const struct initramfs_tool *task_initramfs_tool(const struct task_run *run)
+{
+	const char *name = fact_host(run->ctx, "initramfs");
+	const struct initramfs_tool *tool =
+	    *name ? initramfs_tool_find(name) : initramfs_tool_detect(run->ctx->root);
+
+	return tool && root_program_exists(run->ctx->root, tool->program) ? tool : NULL;
+}
+
+int task_initramfs_unknown(struct task_run *run)
+{
+	const char *name = fact_host(run->ctx, "initramfs");
+
+	return task_say(run, TASK_BLOCKED,
+	                "the host makes its initramfs with %s; only initramfs-tools is supported",
+	                *name ? name : "an unknown tool");
 }
 
 int initramfs_task(struct task_run *run, struct gf_err *err)
 {
-	if (!root_program_exists(run->ctx->root, "update-initramfs"))
-		return task_say(
-		    run, TASK_BLOCKED,
-		    "the host has no update-initramfs: only initramfs-tools is supported");
-	json_t *kernels = initramfs_kernels(run->ctx->root);
+	const struct initramfs_tool *tool = task_initramfs_tool(run);
 	int result;
-	if (json_array_size(kernels) == 0)
-		result = task_say(
-		    run, TASK_BLOCKED,
-		    "there is no /boot/initrd.img-VERSION with modules of that version: is "
-		    "/boot mounted?");
+
+	if (!tool)
+		return task_initramfs_unknown(run);
+	json_t *images = initramfs_images(run->ctx->root, tool);
+	if (json_array_size(images) == 0)
+		result = task_say(run, TASK_BLOCKED,
+		                  "no kernel of /lib/modules has an initramfs image: is /boot "
+		                  "mounted?");
 	else
-		result = images_settle(run, kernels, err);
-	json_decref(kernels);
+		result = images_settle(run, tool, images, err);
+	json_decref(images);
 	return result;
 }

@@ -1,45 +1,29 @@
 /* kernel_args.c: brings the tokens of a stage's kernel_args tasks, and the inventory's, onto the
- * next boot's command line. Happy path: the drop-in is written, update-grub runs, grub.cfg has
- * them. */
-#include "node-agent/tasks/kernel_line.h"
-
+ * next boot's command line. Happy path: the boot loader's settings are written, its program runs,
+ * and what it made of them is read again and has the tokens. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "node-agent/boot/boot_loader.h"
 #include "node-agent/tasks/backup.h"
 #include "node-agent/tasks/task_help.h"
 #include "node-agent/tasks/task_types.h"
 
-#define UPDATE_TIMEOUT 900
-#define TEXT_LIMIT     ((size_t)1 << 20)
+#define TEXT_LIMIT ((size_t)1 << 20)
 
-/* What stays of OURS, and what must come to it, in the order of WANTED. */
-static void set_settle(json_t **ours, const json_t *wanted, const char *grub, bool present_is_done)
+static void line_look(struct kernel_line *line, const struct root *root,
+                      const struct boot_loader *loader, const char **source)
 {
-	size_t i;
-	const json_t *item;
-	json_t *next = json_array();
+	size_t size = 0;
+	char *running = root_read_file(root, "/proc/cmdline", TEXT_LIMIT, &size, NULL);
 
-	json_array_foreach(wanted, i, item)
-	{
-		const char *token = json_string_value(item);
-		if (token_set_has(*ours, token) || kernel_line_has(grub, token) != present_is_done)
-			json_array_append_new(next, json_string(token));
-	}
-	json_decref(*ours);
-	*ours = next;
-}
-
-int grub_update(const struct root *root, struct gf_err *err)
-{
-	struct root_output output;
-	const char *const argv[] = {"update-grub", NULL};
-	int result = root_run_ok(root, argv, UPDATE_TIMEOUT, &output, err);
-
-	root_output_free(&output);
-	return result;
+	free(line->next);
+	free(line->running);
+	line->next = loader->next(root, source);
+	line->running = running ? kernel_line_normal(running, size) : NULL;
+	free(running);
 }
 
 /* Before → after, for people. */
@@ -49,12 +33,12 @@ static void line_change(struct task_run *run, const struct kernel_line *line)
 	size_t size = 0, i;
 	const json_t *item;
 	FILE *out = open_memstream(&text, &size);
-	char *copy = line->grub ? strdup(line->grub) : NULL, *save = NULL;
+	char *copy = line->next ? strdup(line->next) : NULL, *save = NULL;
 
 	if (out) {
-		size_t length = line->grub ? strlen(line->grub) : 0;
+		size_t length = line->next ? strlen(line->next) : 0;
 		fprintf(out, "%.*s → ", length > 1 ? (int)length - 2 : 0,
-		        length > 1 ? line->grub + 1 : "");
+		        length > 1 ? line->next + 1 : "");
 		const char *gap = "";
 		for (char *w = copy ? strtok_r(copy, " ", &save) : NULL; w;
 		     w = strtok_r(NULL, " ", &save)) {
@@ -70,7 +54,7 @@ static void line_change(struct task_run *run, const struct kernel_line *line)
 		}
 		json_array_foreach(line->add, i, item)
 		{
-			if (!kernel_line_has(line->grub, json_string_value(item))) {
+			if (!kernel_line_has(line->next, json_string_value(item))) {
 				fprintf(out, "%s%s", gap, json_string_value(item));
 				gap = " ";
 			}
@@ -83,8 +67,8 @@ static void line_change(struct task_run *run, const struct kernel_line *line)
 	free(copy);
 }
 
-/* Was grub.cfg made after this boot, so that a reboot would bring it? Unknown counts as yes. */
-static bool grub_is_newer_than_boot(const struct root *root)
+/* Was SOURCE made after this boot, so that a reboot would bring it? Unknown counts as yes. */
+static bool is_newer_than_boot(const struct root *root, const char *source)
 {
 	struct stat st;
 	char *text = root_read_file(root, "/proc/stat", TEXT_LIMIT, NULL, NULL);
@@ -92,64 +76,69 @@ static bool grub_is_newer_than_boot(const struct root *root)
 	long long boot = field ? atoll(field + 7) : 0;
 
 	free(text);
-	return boot == 0 || stat(root_path(root, GRUB_CONFIG).text, &st) != 0 ||
-	       st.st_mtime >= boot;
+	return boot == 0 || stat(root_path(root, source).text, &st) != 0 || st.st_mtime >= boot;
 }
 
-static int line_apply(struct task_run *run, struct kernel_line *line, bool write,
-                      struct gf_err *err)
+static int line_apply(struct task_run *run, struct kernel_line *line,
+                      const struct boot_loader *loader, bool write, struct gf_err *err)
 {
 	const struct root *root = run->ctx->root;
-	json_t *record = json_pack("{ssss}", "kind", "run", "what", "grub");
+	const char *source;
 
-	if (!write && !kernel_line_wrong(line, line->grub)) {
-		json_decref(record);
+	if (!write && !kernel_line_wrong(line, line->next))
 		return 0;
-	}
-	if (backup_record(run->ctx->operation_dir, record, err) != 0 || grub_update(root, err) != 0)
+	json_t *record = json_pack("{ssss}", "kind", "run", "what", "grub");
+	if (backup_record(run->ctx->operation_dir, record, err) != 0 ||
+	    loader->update(root, line->add, line->remove, err) != 0)
 		return -1;
 	line_change(run, line);
-	kernel_line_look(line, root);
-	const char *wrong = kernel_line_wrong(line, line->grub);
+	line_look(line, root, loader, &source);
+	const char *wrong = kernel_line_wrong(line, line->next);
 	if (wrong)
 		return gf_err_set(
 		    err, GF_E_TASK,
-		    "update-grub ran, but %s of %s is not as wanted: look for what overrides "
-		    "GRUB_CMDLINE_LINUX_DEFAULT in /etc/default/grub.d and /etc/grub.d",
-		    wrong, GRUB_CONFIG);
+		    "%s ran, but %s of %s is not as wanted: look for what overrides %s",
+		    loader->name, wrong, source, loader->hint);
 	return 0;
 }
 
-static int line_settle(struct task_run *run, struct kernel_line *line, struct gf_err *err)
+static int settings_settle(struct task_run *run, struct kernel_line *line,
+                           const struct boot_loader *loader, struct gf_err *err)
 {
-	struct file_state dropin;
-	const struct root *root = run->ctx->root;
+	struct boot_settings settings = {.text = NULL};
 
-	if (file_edit_read(root, GRUB_DROPIN, &dropin, err) != 0)
+	if (!loader->settings)
+		return 0;
+	if (loader->settings(run->ctx->root, line, &settings, err) != 0)
 		return -1;
-	grub_dropin_parse(line, dropin.data);
-	file_state_free(&dropin);
-	kernel_line_look(line, root);
-	set_settle(&line->add_ours, line->add, line->grub, true);
-	set_settle(&line->remove_ours, line->remove, line->grub, false);
-	char *text = grub_dropin_text(line);
-	struct file_want want = {
-	    .path = GRUB_DROPIN, .data = text, .size = text ? strlen(text) : 0};
+	struct file_want want = {.path = settings.path,
+	                         .data = settings.text,
+	                         .size = settings.text ? strlen(settings.text) : 0};
 	int result = task_file(run, &want, err);
-	free(text);
-	if (result != 0)
+	free(settings.text);
+	return result;
+}
+
+static int line_settle(struct task_run *run, struct kernel_line *line,
+                       const struct boot_loader *loader, struct gf_err *err)
+{
+	const struct root *root = run->ctx->root;
+	const char *source;
+
+	line_look(line, root, loader, &source);
+	if (settings_settle(run, line, loader, err) != 0)
 		return -1;
 	bool write = json_array_size(run->result->changes) > 0;
 	if (run->mode == TASK_APPLY) {
-		if (line_apply(run, line, write, err) != 0)
+		if (line_apply(run, line, loader, write, err) != 0)
 			return -1;
-	} else if (write || kernel_line_wrong(line, line->grub)) {
+	} else if (write || kernel_line_wrong(line, line->next)) {
 		line_change(run, line);
 	}
 	const char *wrong = line->running ? kernel_line_wrong(line, line->running) : NULL;
 	if (!wrong)
 		return 0;
-	bool pending = write || grub_is_newer_than_boot(root);
+	bool pending = write || is_newer_than_boot(root, source);
 	run->result->reboot = run->mode != TASK_VERIFY && pending;
 	if (run->mode == TASK_VERIFY)
 		run->result->status = TASK_CHANGE;
@@ -187,46 +176,46 @@ static int line_collect(struct task_run *run, struct kernel_line *line, struct g
 	return 0;
 }
 
+static const struct boot_loader *loader_find(const struct task_run *run)
+{
+	const char *name = fact_host(run->ctx, "boot_loader");
+
+	if (*name && strcmp(name, "grub") != 0)
+		return NULL;
+	return boot_loader_detect(run->ctx->root);
+}
+
+static int loader_unknown(struct task_run *run)
+{
+	const char *name = fact_host(run->ctx, "boot_loader");
+
+	return task_say(run, TASK_BLOCKED,
+	                "the host boots with %s and has no update-grub: only GRUB as on Debian "
+	                "and Ubuntu is supported",
+	                *name ? name : "an unknown loader");
+}
+
 int kernel_args_task(struct task_run *run, struct gf_err *err)
 {
-	const char *loader = fact_host(run->ctx, "boot_loader");
-	struct kernel_line line = {.add = json_array(),
-	                           .remove = json_array(),
-	                           .add_ours = json_array(),
-	                           .remove_ours = json_array()};
+	const struct boot_loader *loader = loader_find(run);
+	struct kernel_line line;
 	char slug[64];
 
-	if (run->stage->kernel_args_done) {
-		task_say(run, TASK_OK, "done with the first of this stage's kernel arguments");
-		goto done;
-	}
+	if (run->stage->kernel_args_done)
+		return task_say(run, TASK_OK,
+		                "done with the first of this stage's kernel arguments");
 	run->stage->kernel_args_done = true;
-	if ((*loader && strcmp(loader, "grub") != 0) ||
-	    !root_program_exists(run->ctx->root, "update-grub")) {
-		task_say(run, TASK_BLOCKED,
-		         "the host boots with %s and has no update-grub: only GRUB as on Debian "
-		         "and Ubuntu "
-		         "is supported",
-		         *loader ? loader : "an unknown loader");
-		goto done;
-	}
+	if (!loader)
+		return loader_unknown(run);
 	task_slug(run->stage->name, slug);
+	int result = kernel_line_init(&line);
 	snprintf(line.mine, sizeof(line.mine), "# stage %s ", slug);
-	int result = line_collect(run, &line, err);
+	if (result != 0)
+		gf_err_set(err, GF_E_MEMORY, "out of memory");
 	if (result == 0)
-		result = line_settle(run, &line, err);
-	free(line.grub);
-	free(line.running);
-	free(line.others);
-	json_decref(line.add);
-	json_decref(line.remove);
-	json_decref(line.add_ours);
-	json_decref(line.remove_ours);
+		result = line_collect(run, &line, err);
+	if (result == 0)
+		result = line_settle(run, &line, loader, err);
+	kernel_line_free(&line);
 	return result;
-done:
-	json_decref(line.add);
-	json_decref(line.remove);
-	json_decref(line.add_ours);
-	json_decref(line.remove_ours);
-	return 0;
 }

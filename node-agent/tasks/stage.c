@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "node-agent/boot/initramfs_tool.h"
 #include "node-agent/tasks/task_help.h"
 #include "node-agent/tasks/task_types.h"
 

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "node-agent/boot/initramfs_tool.h"
 #include "node-agent/tasks/diff.h"
 #include "node-agent/wire/sha256.h"
 
@@ -28,17 +29,6 @@ void task_change(struct task_run *run, const char *action, const char *target, c
 	json_array_append_new(run->result->changes, json_pack("{ss ss ss*}", "action", action,
 	                                                      "target", target, "diff", diff));
 	run->result->status = TASK_CHANGE;
-}
-
-bool task_file_is_in_initramfs(const char *path)
-{
-	static const char *const places[] = {"/etc/modprobe.d/", "/etc/initramfs-tools/",
-	                                     "/etc/gpufleet/"};
-
-	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
-		if (strncmp(path, places[i], strlen(places[i])) == 0)
-			return true;
-	return false;
 }
 
 int task_file(struct task_run *run, const struct file_want *want, struct gf_err *err)
@@ -68,7 +58,7 @@ int task_file(struct task_run *run, const struct file_want *want, struct gf_err 
 		json_object_set_new(
 		    json_array_get(run->result->changes, json_array_size(run->result->changes) - 1),
 		    "before", json_string(before));
-		run->stage->initramfs_dirty |= task_file_is_in_initramfs(want->path);
+		run->stage->initramfs_dirty |= initramfs_tool_takes(want->path);
 	}
 	free(diff);
 	return result;

@@ -18,8 +18,11 @@ void task_change(struct task_run *run, const char *action, const char *target, c
  * stage->initramfs_dirty for a file that goes there. */
 int task_file(struct task_run *run, const struct file_want *want, struct gf_err *err);
 
-/* Does this file of the host go into its initramfs? */
-bool task_file_is_in_initramfs(const char *path);
+/* The tool that builds this host's initramfs, or NULL: then task_initramfs_unknown makes the task
+ * TASK_BLOCKED and says what was found instead. initramfs.c */
+struct initramfs_tool;
+const struct initramfs_tool *task_initramfs_tool(const struct task_run *run);
+int task_initramfs_unknown(struct task_run *run);
 
 /* Parameters. Text or FALLBACK; a number of seconds between 1 and a day or FALLBACK. */
 const char *task_text(const struct task_run *run, const char *key, const char *fallback);
@@ -49,6 +52,9 @@ bool wanted_present(const struct task_context *ctx, const struct wanted_device *
 
 /* The driver that a device is on now, "" for none. */
 void wanted_driver(const struct task_context *ctx, const char *address, char *driver, size_t size);
+
+/* The name of a kernel driver, nothing else? bind.c */
+bool bind_driver_is_valid(const char *driver);
 
 /* A string of facts.host, or "". */
 const char *fact_host(const struct task_context *ctx, const char *key);

@@ -6,12 +6,6 @@
 
 #include "node-agent/tasks/task.h"
 
-#define BIND_LIST      "/etc/gpufleet/bind.conf"
-#define BIND_SCRIPT    "/etc/initramfs-tools/scripts/init-top/gpufleet-bind"
-#define BIND_HOOK      "/etc/initramfs-tools/hooks/gpufleet-bind"
-#define GRUB_DROPIN    "/etc/default/grub.d/zz-gpufleet.cfg"
-#define GRUB_CONFIG    "/boot/grub/grub.cfg"
-#define MODPROBE_DIR   "/etc/modprobe.d"
 #define INITRAMFS_SEEN "/var/lib/gpufleet/initramfs.json"
 
 int load_modules_task(struct task_run *run, struct gf_err *err);
@@ -31,9 +25,10 @@ int reboot_task(struct task_run *run, struct gf_err *err);
 /* Do the task's `when` conditions hold here? (stage.c) */
 bool task_is_applicable(const struct task_context *ctx, const json_t *task);
 
-/* Runs update-grub, or update-initramfs for all kernels, with room enough checked before. */
-int grub_update(const struct root *root, struct gf_err *err);
-int initramfs_update(const struct root *root, struct gf_err *err);
+/* Builds the images of all kernels again, with room enough checked before. */
+struct initramfs_tool;
+int initramfs_update(const struct root *root, const struct initramfs_tool *tool,
+                     struct gf_err *err);
 
 /* Puts a unit back: {"kind":"unit",…} of the backup index. 1 changed, 0 nothing to do, -1 *err. */
 int service_undo(const struct root *root, const json_t *record, struct gf_err *err);

@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include "node-agent/tasks/backup.h"
-#include "node-agent/tasks/bind_scripts.h"
 #include "node-agent/tasks/task_help.h"
 #include "node-agent/tasks/task_types.h"
 

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "node-agent/boot/boot_loader.h"
+#include "node-agent/boot/initramfs_tool.h"
 #include "node-agent/tasks/backup.h"
 #include "node-agent/tasks/file_edit.h"
 #include "node-agent/tasks/task.h"
@@ -46,6 +48,8 @@ static int conflicts_find(const struct root *root, const json_t *records, struct
 struct undo {
 	struct task_context *ctx;
 	const char *operation_dir;
+	const struct boot_loader *loader; /* NULL: none that is known */
+	const struct initramfs_tool *tool;
 	bool force, changed, reboot, grub, initramfs;
 };
 
@@ -60,12 +64,11 @@ static bool needs_reboot(const char *path)
  * too. */
 static int boot_files_note(struct undo *undo, const char *path, struct gf_err *err)
 {
-	bool *stale = task_file_is_in_initramfs(path)               ? &undo->initramfs
-	              : strncmp(path, "/etc/default/grub", 17) == 0 ? &undo->grub
-	                                                            : NULL;
-	const char *program = stale == &undo->grub ? "update-grub" : "update-initramfs";
+	bool *stale = initramfs_tool_takes(path) && undo->tool  ? &undo->initramfs
+	              : boot_loader_reads(path) && undo->loader ? &undo->grub
+	                                                        : NULL;
 
-	if (!stale || *stale || !root_program_exists(undo->ctx->root, program))
+	if (!stale || *stale)
 		return 0;
 	*stale = true;
 	return backup_record(
@@ -129,15 +132,26 @@ static void undo_emit(const struct undo *undo, const char *message)
 	json_decref(event);
 }
 
+static int boot_files_build(struct undo *undo, struct gf_err *err)
+{
+	if ((undo->grub && !undo->loader) || (undo->initramfs && !undo->tool))
+		return gf_err_set(
+		    err, GF_E_TASK,
+		    "the files are back, but the program that makes boot files of them is "
+		    "gone from this host: make the %s again by hand",
+		    undo->initramfs && !undo->tool ? "initramfs" : "boot menu");
+	if (undo->grub && undo->loader->update(undo->ctx->root, NULL, NULL, err) != 0)
+		return -1;
+	return undo->initramfs ? initramfs_update(undo->ctx->root, undo->tool, err) : 0;
+}
+
 static int undo_records(struct undo *undo, const json_t *records, struct gf_err *err)
 {
 	for (size_t i = json_array_size(records); i-- > 0;)
 		if (undo_record(undo, json_array_get(records, i), err) != 0)
 			return -1;
 	undo_emit(undo, "files and services are as they were before");
-	if (undo->grub && grub_update(undo->ctx->root, err) != 0)
-		return -1;
-	if (undo->initramfs && initramfs_update(undo->ctx->root, err) != 0)
+	if (boot_files_build(undo, err) != 0)
 		return -1;
 	if (undo->grub || undo->initramfs) {
 		undo->changed = undo->reboot = true;
@@ -149,7 +163,11 @@ static int undo_records(struct undo *undo, const json_t *records, struct gf_err 
 int stage_undo(struct task_context *ctx, const char *operation_dir, bool force, bool *changed,
                bool *reboot, struct gf_err *err)
 {
-	struct undo undo = {.ctx = ctx, .operation_dir = operation_dir, .force = force};
+	struct undo undo = {.ctx = ctx,
+	                    .operation_dir = operation_dir,
+	                    .loader = boot_loader_detect(ctx->root),
+	                    .tool = initramfs_tool_detect(ctx->root),
+	                    .force = force};
 	json_t *records = backup_read(operation_dir, err);
 	int result = 0;
 

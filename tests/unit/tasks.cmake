@@ -1,5 +1,6 @@
 unit_test(diff agent)
 unit_test(file_edit agent)
 unit_test(task_types agent)
+unit_test(boot_tools agent)
 unit_test(task_bind agent)
 unit_test(task_stage agent)

@@ -126,7 +126,7 @@ static void test_order_wrong(void **state)
 	          "usr/share/initramfs-tools/scripts/init-top/all_udev; "
 	          "ln -s all_udev usr/share/initramfs-tools/scripts/init-top/udev; "
 	          "sed -i 's/^\\(\\t*for name in \\)\\$list; do/\\1udev $(echo \"$list\" | grep -v "
-	          "udev); do/' usr/sbin/update-initramfs");
+	          "udev); do/' usr/sbin/mkinitramfs");
 	assert_int_equal(host_apply(host, "one", stage, &changed, &reboot, &err), -1);
 	assert_non_null(strstr(err.msg, "runs udev before gpufleet-bind"));
 }

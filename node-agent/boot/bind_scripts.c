@@ -1,6 +1,6 @@
 /* bind_scripts.c: see bind_scripts.h. Both scripts take GPUFLEET_SYSROOT as a prefix, so that they
  * can be tried outside an initramfs. */
-#include "node-agent/tasks/bind_scripts.h"
+#include "node-agent/boot/bind_scripts.h"
 
 const char bind_list_head[] = "# Written by gpufleet; \"gpufleet rollback\" takes it away again.\n"
                               "# address vendor device subsystem-vendor subsystem-device driver\n";

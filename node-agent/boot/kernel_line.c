@@ -1,14 +1,29 @@
-/* kernel_line.c: see kernel_line.h. What GRUB's files give is looked up where it ends, in the
- * generated grub.cfg. */
-#include "node-agent/tasks/kernel_line.h"
+/* kernel_line.c: see kernel_line.h. */
+#include "node-agent/boot/kernel_line.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "node-agent/tasks/task_types.h"
+int kernel_line_init(struct kernel_line *line)
+{
+	*line = (struct kernel_line){.add = json_array(),
+	                             .remove = json_array(),
+	                             .add_ours = json_array(),
+	                             .remove_ours = json_array()};
+	return line->add && line->remove && line->add_ours && line->remove_ours ? 0 : -1;
+}
 
-#define TEXT_LIMIT ((size_t)4 << 20)
+void kernel_line_free(struct kernel_line *line)
+{
+	free(line->next);
+	free(line->running);
+	free(line->others);
+	json_decref(line->add);
+	json_decref(line->remove);
+	json_decref(line->add_ours);
+	json_decref(line->remove_ours);
+}
 
 bool kernel_token_valid(const char *text)
 {
@@ -49,8 +64,7 @@ int token_set_add(json_t *set, const json_t *tokens, struct gf_err *err)
 	return 0;
 }
 
-/* " a b c " of a line, so that " b " can be looked up. */
-static char *line_normal(const char *line, size_t length)
+char *kernel_line_normal(const char *line, size_t length)
 {
 	char *text = malloc(length + 3);
 	size_t used = 0;
@@ -69,7 +83,6 @@ static char *line_normal(const char *line, size_t length)
 	return text;
 }
 
-/* Does the line have TOKEN? A token that ends in "=" stands for any value. */
 bool kernel_line_has(const char *line, const char *token)
 {
 	char padded[300];
@@ -79,41 +92,6 @@ bool kernel_line_has(const char *line, const char *token)
 	return line && strstr(line, padded) != NULL;
 }
 
-/* The arguments of the first "linux" line, which is the default entry's kernel. */
-static char *grub_line(const char *config)
-{
-	for (const char *line = config; line && *line; line = strchr(line, '\n')) {
-		line += *line == '\n';
-		const char *p = line + strspn(line, " \t");
-		if (strncmp(p, "linux", 5) != 0)
-			continue;
-		p += strcspn(p, " \t\n");
-		p += strspn(p, " \t");
-		p += strcspn(p, " \t\n"); /* the image */
-		return line_normal(p, strcspn(p, "\n"));
-	}
-	return NULL;
-}
-
-static char *file_text(const struct root *root, const char *path)
-{
-	return root_read_file(root, path, TEXT_LIMIT, NULL, NULL);
-}
-
-int kernel_line_look(struct kernel_line *line, const struct root *root)
-{
-	char *config = file_text(root, GRUB_CONFIG), *running = file_text(root, "/proc/cmdline");
-
-	free(line->grub);
-	free(line->running);
-	line->grub = config ? grub_line(config) : NULL;
-	line->running = running ? line_normal(running, strlen(running)) : NULL;
-	free(config);
-	free(running);
-	return line->grub ? 0 : -1;
-}
-
-/* The first token that is not as it should be on TEXT; NULL when all are. */
 const char *kernel_line_wrong(const struct kernel_line *line, const char *text)
 {
 	size_t i;
@@ -130,4 +108,26 @@ const char *kernel_line_wrong(const struct kernel_line *line, const char *text)
 			return json_string_value(item);
 	}
 	return NULL;
+}
+
+static void set_settle(json_t **ours, const json_t *wanted, const char *next, bool present_is_done)
+{
+	size_t i;
+	const json_t *item;
+	json_t *settled = json_array();
+
+	json_array_foreach(wanted, i, item)
+	{
+		const char *token = json_string_value(item);
+		if (token_set_has(*ours, token) || kernel_line_has(next, token) != present_is_done)
+			json_array_append_new(settled, json_string(token));
+	}
+	json_decref(*ours);
+	*ours = settled;
+}
+
+void kernel_line_settle(struct kernel_line *line)
+{
+	set_settle(&line->add_ours, line->add, line->next, true);
+	set_settle(&line->remove_ours, line->remove, line->next, false);
 }

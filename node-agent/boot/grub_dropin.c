@@ -1,12 +1,11 @@
 /* grub_dropin.c: the late drop-in of GRUB's settings, which takes tokens away from what the other
  * files gave and appends to it. A "# stage" line remembers what each stage asked for. */
-#include "node-agent/tasks/kernel_line.h"
+#include "node-agent/boot/grub_config.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Reads the drop-in: this stage's tokens into the sets, other stages' lines as they are. */
 void grub_dropin_parse(struct kernel_line *line, char *text)
 {
 	size_t size = 0;
@@ -139,7 +138,6 @@ static void dropin_print(FILE *out, const char *const *lines, size_t count)
 	json_decref(remove);
 }
 
-/* The drop-in's text, the same whichever stage asks; NULL when nothing of ours is needed. */
 char *grub_dropin_text(const struct kernel_line *line)
 {
 	const char *lines[64];

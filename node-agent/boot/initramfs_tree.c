@@ -1,50 +1,15 @@
-/* initramfs_inspect.c: see initramfs.h. The image is unpacked by the distribution's own
- * unmkinitramfs into a directory of its own, which is removed again whatever happens. */
-#include "node-agent/tasks/initramfs.h"
+/* initramfs_tree.c: looking into an image. It is unpacked by the distribution's own program into a
+ * directory of its own, which is removed again whatever happens. */
+#include "node-agent/boot/initramfs_tool.h"
 
 #include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-#include "node-agent/tasks/task_types.h"
-
-#define UNPACK_TIMEOUT 600
-#define CONTENT_LIMIT  ((size_t)1 << 20)
-
-static bool is_version(const char *name)
-{
-	size_t length =
-	    strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.+~-");
-
-	return length > 0 && length < 128 && name[length] == '\0' && name[0] != '.' &&
-	       name[0] != '-';
-}
-
-json_t *initramfs_kernels(const struct root *root)
-{
-	static const char prefix[] = "initrd.img-";
-	json_t *list = json_array();
-	DIR *dir = opendir(root_path(root, "/boot").text);
-
-	for (struct dirent *entry; dir && (entry = readdir(dir));) {
-		if (strncmp(entry->d_name, prefix, sizeof(prefix) - 1) != 0)
-			continue;
-		const char *version = entry->d_name + sizeof(prefix) - 1;
-		/* Images without modules are leftovers such as initrd.img-VERSION.old-dkms. */
-		if (is_version(version) &&
-		    access(root_pathf(root, "/lib/modules/%s", version).text, F_OK) == 0)
-			json_array_append_new(list, json_string(version));
-	}
-	if (dir)
-		closedir(dir);
-	return list;
-}
+#define CONTENT_LIMIT ((size_t)1 << 20)
 
 static int tree_remove_entry(const char *path, const struct stat *st, int flag, struct FTW *ftw)
 {
@@ -58,8 +23,7 @@ static void tree_remove(const char *path)
 	nftw(path, tree_remove_entry, 16, FTW_DEPTH | FTW_PHYS);
 }
 
-/* Reads TREE/PATH; NULL when it cannot be read. */
-static char *tree_read(const char *tree, const char *path, size_t *size)
+char *initramfs_tree_read(const char *tree, const char *path, size_t *size)
 {
 	struct root inside = {.path = ""};
 
@@ -73,7 +37,7 @@ static bool same_file(const struct root *root, const char *host_path, const char
 {
 	size_t host_size = 0, image_size = 0;
 	char *host = root_read_file(root, host_path, CONTENT_LIMIT, &host_size, NULL);
-	char *image = tree_read(tree, image_path, &image_size);
+	char *image = initramfs_tree_read(tree, image_path, &image_size);
 	bool same = !host == !image &&
 	            (!host || (host_size == image_size && memcmp(host, image, host_size) == 0));
 
@@ -85,22 +49,6 @@ static bool same_file(const struct root *root, const char *host_path, const char
 	free(host);
 	free(image);
 	return same;
-}
-
-/* Does the script stand before udev's in the image's ORDER? */
-static bool order_is_right(const char *tree, char *why, size_t size)
-{
-	size_t length;
-	char *order = tree_read(tree, "/scripts/init-top/ORDER", &length);
-	const char *ours = order ? strstr(order, "/scripts/init-top/gpufleet-bind ") : NULL;
-	const char *udev = order ? strstr(order, "/scripts/init-top/udev ") : NULL;
-	bool right = ours && (!udev || ours < udev);
-
-	if (!right)
-		snprintf(why, size, "scripts/init-top/ORDER %s",
-		         !ours ? "does not run gpufleet-bind" : "runs udev before gpufleet-bind");
-	free(order);
-	return right;
 }
 
 /* "vfio-pci.ko.xz" is module vfio_pci */
@@ -201,54 +149,31 @@ static bool options_are_right(const struct root *root, const char *tree, char *w
 	return right;
 }
 
-static bool tree_is_right(const struct root *root, const char *tree, const json_t *builtin,
-                          char *why, size_t size)
+static bool tree_is_right(const struct root *root, const struct initramfs_tool *tool,
+                          const char *tree, const json_t *builtin, char *why, size_t size)
 {
 	if (!same_file(root, BIND_LIST, tree, BIND_LIST, why, size) ||
-	    !same_file(root, BIND_SCRIPT, tree, "/scripts/init-top/gpufleet-bind", why, size) ||
+	    !same_file(root, tool->bind_source, tree, tool->bind_target, why, size) ||
 	    !options_are_right(root, tree, why, size))
 		return false;
-	return !root_exists(root, BIND_LIST) || (order_is_right(tree, why, size) &&
+	return !root_exists(root, BIND_LIST) || (tool->is_early(tree, why, size) &&
 	                                         drivers_are_there(root, tree, builtin, why, size));
 }
 
-static bool path_is(const char *tree, const char *below)
+int initramfs_inspect(const struct root *root, const struct initramfs_tool *tool, const char *image,
+                      const json_t *builtin, char *why, size_t size, struct gf_err *err)
 {
-	char path[PATH_MAX + 16];
-
-	snprintf(path, sizeof(path), "%s%s", tree, below);
-	return access(path, F_OK) == 0;
-}
-
-int initramfs_inspect(const struct root *root, const char *version, const json_t *builtin,
-                      char *why, size_t size, struct gf_err *err)
-{
-	struct root_output output;
-	struct root_name image = root_pathf(root, "/boot/initrd.img-%s", version);
 	struct root_name where = root_path(root, "/var/tmp/gpufleet-initramfs-XXXXXX");
 	char tree[PATH_MAX];
+	const char *below = "";
 
 	if (!mkdtemp(where.text))
 		return gf_err_errno(err, GF_E_IO,
-		                    "cannot make a directory in /var/tmp to look into %s",
-		                    image.text);
-	const char *const argv[] = {"unmkinitramfs", image.text, where.text, NULL};
-	int result = root_run(root, argv, UNPACK_TIMEOUT, &output, err);
-	/* cpio complains, and ends non-zero, about device nodes in a container: look at what is
-	 * there. */
-	root_output_free(&output);
+		                    "cannot make a directory in /var/tmp to look into %s", image);
+	int result = tool->unpack(root, image, where.text + strlen(root->path), &below, err);
 	if (result == 0) {
-		/* With microcode in front of it the image proper is under main/. */
-		bool split = path_is(where.text, "/main");
-		snprintf(tree, sizeof(tree), "%.*s%s", (int)sizeof(tree) - 8, where.text,
-		         split ? "/main" : "");
-		result =
-		    path_is(tree, "/scripts")
-		        ? tree_is_right(root, tree, builtin, why, size)
-		        : gf_err_set(err, GF_E_TASK,
-		                     "/boot/initrd.img-%s could not be unpacked: is there room in "
-		                     "/var/tmp?",
-		                     version);
+		snprintf(tree, sizeof(tree), "%.*s%s", (int)sizeof(tree) - 32, where.text, below);
+		result = tree_is_right(root, tool, tree, builtin, why, size);
 	}
 	tree_remove(where.text);
 	return result;
