@@ -152,6 +152,7 @@ enum link_step link_fail(struct ssh_link *link, enum gf_code code, const char *f
 static void drop_connection(struct ssh_link *link)
 {
 	uv_timer_stop(&link->timer);
+	uv_timer_stop(&link->alive);
 	if (link->socket)
 		uv_poll_stop(&link->socket->poll);
 	command_drop(link);
@@ -205,6 +206,7 @@ static void tear_down(struct ssh_link *link)
 	else
 		opener->links = link->next;
 	uv_close((uv_handle_t *)&link->timer, timer_closed_cb);
+	uv_close((uv_handle_t *)&link->alive, timer_closed_cb);
 }
 
 static void ssh_link_close(struct link *base)
@@ -339,9 +341,10 @@ struct link *ssh_link_open(struct link_opener *base, const struct inventory_host
 	link->session_fd = -1;
 	link->login.agent_fd = -1;
 	link->exit_status = -1;
-	link->holds = 1;
+	link->holds = 2;
 	uv_timer_init(opener->loop, &link->timer);
-	link->timer.data = link;
+	uv_timer_init(opener->loop, &link->alive);
+	link->timer.data = link->alive.data = link;
 	link->next = opener->links;
 	if (link->next)
 		link->next->prev = link;

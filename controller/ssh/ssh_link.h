@@ -76,7 +76,7 @@ struct ssh_link {
 	bool ticking, waking, closing, reported;
 	unsigned holds; /* what libuv or the pool still has of this link */
 	struct gf_err err;
-	uv_timer_t timer;
+	uv_timer_t timer, alive;            /* the state's deadline; the next look at silence */
 	uint64_t running_since, idle_since; /* of the command: uv_now */
 
 	struct addrinfo *addresses, *address;
@@ -90,6 +90,9 @@ struct ssh_link {
 
 	ssh_session session;
 	struct ssh_counter_struct counter; /* bytes off the socket */
+	uint64_t alive_bytes;              /* … when it was last looked at */
+	unsigned silences;                 /* looks in a row that found no more */
+	bool alive_asked;
 	ssh_event event;
 	struct ssh_login login;
 
@@ -167,6 +170,10 @@ enum link_step login_step(struct ssh_link *link);
 /* What comes of an authentication step that ended in RC (SSH_AUTH_…). */
 enum link_step login_result(struct ssh_link *link, int rc);
 void login_forget(struct ssh_link *link);
+
+/* ssh_keepalive.c */
+/* The session is established: from now on it must not be silent for long. */
+void alive_start(struct ssh_link *link);
 
 /* ssh_agent_login.c */
 enum link_step agent_login_step(struct ssh_link *link);

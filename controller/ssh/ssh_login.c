@@ -140,6 +140,7 @@ enum link_step login_result(struct ssh_link *link, int rc)
 	case SSH_AUTH_SUCCESS:
 		login_forget(link);
 		link_move(link, LINK_IDLE);
+		alive_start(link);
 		link->base.events->ready(link->base.ctx, &link->base);
 		return STEP_MORE;
 	case SSH_AUTH_DENIED:

@@ -31,6 +31,7 @@ struct link_opener *ssh_opener_new(uv_loop_t *loop, const struct ssh_options *op
 	set->connect_timeout_ms = or_default(set->connect_timeout_ms, 10000);
 	set->auth_timeout_ms = or_default(set->auth_timeout_ms, 20000);
 	set->connect_attempts = or_default(set->connect_attempts, 3);
+	set->keepalive_ms = or_default(set->keepalive_ms, 15000);
 	opener->ciphers = strdup(set->ciphers ? set->ciphers : CIPHERS);
 	const char *agent = set->agent_socket ? set->agent_socket : getenv("SSH_AUTH_SOCK");
 	if (!opener->ciphers) {

@@ -17,9 +17,10 @@ struct ssh_options {
 	unsigned auth_timeout_ms;    /* authentication and the opening of a channel; 0: 20000 */
 	unsigned command_timeout_ms; /* from link_exec to the end of the command; 0: none */
 	unsigned idle_timeout_ms;    /* no byte either way while a command runs; 0: none */
-	unsigned connect_attempts;   /* refused or reset at the start: tries in all; 0: 3 */
-	const char *agent_socket;    /* NULL: $SSH_AUTH_SOCK; "": no agent (copied) */
-	const char *ciphers;         /* comma list, best first; NULL: the default (copied) */
+	unsigned keepalive_ms; /* silent for so long: asked; for four times that: lost; 0: 15000 */
+	unsigned connect_attempts; /* refused or reset at the start: tries in all; 0: 3 */
+	const char *agent_socket;  /* NULL: $SSH_AUTH_SOCK; "": no agent (copied) */
+	const char *ciphers;       /* comma list, best first; NULL: the default (copied) */
 };
 
 /* An opener on LOOP. Options may be NULL (all defaults). */

@@ -1,6 +1,8 @@
 """exec over many hosts: folding, exit status, --json; and a scan of two hundred."""
 
 import json
+import signal
+import time
 
 from harness import Case, main
 
@@ -33,6 +35,17 @@ class Exec(Case):
                 self.assertIsInstance(event, dict)
                 self.assertIn("event", event)
                 self.assertIn("time", event)
+
+    def test_frozen_host_ends_its_command(self):
+        """Without --timeout a command may take hours, but not on a host that has stopped answering."""
+        fleet = self.fleet([{"name": "gpu01", "kind": "control"}])
+        begun = time.monotonic()
+        try:
+            result = self.expect(fleet.run("exec", "--", "kill -STOP $PPID; sleep 600"), 4)
+        finally:
+            fleet.process.send_signal(signal.SIGCONT)
+        self.assertIn("answered nothing for 60 s", result.out)
+        self.assertLess(time.monotonic() - begun, 100)
 
     def test_two_hundred_hosts(self):
         names = {"c": {"role": "compute", "hosts": ["gpu[001-200]"]}}
