@@ -50,7 +50,12 @@ struct inventory_host {
 	char *identity_file; /* `~` expanded; NULL: agent and defaults */
 	char *known_hosts;   /* `~` expanded; NULL: not given (~/.ssh/known_hosts) */
 	char *host_key;      /* "SHA256:…" or NULL */
-	char *jump;          /* or NULL */
+	char *jump;          /* [user@]host[:port], several with commas; or NULL */
+	bool address_given;  /* `address` stands in the inventory */
+	/* From ~/.ssh/config alone, where there is no identity_file. */
+	struct string_list identity_files;
+	bool identities_given; /* IdentityFile applies: the usual files are not tried */
+	bool identities_only;  /* no other key of the agent is, either */
 	char *domain;        /* or NULL */
 	enum inventory_host_keys host_keys;
 	enum inventory_become become;

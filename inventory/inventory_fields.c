@@ -145,6 +145,7 @@ void host_clear(struct inventory_host *host)
 	free(host->host_key);
 	free(host->jump);
 	free(host->domain);
+	string_list_free(&host->identity_files);
 	string_list_free(&host->groups);
 	gpu_list_free(&host->gpus);
 	string_list_free(&host->kernel_args_add);

@@ -102,7 +102,8 @@ static int host_settle(struct build *build, size_t index, const struct layer *ow
 	}
 	if (!host->gpus.given)
 		failed |= gpu_list_copy(&build->inventory->gpus, &host->gpus);
-	host->address = strdup(own && own->settings.address ? own->settings.address : host->name);
+	host->address_given = own && own->settings.address;
+	host->address = strdup(host->address_given ? own->settings.address : host->name);
 	if (own && own->settings.host_key)
 		failed |= !(host->host_key = strdup(own->settings.host_key));
 	return failed || !host->address ? field_no_memory(&build->reader) : 0;

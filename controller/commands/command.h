@@ -93,4 +93,8 @@ int command_fleet_load(const struct command_context *context, struct command_fle
                        struct gf_err *err);
 void command_fleet_free(struct command_fleet *fleet);
 
+/* command_reach.c: fills what the inventory leaves open of how the selected hosts are reached: from
+ * ~/.ssh/config, then built in. Prints what it leaves out of that file on stderr. Returns 0 or -1. */
+int command_fleet_reach(struct command_fleet *fleet, struct gf_err *err);
+
 #endif

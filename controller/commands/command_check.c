@@ -30,6 +30,8 @@ static void print_json(const struct command_fleet *fleet)
 
 		if (host->domain)
 			json_object_set_new(line, "domain", json_string(host->domain));
+		if (host->jump)
+			json_object_set_new(line, "jump", json_string(host->jump));
 		json_dumpf(line, stdout, JSON_COMPACT);
 		putchar('\n');
 		json_decref(line);
@@ -43,6 +45,8 @@ int command_check(struct command_context *context, struct gf_err *err)
 	struct place place;
 	int status = command_fleet_load(context, &fleet, err);
 
+	if (status == 0 && command_fleet_reach(&fleet, err))
+		status = STATUS_INPUT;
 	if (status == 0) {
 		place_find(&place);
 		playbook = playbook_read(fleet.inventory->playbook, place.playbooks, err);

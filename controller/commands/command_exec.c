@@ -182,7 +182,8 @@ int command_exec(struct command_context *context, struct gf_err *err)
 		    "exec needs a command after --, as in: gpufleet exec INVENTORY -- uname -r");
 		return STATUS_INPUT;
 	}
-	if (command_fleet_load(context, &fleet, err) != 0) {
+	if (command_fleet_load(context, &fleet, err) != 0 ||
+	    command_fleet_reach(&fleet, err) != 0) {
 		command_fleet_free(&fleet);
 		return STATUS_INPUT;
 	}

@@ -291,7 +291,7 @@ int session_prepare(struct session *session, struct gf_err *err)
 		return -1;
 	if (session_acts(session) && refuse_unsupported(session, err))
 		return -1;
-	if (refuse_jump(session, err) || leave_control_out(session, err))
+	if (command_fleet_reach(&session->fleet, err) || refuse_jump(session, err) || leave_control_out(session, err))
 		return -1;
 	if (plans && need_gpus(session, err))
 		return -1;

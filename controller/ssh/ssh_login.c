@@ -1,15 +1,17 @@
 /* ssh_login.c: who we are, proven to the host: by key files, and by keys that an ssh-agent holds
  * (ssh_agent_login.c). An identity file of the inventory is the only key that is tried, from the
- * agent when the file is encrypted; without one, the agent's keys and then the usual files are.
+ * agent when the file is encrypted; without one, the agent's keys and then the files that
+ * ~/.ssh/config names, or the usual ones. With IdentitiesOnly, of the agent's keys only those of
+ * these files.
  */
-#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "controller/ssh/ssh_link.h"
+#include "inventory/text_rules.h"
 
-static const char *const usual_files[] = {"id_ed25519", "id_ecdsa", "id_rsa"};
+static const char *const usual_files[] = {"~/.ssh/id_ed25519", "~/.ssh/id_ecdsa", "~/.ssh/id_rsa"};
 
 static int add_candidate(struct ssh_login *login, struct ssh_candidate candidate)
 {
@@ -54,41 +56,80 @@ static int list_given(struct ssh_link *link, const char *path, struct gf_err *er
 	return -1;
 }
 
-static int list_usual(struct ssh_link *link, struct gf_err *err)
+/* Adds the agent's keys: all, or the one of FILE (which may be encrypted); none twice. */
+static int list_agent(struct ssh_link *link, const struct ssh_identity *file)
 {
 	struct ssh_opener *opener = link->opener;
-	int wait = wait_for_agent(opener, err);
+	for (size_t i = 0; i < opener->agent_key_count; i++) {
+		ssh_key key = opener->agent_keys[i].key;
+		bool listed = file && (!file->public_key ||
+		                       ssh_key_cmp(key, file->public_key, SSH_KEY_CMP_PUBLIC) != 0);
+		for (size_t j = 0; !listed && j < link->login.count; j++)
+			listed = !link->login.candidates[j].file &&
+			         link->login.candidates[j].agent_key == i;
+		if (!listed &&
+		    add_candidate(&link->login, (struct ssh_candidate){.agent_key = i}) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* The files to try where no one file is given: ~/.ssh/config's, or the usual ones. NULL after the
+ * last, or with *err when out of memory. */
+static const struct ssh_identity *usual_file(struct ssh_link *link, size_t i, struct gf_err *err)
+{
+	const struct inventory_host *host = link->host;
+	const struct ssh_identity *file;
+	char *path = NULL;
+	if (host->identities_given && i < host->identity_files.count)
+		path = strdup(host->identity_files.items[i]);
+	else if (host->identities_given || i >= sizeof(usual_files) / sizeof(usual_files[0]))
+		return NULL;
+	else
+		path = path_expand(usual_files[i]);
+	file = path ? ssh_keys_get(&link->opener->keys, path) : NULL;
+	free(path);
+	if (!file)
+		gf_err_set(err, GF_E_MEMORY, "out of memory");
+	return file;
+}
+
+/* In ssh's order: the agent's keys that a file names, its others, the files. */
+static int list_candidates(struct ssh_link *link, struct gf_err *why, struct gf_err *err)
+{
+	struct gf_err wrong = {0};
+	const struct ssh_identity *file;
+	for (size_t i = 0; (file = usual_file(link, i, &wrong)); i++)
+		if (list_agent(link, file) != 0)
+			return gf_err_set(err, GF_E_MEMORY, "out of memory");
+	if (!link->host->identities_only && list_agent(link, NULL) != 0)
+		return gf_err_set(err, GF_E_MEMORY, "out of memory");
+	for (size_t i = 0; (file = usual_file(link, i, &wrong)); i++) {
+		if (file->private_key &&
+		    add_candidate(&link->login, (struct ssh_candidate){.file = file}) != 0)
+			return gf_err_set(err, GF_E_MEMORY, "out of memory");
+		if (!file->private_key && !file->missing && why->code == GF_OK)
+			*why = file->err;
+	}
+	if (wrong.code != GF_OK)
+		return gf_err_set(err, wrong.code, "%s", wrong.msg);
+	return 0;
+}
+
+static int list_usual(struct ssh_link *link, struct gf_err *err)
+{
+	struct gf_err why = {0};
+	int wait = wait_for_agent(link->opener, err);
 	if (wait)
 		return wait;
-	struct ssh_login *login = &link->login;
-	for (size_t i = 0; i < opener->agent_key_count; i++)
-		if (add_candidate(login, (struct ssh_candidate){.agent_key = i}) != 0)
-			return gf_err_set(err, GF_E_MEMORY, "out of memory");
-	const char *home = getenv("HOME");
-	const struct passwd *user = home ? NULL : getpwuid(getuid());
-	if (user)
-		home = user->pw_dir;
-	struct gf_err why = {0};
-	for (size_t i = 0; home && i < sizeof(usual_files) / sizeof(usual_files[0]); i++) {
-		char path[4096];
-		snprintf(path, sizeof(path), "%s/.ssh/%s", home, usual_files[i]);
-		const struct ssh_identity *file = ssh_keys_get(&opener->keys, path);
-		if (!file)
-			return gf_err_set(err, GF_E_MEMORY, "out of memory");
-		if (file->private_key &&
-		    add_candidate(login, (struct ssh_candidate){.file = file}) != 0)
-			return gf_err_set(err, GF_E_MEMORY, "out of memory");
-		if (!file->private_key && !file->missing && why.code == GF_OK)
-			why = file->err;
-	}
-	if (login->count > 0)
+	if (list_candidates(link, &why, err) != 0)
+		return -1;
+	if (link->login.count > 0)
 		return 0;
+	if (why.code == GF_OK)
+		why = link->opener->agent_err;
 	if (why.code != GF_OK) {
 		*err = why;
-		return -1;
-	}
-	if (opener->agent_err.code != GF_OK) {
-		*err = opener->agent_err;
 		return -1;
 	}
 	return gf_err_set(

@@ -118,7 +118,7 @@ class Fleet:
 
     def start(self, *args, **options):
         """The command, running."""
-        environment = dict(os.environ, XDG_STATE_HOME=os.path.join(self.directory, "xdg"))
+        environment = dict(os.environ, HOME=self.directory, XDG_STATE_HOME=os.path.join(self.directory, "xdg"))
         environment.pop("SSH_AUTH_SOCK", None)
         return subprocess.Popen(self.command(args), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                 stderr=subprocess.PIPE, text=True, env=environment, **options)

@@ -1,5 +1,7 @@
 """Hosts that can't be reached, or aren't who they were: each with its own message and exit status, and nothing changed."""
 
+import os
+
 from harness import CARDS, Case, main
 
 KIND = "intel-nvidia"
@@ -74,6 +76,40 @@ class Connection(Case):
         fleet.inventory_change(lambda inventory: inventory["defaults"].update(become="sudo"))
         self.expect(fleet.run("apply", "--yes"), 0)
         self.assertEqual(fleet.on_vfio("gpu01"), CARDS)
+
+    def ssh_config(self, fleet, text):
+        path = os.path.join(fleet.directory, ".ssh/config")
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.chmod(path, 0o600)
+
+    def test_ssh_config(self):
+        """Nothing but names in the inventory: where and how is in ~/.ssh/config."""
+        fleet = self.fleet([{"name": "gpu", "count": 2, "kind": "control"}])
+        config = []
+
+        def move(inventory):
+            defaults = inventory.pop("defaults")
+            for name, own in inventory.pop("hosts").items():
+                config.append(f"Host {name}\n  HostName {own['address']}\n  Port {own['port']}\n")
+            config.append(f"Host gpu*\n  User {defaults['user']}\n  IdentityFile {defaults['identity_file']}\n"
+                          f"  UserKnownHostsFile {defaults['known_hosts']}\n")
+
+        fleet.inventory_change(move)
+        self.ssh_config(fleet, "".join(config))
+        self.expect(fleet.run("exec", "--", "true"), 0)
+        hosts = {event["host"]: event for event in self.expect(fleet.run("check", "--json"), 0).events()}
+        self.assertEqual(hosts["gpu02"]["address"], "127.0.0.1", hosts)
+        self.ssh_config(fleet, "Host gpu02\n  CertificateFile ~/.ssh/c\n" + "".join(config))
+        result = self.expect(fleet.run("exec", "--", "true"), 0)
+        self.assertIn(".ssh/config:2: CertificateFile is left out", result.err)
+        self.assertIn("(gpu02)", result.err)
+        self.ssh_config(fleet, "Host gpu02\n  ProxyCommand nc %h %p\n" + "".join(config))
+        self.assertIn("/.ssh/config:2:3: ProxyCommand applies to gpu02", self.expect(fleet.run("scan"), 1).err)
+        self.expect(fleet.run("exec", "--limit", "gpu01", "--", "true"), 0)
+        self.ssh_config(fleet, "Host gpu02\n  Porrt 22\n")
+        self.assertIn("did you mean Port?", self.expect(fleet.run("check"), 1).err)
 
 
 if __name__ == "__main__":

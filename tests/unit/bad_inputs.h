@@ -36,7 +36,8 @@ static size_t bad_inputs_walk(const char *dir, bad_input_reader *reader, size_t 
 		size_t length = strlen(entries[i]->d_name);
 		char path[PATH_MAX], expected[1024];
 		struct gf_err err = {0};
-		if (length > 5 && !strcmp(entries[i]->d_name + length - 5, ".json")) {
+		if (length > 5 && (!strcmp(entries[i]->d_name + length - 5, ".json") ||
+		                   !strcmp(entries[i]->d_name + length - 5, ".conf"))) {
 			seen++;
 			snprintf(path, sizeof(path), "%s/%s", dir, entries[i]->d_name);
 			expected_read(path, expected, sizeof(expected));
