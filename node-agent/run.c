@@ -293,8 +293,9 @@ int root_run_ok(const struct root *root, const char *const argv[], unsigned time
 		return 0;
 	char line[256];
 	last_line(output, line, sizeof(line));
-	return gf_err_set(err, GF_E_TASK, "%s %s ended with status %d%s%s", argv[0],
-	                  argv[1] ? argv[1] : "", output->status, *line ? ": " : "", line);
+	return gf_err_set(err, GF_E_TASK, "%s%s%s ended with status %d%s%s", argv[0],
+	                  argv[1] ? " " : "", argv[1] ? argv[1] : "", output->status,
+	                  *line ? ": " : "", line);
 }
 
 void root_output_free(struct root_output *output)

@@ -21,12 +21,13 @@ static void print_json(const struct command_fleet *fleet)
 	strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &utc));
 	for (size_t i = 0; i < fleet->count; i++) {
 		const struct inventory_host *host = &fleet->inventory->hosts[fleet->selected[i]];
-		json_t *line = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:s, s:s, s:s}",
-		                         "time", when, "event", "host", "host", host->name,
-		                         "status", "ok", "message", "", "address", host->address,
-		                         "port", (int)host->port, "user", or_empty(host->user),
-		                         "role", host->role == ROLE_CONTROL ? "control" : "compute",
-		                         "become", host->become == BECOME_SUDO ? "sudo" : "none");
+		json_t *line =
+		    json_pack("{s:s, s:s, s:s, s:n, s:n, s:s, s:s, s:s, s:i, s:s, s:s, s:s}",
+		              "time", when, "event", "host", "host", host->name, "stage", "task",
+		              "status", "ok", "message", "", "address", host->address, "port",
+		              (int)host->port, "user", or_empty(host->user), "role",
+		              host->role == ROLE_CONTROL ? "control" : "compute", "become",
+		              host->become == BECOME_SUDO ? "sudo" : "none");
 
 		if (host->domain)
 			json_object_set_new(line, "domain", json_string(host->domain));

@@ -12,13 +12,18 @@
 #include "controller/commands/exec_run.h"
 #include "controller/host/agent_bundle.h"
 #include "controller/ssh/ssh_opener.h"
+#include "controller/terminal/terminal.h"
 
-#define FORKS 64
+#define FORKS     64
+#define FOOTER_MS 200
 
 struct exec_command {
 	struct exec_run run;
 	struct exec_fold *fold;
 	uv_signal_t interrupt, terminate;
+	uv_timer_t footer;
+	uint64_t began_ms;
+	struct terminal terminal;
 	bool interrupted, json;
 	struct gf_err err; /* the controller's own */
 };
@@ -65,6 +70,7 @@ static void signal_cb(uv_signal_t *handle, int number)
 	(void)number;
 	struct exec_command *command = handle->data;
 	bool again = command->interrupted;
+	terminal_clear(&command->terminal);
 	command->interrupted = true;
 	if (!again) {
 		char *names = exec_run_in_flight(&command->run);
@@ -76,6 +82,27 @@ static void signal_cb(uv_signal_t *handle, int number)
 		free(names);
 	}
 	exec_run_stop(&command->run, again);
+}
+
+static void footer_cb(uv_timer_t *timer)
+{
+	struct exec_command *command = timer->data;
+	const struct exec_run *run = &command->run;
+	uint64_t now = uv_now(run->loop), since = now;
+	struct terminal_progress progress = {
+	    .total = run->count,
+	    .done = exec_fold_count(command->fold, EXEC_OK),
+	    .running = run->running,
+	    .waiting = run->count - run->next,
+	    .failed = exec_fold_count(command->fold, EXEC_EXIT) +
+	              exec_fold_count(command->fold, EXEC_FAILED),
+	    .unreachable = exec_fold_count(command->fold, EXEC_UNREACHABLE),
+	    .slowest = exec_run_slowest(run, &since),
+	    .slowest_stage = "command",
+	    .elapsed_s = (unsigned)((now - command->began_ms) / 1000),
+	};
+	progress.slowest_s = (unsigned)((now - since) / 1000);
+	terminal_footer(&command->terminal, &progress, now);
 }
 
 static void watch_signal(struct exec_command *command, uv_signal_t *handle, int number)
@@ -96,7 +123,8 @@ static void print_text(const struct exec_command *command)
 	size_t left = command->run.count - command->run.ended;
 	if (ok == command->run.count)
 		return;
-	printf("\n%zu of %zu hosts ok", ok, command->run.count);
+	printf("\n%zu of %zu host%s ok", ok, command->run.count,
+	       command->run.count == 1 ? "" : "s");
 	if (exits)
 		printf(", %zu ended non-zero", exits);
 	if (failed)
@@ -153,8 +181,16 @@ static int run_everywhere(struct exec_command *command, const struct ssh_options
 	}
 	watch_signal(command, &command->interrupt, SIGINT);
 	watch_signal(command, &command->terminate, SIGTERM);
+	terminal_init(&command->terminal, stdout, command->json, false);
+	uv_timer_init(&loop, &command->footer);
+	command->footer.data = command;
+	command->began_ms = uv_now(&loop);
+	if (command->terminal.live)
+		uv_timer_start(&command->footer, footer_cb, FOOTER_MS, FOOTER_MS);
 	exec_run(&command->run);
+	terminal_clear(&command->terminal);
 	ssh_opener_free(command->run.opener);
+	uv_close((uv_handle_t *)&command->footer, NULL);
 	uv_close((uv_handle_t *)&command->interrupt, NULL);
 	uv_close((uv_handle_t *)&command->terminate, NULL);
 	/* What is left are look-ups on the pool that nobody waits for: an interrupt does not,

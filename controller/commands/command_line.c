@@ -278,6 +278,7 @@ static int option_take(struct command_context *context, int value, const char *n
 	case 'v':
 		context->verbose = true;
 		return 0;
+	case 'h':
 	case VALUE_HELP:
 		print_help(context->command);
 		*status = STATUS_DONE;
@@ -308,7 +309,7 @@ static int options_parse(int argc, char **argv, struct command_context *context,
 		int at = optind;
 
 		index = -1;
-		value = getopt_long(argc, argv, ":v", options, &index);
+		value = getopt_long(argc, argv, ":vh", options, &index);
 		if (value == -1)
 			return 0;
 		if (value == ':')
@@ -323,20 +324,21 @@ static int options_parse(int argc, char **argv, struct command_context *context,
 	return 0;
 }
 
-static int rest_take(int argc, char **argv, int separator, struct command_context *context,
-                     struct gf_err *err)
+/* WORDS: those before SEPARATOR, options first. */
+static int rest_take(int argc, char **argv, char **words, int separator,
+                     struct command_context *context, struct gf_err *err)
 {
 	const struct command *command = context->command;
 
 	if (optind >= separator)
 		return gf_err_set(err, GF_E_USAGE, "usage: gpufleet %s %s", command->name,
 		                  command->usage);
-	context->inventory_path = argv[optind];
+	context->inventory_path = words[optind];
 	if (optind + 1 < separator)
 		return gf_err_set(
 		    err, GF_E_USAGE,
 		    "gpufleet %s: one inventory is enough: \"%.60s\" is one argument too many%s",
-		    command->name, argv[optind + 1],
+		    command->name, words[optind + 1],
 		    command->options & OPTION_ARGV ? " (put -- before the command)" : "");
 	if (!(command->options & OPTION_ARGV))
 		return separator < argc && separator + 1 < argc
@@ -354,7 +356,7 @@ static int rest_take(int argc, char **argv, int separator, struct command_contex
 int command_line_parse(int argc, char **argv, struct command_context *context, int *status,
                        struct gf_err *err)
 {
-	char *separated = NULL;
+	char **words;
 	int separator = 1, rc;
 
 	context->all_argv = argv;
@@ -367,10 +369,13 @@ int command_line_parse(int argc, char **argv, struct command_context *context, i
 		                  "usage: gpufleet COMMAND INVENTORY [options] (gpufleet --help)");
 	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
 	    strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--version") == 0) {
-		if (strcmp(argv[1], "--version") == 0)
+		if (strcmp(argv[1], "--version") == 0) {
 			printf("gpufleet %s\n", GPUFLEET_VERSION);
-		else
-			print_help(NULL);
+		} else {
+			if (argc > 2 && !(context->command = command_find(argv[2], err)))
+				return -1;
+			print_help(context->command);
+		}
 		*status = STATUS_DONE;
 		return 0;
 	}
@@ -380,17 +385,17 @@ int command_line_parse(int argc, char **argv, struct command_context *context, i
 	/* What stands after -- is another program's. */
 	while (separator < argc && strcmp(argv[separator], "--") != 0)
 		separator++;
-	if (separator < argc) {
-		separated = argv[separator];
-		argv[separator] = NULL;
-	}
-	rc = options_parse(separator - 1, argv + 1, context, status, err);
-	optind++; /* counted from argv + 1 */
-	if (separated)
-		argv[separator] = separated;
-	if (rc || *status >= 0)
-		return rc;
-	return rest_take(argc, argv, separator, context, err);
+	/* getopt sorts what it is given; the recap shows the command as it was typed. */
+	words = calloc((size_t)argc + 1, sizeof(*words));
+	if (!words)
+		return gf_err_set(err, GF_E_MEMORY, "out of memory");
+	memcpy(words, argv, (size_t)separator * sizeof(*words));
+	rc = options_parse(separator - 1, words + 1, context, status, err);
+	optind++; /* counted from words + 1 */
+	if (!rc && *status < 0)
+		rc = rest_take(argc, argv, words, separator, context, err);
+	free(words);
+	return rc;
 }
 
 static bool plain_word(const char *word)

@@ -10,7 +10,8 @@ static void show_reboots(struct session *session)
 
 	fleet_count(session->engine, &counts);
 	if (!session->terminal.json)
-		printf("Plan: %zu hosts reboot.\n", counts.to_change);
+		printf("Plan: %zu host%s reboot%s.\n", counts.to_change,
+		       counts.to_change == 1 ? "" : "s", counts.to_change == 1 ? "s" : "");
 }
 
 int command_reboot(struct command_context *context, struct gf_err *err)

@@ -76,7 +76,7 @@ static void view_print(const struct command_context *context, const struct comma
 		else
 			printf("  %-24s %s%-14s%s %-12s %s%s%s\n", name,
 			       terminal_paint(&terminal, state), *state ? state : "not in it",
-			       terminal_plain(&terminal),
+			       terminal_plain(terminal_paint(&terminal, state)),
 			       record->stage[0]
 			           ? escape_text(record->stage, stage, sizeof(stage), 0)
 			           : "-",

@@ -1,8 +1,11 @@
 /* command_verify.c: `gpufleet verify`: fresh facts against what the last apply left. */
 #include "controller/commands/session.h"
 
+/* The recap tells people; with --json each finding is a line. */
 static void show_drift(struct session *session)
 {
+	if (!session->terminal.json)
+		return;
 	for (size_t i = 0; i < fleet_size(session->engine); i++) {
 		const struct host *host = fleet_host(session->engine, i);
 		const json_t *drift;
@@ -15,7 +18,7 @@ static void show_drift(struct session *session)
 			    &(struct terminal_event){
 			        .event = "drift",
 			        .host = host->inventory->name,
-			        .status = "drifted",
+			        .status = host_applied(host) ? "drifted" : "pending",
 			        .message = json_string_value(json_object_get(drift, "message"))});
 		}
 	}

@@ -15,6 +15,7 @@ struct exec_host {
 	struct link *link;
 	bool ready;
 	struct exec_result result;
+	uint64_t begun_ms;
 	struct exec_host *next;
 };
 
@@ -114,6 +115,7 @@ static void begin(struct exec_run *run, const struct inventory_host *target)
 	}
 	host->run = run;
 	host->result.host = target;
+	host->begun_ms = uv_now(run->loop);
 	host->next = run->hosts;
 	run->hosts = host;
 	host->link = run->opener->open(run->opener, target, &events, host, &err);
@@ -148,6 +150,18 @@ void exec_run_stop(struct exec_run *run, bool now)
 		assert(run->hosts->run == run); /* so each end takes the first off this list */
 		end_with(run->hosts, &err);
 	}
+}
+
+const char *exec_run_slowest(const struct exec_run *run, uint64_t *since_ms)
+{
+	const struct exec_host *slowest = run->hosts;
+	for (const struct exec_host *host = run->hosts; host; host = host->next)
+		if (host->begun_ms < slowest->begun_ms)
+			slowest = host;
+	if (!slowest)
+		return NULL;
+	*since_ms = slowest->begun_ms;
+	return slowest->result.host->name;
 }
 
 char *exec_run_in_flight(const struct exec_run *run)

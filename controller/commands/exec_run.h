@@ -33,6 +33,10 @@ void exec_run(struct exec_run *run);
 /* Begins no more hosts; `now`: also leaves those under way. */
 void exec_run_stop(struct exec_run *run, bool now);
 
+/* The host that is under way for the longest time, and since when on the loop's clock; NULL: none.
+ */
+const char *exec_run_slowest(const struct exec_run *run, uint64_t *since_ms);
+
 /* The names of the hosts under way, folded; the caller frees it. */
 char *exec_run_in_flight(const struct exec_run *run);
 

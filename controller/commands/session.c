@@ -63,6 +63,10 @@ static void session_signal_cb(uv_signal_t *handle, int number)
 		fleet_stop(session->engine);
 	} else {
 		session->interrupted = true;
+		if (session->asking) {
+			fputc('\n', stderr);
+			session->declined = true;
+		}
 		if (hosts)
 			fprintf(stderr,
 			        "\nstopped: what was under way on %s goes on there; the same "

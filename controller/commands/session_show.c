@@ -5,6 +5,7 @@
 
 #include "controller/commands/command_line.h"
 #include "controller/commands/session.h"
+#include "controller/terminal/lines.h"
 #include "controller/terminal/recap.h"
 
 /* The states that a person waits on; -v and --json show all. */
@@ -34,18 +35,17 @@ static void show_moved(void *ctx, const struct host *host)
 static void show_task(void *ctx, const struct host *host, const json_t *task)
 {
 	struct session *session = ctx;
-	const char *status = json_string_value(json_object_get(task, "status"));
 	struct terminal_event event = {
 	    .event = "task",
 	    .host = host->inventory->name,
 	    .stage = host_stage_name(host),
 	    .task = json_string_value(json_object_get(task, "task")),
-	    .status = status,
+	    .status = json_string_value(json_object_get(task, "status")),
 	    .message = json_string_value(json_object_get(task, "message")),
 	};
 
-	if (!session->terminal.json && !session->context->verbose &&
-	    !(status && (strcmp(status, "failed") == 0 || strcmp(status, "blocked") == 0)))
+	/* What failed is told when its host ends, with the same words. */
+	if (!session->terminal.json && !session->context->verbose)
 		return;
 	terminal_event(&session->terminal, &event);
 }
@@ -128,41 +128,87 @@ static void recap_json(struct session *session, const struct fleet_counts *count
 	terminal_event(&session->terminal, &event);
 }
 
+/* What did not go well: of hosts that ended well, what verify found. */
+static struct recap_item *recap_items(const struct session *session, size_t *count)
+{
+	size_t size = fleet_size(session->engine), room = size + 1;
+	struct recap_item *items;
+
+	for (size_t i = 0; i < size; i++)
+		room += json_array_size(fleet_host(session->engine, i)->drift);
+	items = calloc(room, sizeof(*items));
+	*count = 0;
+	for (size_t i = 0; items && i < size; i++) {
+		const struct host *host = fleet_host(session->engine, i);
+		const json_t *drift;
+		size_t k;
+
+		if (host->state != HOST_DONE) {
+			items[(*count)++] = (struct recap_item){
+			    .host = host->inventory->name,
+			    .verdict = host_state_name(host->state),
+			    .code = host->err.code ? gf_code_name(host->err.code) : "",
+			    .message = host->err.msg,
+			};
+			continue;
+		}
+		json_array_foreach(host->drift, k, drift) items[(*count)++] = (struct recap_item){
+		    .host = host->inventory->name,
+		    .verdict = host_applied(host) ? "drifted" : "pending",
+		    .code = "",
+		    .message = json_string_value(json_object_get(drift, "message")),
+		};
+	}
+	return items;
+}
+
+static void recap_sums(const struct session *session, const struct fleet_counts *counts)
+{
+	size_t pending = 0, drifted = 0;
+	char did[128], line[384];
+
+	for (size_t i = 0; i < fleet_size(session->engine); i++) {
+		const struct host *host = fleet_host(session->engine, i);
+		bool found = host->state == HOST_DONE && host->drift;
+
+		pending += found && !host_applied(host);
+		drifted += found && host_applied(host);
+	}
+	snprintf(did, sizeof(did), "%zu done", counts->done);
+	if (session->job == JOB_VERIFY)
+		snprintf(did, sizeof(did), "%zu as they should be, %zu drifted, %zu pending",
+		         counts->done - drifted - pending, drifted, pending);
+	else if (session_acts(session))
+		snprintf(did, sizeof(did), "%zu done (%zu changed, %zu rebooted)", counts->done,
+		         counts->changed, counts->rebooted);
+	snprintf(line, sizeof(line),
+	         "%s: %zu host%s: %s, %zu failed, %zu blocked, %zu skipped, %zu unreachable.",
+	         session->context->command->name, counts->total, counts->total == 1 ? "" : "s", did,
+	         counts->failed, counts->blocked, counts->skipped, counts->unreachable);
+	lines_wrap(stdout, line, 0, lines_columns(stdout));
+}
+
 void session_recap(struct session *session)
 {
-	size_t size = fleet_size(session->engine);
-	struct recap_item *items = calloc(size + 1, sizeof(*items));
 	struct fleet_counts counts;
+	struct recap_item *items;
 	char *next = NULL;
+	size_t count;
 
 	fleet_count(session->engine, &counts);
 	if (session->terminal.json) {
 		recap_json(session, &counts);
-		free(items);
 		return;
 	}
-	for (size_t i = 0; items && i < size; i++) {
-		const struct host *host = fleet_host(session->engine, i);
-
-		items[i] = (struct recap_item){
-		    .host = host->inventory->name,
-		    .verdict = host_state_name(host->state),
-		    .code = host->err.code ? gf_code_name(host->err.code) : "",
-		    .message = host->err.msg,
-		};
-	}
+	items = recap_items(session, &count);
 	if (session->declined)
-		printf("Nothing was changed.\n");
+		printf("%s\n",
+		       counts.changed ? "Nothing more was changed." : "Nothing was changed.");
 	else if (session_acts(session) && session->status != STATUS_DONE)
 		next = command_line_text(session->context, NULL);
 	if (items && !session->declined)
-		recap_print(&session->terminal, items, size, next);
-	printf("%s: %zu hosts: %zu done", session->context->command->name, counts.total,
-	       counts.done);
-	if (session_acts(session))
-		printf(" (%zu changed, %zu rebooted)", counts.changed, counts.rebooted);
-	printf(", %zu failed, %zu blocked, %zu skipped, %zu unreachable.\n", counts.failed,
-	       counts.blocked, counts.skipped, counts.unreachable);
+		recap_print(&session->terminal, items, count, next);
+	recap_sums(session, &counts);
 	fflush(stdout);
 	free(next);
 	free(items);

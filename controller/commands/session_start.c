@@ -295,6 +295,8 @@ int session_prepare(struct session *session, struct gf_err *err)
 		return -1;
 	if (plans && need_gpus(session, err))
 		return -1;
+	/* Where nothing was applied yet, it compares with what would be. */
+	plans |= session->job == JOB_VERIFY && !need_gpus(session, NULL);
 	place_find(&session->place);
 	if (plans) {
 		session->playbook = playbook_read(session->fleet.inventory->playbook,

@@ -68,11 +68,7 @@ static json_t *apply_request(const struct host *host)
 			ids = json_array();
 			json_array_foreach(json_object_get(host->plan, "operations"), i, operation)
 			{
-				const char *run =
-				    json_string_value(json_object_get(operation, "run"));
-
-				if (run && strcmp(run, shared->undo_run) >= 0 &&
-				    !json_is_true(json_object_get(operation, "undone")))
+				if (host_undoes(host, operation))
 					json_array_insert(ids, 0,
 					                  json_object_get(operation, "operation"));
 			}

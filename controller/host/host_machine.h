@@ -178,4 +178,10 @@ bool host_is_down(const struct host *host);
 /* The name of the stage it is at, or NULL. */
 const char *host_stage_name(const struct host *host);
 
+/* Verify: did it compare with what an apply left (else with what apply would do)? */
+bool host_applied(const struct host *host);
+
+/* Rollback: is this entry of the agent's list one to undo? */
+bool host_undoes(const struct host *host, const json_t *operation);
+
 #endif

@@ -32,6 +32,22 @@ enum host_state host_facts_enter(struct host *host)
 	return host_request(host, json_pack("{s:s}", "request", "facts"));
 }
 
+/* Verify, where nothing was applied: how far is the host from what the inventory says? */
+static enum host_state verified_by_plan(struct host *host)
+{
+	const json_t *stage;
+	bool pending = false;
+	size_t i;
+
+	json_array_foreach(json_object_get(host->plan, "stages"), i, stage) pending |=
+	    plan_stage_pending(stage);
+	if (pending)
+		host_drift_add(host, "pending",
+		               "nothing was applied here yet; `gpufleet plan` shows what apply "
+		               "would change");
+	return host_finish(host, HOST_DONE, NULL);
+}
+
 static enum host_state after_facts(struct host *host)
 {
 	struct gf_err err = {0};
@@ -40,7 +56,9 @@ static enum host_state after_facts(struct host *host)
 	case JOB_SCAN:
 		return host_finish(host, HOST_DONE, NULL);
 	case JOB_VERIFY:
-		return HOST_PROVING;
+		if (host_expected_load(host, &err))
+			return host_finish(host, HOST_FAILED, &err);
+		return host_applied(host) || !host->shared->playbook ? HOST_PROVING : HOST_PLANNING;
 	case JOB_REBOOT:
 		if (host->record.rebooted)
 			return HOST_PROVING;
@@ -263,6 +281,17 @@ static bool saved_plan_forbids(const struct host *host, struct gf_err *err)
 	return saved_plan_compare(saved, host->inventory->name, host->facts, host->plan, err) != 0;
 }
 
+bool host_undoes(const struct host *host, const json_t *operation)
+{
+	const char *kind = json_string_value(json_object_get(operation, "request"));
+	const char *run = json_string_value(json_object_get(operation, "run"));
+
+	if (!kind || strcmp(kind, "apply") != 0 ||
+	    json_is_true(json_object_get(operation, "undone")))
+		return false;
+	return !host->shared->undo_run || (run && strcmp(run, host->shared->undo_run) >= 0);
+}
+
 /* The agent's list has something to undo, from --run on. */
 static bool undo_pending(const struct host *host, const json_t *result)
 {
@@ -271,11 +300,7 @@ static bool undo_pending(const struct host *host, const json_t *result)
 
 	json_array_foreach(json_object_get(result, "operations"), i, operation)
 	{
-		const char *run = json_string_value(json_object_get(operation, "run"));
-
-		if (json_is_true(json_object_get(operation, "undone")))
-			continue;
-		if (!host->shared->undo_run || (run && strcmp(run, host->shared->undo_run) >= 0))
+		if (host_undoes(host, operation))
 			return true;
 	}
 	return false;
@@ -322,6 +347,8 @@ enum host_state host_planning_input(struct host *host, const struct host_input *
 	guests = json_object_get(json_object_get(host->facts, "host"), "guests");
 	if (plan_refused(host->plan, &err))
 		return host_end(host, &err);
+	if (host->shared->job == JOB_VERIFY)
+		return verified_by_plan(host);
 	if (json_array_size(guests) && plan_reboots(host->plan) && host_guests_forbid(host, &err))
 		return host_guests_end(host, &err);
 	if (saved_plan_forbids(host, &err))

@@ -7,7 +7,25 @@
 
 #include "controller/host/host_states.h"
 
-static void drift_add(struct host *host, const char *what, const char *message)
+bool host_applied(const struct host *host)
+{
+	return json_is_object(host->expected);
+}
+
+int host_expected_load(struct host *host, struct gf_err *err)
+{
+	struct gf_err fault = {0};
+
+	json_decref(host->expected);
+	host->expected = host->shared->journal->expected_get(host->shared->journal,
+	                                                     host->inventory->name, &fault);
+	if (!fault.code)
+		return 0;
+	*err = fault;
+	return -1;
+}
+
+void host_drift_add(struct host *host, const char *what, const char *message)
 {
 	if (!host->drift)
 		host->drift = json_array();
@@ -36,17 +54,15 @@ enum host_state host_proving_enter(struct host *host)
 	json_decref(host->drift);
 	host->drift = NULL;
 	if (host->shared->job != JOB_APPLY) {
-		json_decref(host->expected);
-		host->expected = host->shared->journal->expected_get(host->shared->journal,
-		                                                     host->inventory->name, &err);
-		if (err.code)
+		if (host_expected_load(host, &err))
 			return host_finish(host, HOST_FAILED, &err);
-		if (!json_is_object(host->expected)) {
+		if (!host_applied(host)) {
 			if (host->shared->job == JOB_REBOOT)
 				return host_finish(host, HOST_DONE, NULL);
 			gf_err_set(
 			    &err, GF_E_BLOCKED,
-			    "nothing was applied to it yet: there is nothing to compare with");
+			    "nothing was applied to it, and the inventory names no GPUs: there is "
+			    "nothing to compare with");
 			return host_finish(host, HOST_SKIPPED, &err);
 		}
 	}
@@ -112,7 +128,7 @@ static void prove_devices(struct host *host, const json_t *wanted, const char *d
 		         : bound ? bound
 		                 : "no driver",
 		         driver);
-		drift_add(host, "device", message);
+		host_drift_add(host, "device", message);
 	}
 }
 
@@ -134,7 +150,7 @@ static void prove_tasks(struct host *host, const json_t *result)
 				continue;
 			snprintf(text, sizeof(text), "%s: %s", name ? name : "a task",
 			         message && *message ? message : status);
-			drift_add(host, "task", text);
+			host_drift_add(host, "task", text);
 		}
 	}
 }

@@ -46,6 +46,9 @@ bool plan_stage_pending(const json_t *stage_plan);
 const json_t *plan_stage_find(const json_t *plan, const char *name);
 
 /* host_prove.c */
+/* What the last apply left, into host->expected. */
+int host_expected_load(struct host *host, struct gf_err *err);
+void host_drift_add(struct host *host, const char *what, const char *message);
 enum host_state host_proving_enter(struct host *host);
 enum host_state host_proving_input(struct host *host, const struct host_input *input);
 

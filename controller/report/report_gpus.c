@@ -163,8 +163,8 @@ static void print(const struct models *models, FILE *out)
 		        model->device, hosts ? hosts : "some hosts");
 		free(hosts);
 	}
-	fprintf(out, "\nTo pass them through, paste this into the inventory (rename the aliases as "
-	             "you like):\n\n");
+	fprintf(out, "\nTo pass them through, paste this into the inventory, below its \"fleet\" "
+	             "(rename the aliases as you like):\n\n");
 	fprintf(out, "  \"gpus\": [\n");
 	for (size_t i = 0; i < models->count; i++)
 		fprintf(out,
@@ -172,7 +172,7 @@ static void print(const struct models *models, FILE *out)
 		        "\"functions\": \"all\"}%s\n",
 		        models->items[i].alias, models->items[i].vendor, models->items[i].device,
 		        i + 1 < models->count ? "," : "");
-	fprintf(out, "  ]\n");
+	fprintf(out, "  ],\n");
 }
 
 int report_gpus_block(const struct inventory *inventory, const struct report_host *hosts,

@@ -68,7 +68,7 @@ static void print_diff(const struct terminal *terminal, const char *diff, bool w
 		else if (raw[0] == '-')
 			paint = terminal_paint(terminal, "failed");
 		fprintf(terminal->out, "        %s%s%s\n", paint,
-		        escape_text(raw, clean, sizeof(clean), 1), terminal_plain(terminal));
+		        escape_text(raw, clean, sizeof(clean), 1), terminal_plain(paint));
 		if (!end)
 			return;
 		line = end + 1;
@@ -146,11 +146,11 @@ int plan_text_print(const struct terminal *terminal, const struct plan_item *ite
 	}
 	plan_groups_free(groups, group_count);
 	fprintf(terminal->out,
-	        "Plan: %zu of %zu hosts change: %zu files to create (+), %zu to modify (~), %zu to "
-	        "delete "
-	        "(-), %zu other actions; %zu reboots.\n",
-	        totals->hosts, count, totals->create, totals->modify, totals->remove, totals->other,
-	        totals->reboots);
+	        "Plan: %zu of %zu host%s change%s: %zu files to create (+), %zu to modify (~), "
+	        "%zu to delete (-), %zu other actions; %zu reboot%s.\n",
+	        totals->hosts, count, count == 1 ? "" : "s", totals->hosts == 1 ? "s" : "",
+	        totals->create, totals->modify, totals->remove, totals->other, totals->reboots,
+	        totals->reboots == 1 ? "" : "s");
 	fflush(terminal->out);
 	return 0;
 }

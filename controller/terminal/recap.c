@@ -5,9 +5,11 @@
 #include <string.h>
 
 #include "controller/terminal/escape.h"
+#include "controller/terminal/lines.h"
 #include "inventory/nodeset.h"
 
-static const char *const verdict_order[] = {"skipped", "unreachable", "blocked", "failed"};
+static const char *const verdict_order[] = {"pending",     "drifted", "skipped",
+                                            "unreachable", "blocked", "failed"};
 
 static int verdict_rank(const char *verdict)
 {
@@ -126,13 +128,17 @@ void recap_print(const struct terminal *terminal, const struct recap_item *items
 
 	for (size_t i = 0; groups && i < group_count; i++) {
 		char *hosts = nodeset_fold(groups[i].hosts, groups[i].count);
-		char message[1024];
+		const char *paint = terminal_paint(terminal, groups[i].verdict);
+		char message[1024], text[1100];
 
-		fprintf(terminal->out, "%s%s%s (%zu): %s\n    %s: %s\n",
-		        terminal_paint(terminal, groups[i].verdict), groups[i].verdict,
-		        terminal_plain(terminal), groups[i].count, hosts ? hosts : "?",
-		        groups[i].code,
-		        escape_text(groups[i].message, message, sizeof(message), 0));
+		fprintf(terminal->out, "%s%s%s (%zu): %s\n", paint, groups[i].verdict,
+		        terminal_plain(paint), groups[i].count, hosts ? hosts : "?");
+		/* "blocked: blocked: …" says nothing more. */
+		snprintf(text, sizeof(text), "%s%s%s",
+		         strcmp(groups[i].code, groups[i].verdict) ? groups[i].code : "",
+		         *groups[i].code && strcmp(groups[i].code, groups[i].verdict) ? ": " : "",
+		         escape_text(groups[i].message, message, sizeof(message), 0));
+		lines_wrap(terminal->out, text, 4, lines_columns(terminal->out));
 		free(hosts);
 	}
 	recap_groups_free(groups, group_count);

@@ -9,7 +9,7 @@
 
 struct recap_item {
 	const char *host;
-	const char *verdict; /* done, skipped, blocked, unreachable, failed */
+	const char *verdict; /* done, pending, drifted, skipped, unreachable, blocked, failed */
 	const char *code;    /* of the cause */
 	const char *message;
 };
@@ -22,9 +22,8 @@ struct recap_group {
 	size_t count;
 };
 
-/* Groups what did not end as "done": skipped, unreachable, blocked, then failed; the largest of
- * each last. The caller frees it with recap_groups_free. NULL when out of memory; *count 0 is fine.
- */
+/* Groups what did not end as "done", in the order of recap_item.verdict; the largest of each last.
+ * The caller frees it with recap_groups_free. NULL when out of memory; *count 0 is fine. */
 struct recap_group *recap_fold(const struct recap_item *items, size_t count, size_t *group_count);
 void recap_groups_free(struct recap_group *groups, size_t count);
 

@@ -34,7 +34,8 @@ struct terminal_progress {
 /* COLOR: asked for (NO_COLOR, --no-color and what is no terminal were looked at by the caller). */
 void terminal_init(struct terminal *terminal, FILE *out, bool json, bool color);
 
-/* Prints EVENT as a line. */
+/* Prints EVENT as a line: on a terminal a message is cut to what is left of it (the recap has all).
+ */
 void terminal_event(struct terminal *terminal, const struct terminal_event *event);
 
 /* Draws the footer again, at most ten times a second; nothing without a terminal. NOW_MS is
@@ -47,6 +48,7 @@ void terminal_clear(struct terminal *terminal);
 
 /* The escape sequence for a status ("failed", "done", …), or "" without color. */
 const char *terminal_paint(const struct terminal *terminal, const char *status);
-const char *terminal_plain(const struct terminal *terminal);
+/* What ends PAINT: "" where there is none. */
+const char *terminal_plain(const char *paint);
 
 #endif

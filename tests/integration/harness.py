@@ -47,13 +47,16 @@ def temporary_directory():
 
 
 class Result:
-    def __init__(self, args, status, out, err):
+    def __init__(self, args, status, out, err, log=os.devnull):
         self.args, self.status, self.out, self.err = args, status, out, err
+        with open(log, encoding="utf-8", errors="replace") as file:
+            self.simulator = file.readlines()[-12:]
 
     def __str__(self):
         """Without the plan's diffs."""
         out = "\n".join(line for line in self.out.splitlines() if not line.startswith("      "))
-        return f"$ gpufleet {' '.join(self.args)}\n-> {self.status}\n--- stdout\n{out}\n--- stderr\n{self.err}"
+        return f"$ gpufleet {' '.join(self.args)}\n-> {self.status}\n--- stdout\n{out}\n--- stderr\n{self.err}" + \
+            f"\n--- the simulator\n{''.join(self.simulator)}"
 
     def events(self):
         """The objects of a --json run; a line that isn't one fails the test."""
@@ -130,8 +133,8 @@ class Fleet:
         except subprocess.TimeoutExpired:
             process.kill()
             out, err = process.communicate()
-            raise AssertionError(str(Result(args, "timed out", out, err))) from None
-        return Result(args, process.returncode, out, err)
+            raise AssertionError(str(Result(args, "timed out", out, err, self.log.name))) from None
+        return Result(args, process.returncode, out, err, self.log.name)
 
     def inventory_change(self, change):
         with open(self.inventory, encoding="utf-8") as file:

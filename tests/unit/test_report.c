@@ -305,7 +305,7 @@ static void test_gpus_block(void **state)
 	    "[10de:1b06] on gpu[01-07]\n",
 	    "  \"gpus\": [\n    {\"alias\": \"nvidia1080\", \"vendor\": \"10de\", \"device\": "
 	    "\"1b06\", "
-	    "\"functions\": \"all\"}\n  ]\n",
+	    "\"functions\": \"all\"}\n  ],\n",
 	    NULL,
 	};
 	struct fleet *fleet = *state;

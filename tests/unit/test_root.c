@@ -49,7 +49,7 @@ static void test_run(void **state)
 	agent_root_script(
 	    &agent->root, "/usr/sbin/tool",
 	    "#!/bin/sh\necho \"$GPUFLEET_SYSROOT $1 $#\"\necho oops >&2\ncat\nexit 3\n");
-	const char *argv[] = {"tool", "a b; rm *", NULL};
+	const char *argv[] = {"tool", "a b; rm *", NULL}, *bare[] = {"tool", NULL};
 	char expected[PATH_MAX + 64];
 	assert_true(root_program_exists(&agent->root, "tool"));
 	assert_false(root_program_exists(&agent->root, "no-such-tool"));
@@ -60,6 +60,9 @@ static void test_run(void **state)
 	root_output_free(&output);
 	assert_int_equal(root_run_ok(&agent->root, argv, 10, &output, &err), -1);
 	assert_string_equal(err.msg, "tool a b; rm * ended with status 3: oops");
+	root_output_free(&output);
+	assert_int_equal(root_run_ok(&agent->root, bare, 10, &output, &err), -1);
+	assert_string_equal(err.msg, "tool ended with status 3: oops");
 	root_output_free(&output);
 	const char *none[] = {"no-such-tool", NULL}, *climbing[] = {"../tool", NULL};
 	assert_int_equal(root_run(&agent->root, none, 10, &output, &err), -1);
