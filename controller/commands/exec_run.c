@@ -1,7 +1,6 @@
 /* exec_run.c: see exec_run.h. */
 #include "controller/commands/exec_run.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,14 +20,10 @@ struct exec_host {
 
 static void begin_more(struct exec_run *run);
 
-static void end_host(struct exec_host *host)
+/* HOST is off the run's list. */
+static void tell_and_free(struct exec_host *host)
 {
 	struct exec_run *run = host->run;
-	for (struct exec_host **at = &run->hosts; *at; at = &(*at)->next)
-		if (*at == host) {
-			*at = host->next;
-			break;
-		}
 	if (host->link)
 		link_close(host->link);
 	run->running--;
@@ -40,13 +35,27 @@ static void end_host(struct exec_host *host)
 	begin_more(run);
 }
 
-static void end_with(struct exec_host *host, const struct gf_err *err)
+static void end_host(struct exec_host *host)
+{
+	struct exec_host **at = &host->run->hosts;
+	while (*at != host)
+		at = &(*at)->next;
+	*at = host->next;
+	tell_and_free(host);
+}
+
+static void set_cause(struct exec_host *host, const struct gf_err *err)
 {
 	/* A command that takes too long is a failure of the command: its host was reached. */
 	bool slow = host->ready && err->code == GF_E_TIMEOUT;
 	bool unreachable = !slow && gf_code_exit_status(err->code) == 4;
 	host->result.kind = unreachable ? EXEC_UNREACHABLE : EXEC_FAILED;
 	host->result.err = err;
+}
+
+static void end_with(struct exec_host *host, const struct gf_err *err)
+{
+	set_cause(host, err);
 	end_host(host);
 }
 
@@ -147,8 +156,10 @@ void exec_run_stop(struct exec_run *run, bool now)
 	struct gf_err err;
 	gf_err_set(&err, GF_E_CANCELLED, "interrupted; the command may still run there");
 	while (now && run->hosts) {
-		assert(run->hosts->run == run); /* so each end takes the first off this list */
-		end_with(run->hosts, &err);
+		struct exec_host *host = run->hosts;
+		run->hosts = host->next;
+		set_cause(host, &err);
+		tell_and_free(host);
 	}
 }
 

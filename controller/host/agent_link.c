@@ -29,28 +29,43 @@ struct agent_link {
 	bool pushing;
 	json_int_t id;                   /* of the last request */
 	bool pending;                    /* its result has not come */
-	bool *closed;                    /* set when closed from within a callback */
+	unsigned calls;                  /* callbacks that have not returned */
+	bool closed;                     /* by one of them: freed when the last returns */
 	char complaint[STDERR_KEPT + 1]; /* the beginning of stderr */
 	size_t complaint_size;
 };
 
-/* Runs a callback and says whether the client is still there after it. */
-#define CLIENT_CALL(client, call)                                                                  \
-	do {                                                                                       \
-		bool closed_now = false;                                                           \
-		(client)->closed = &closed_now;                                                    \
-		call;                                                                              \
-		if (closed_now)                                                                    \
-			return -1;                                                                 \
-		(client)->closed = NULL;                                                           \
-	} while (0)
+static void client_free(struct agent_link *client)
+{
+	frame_free(&client->frame);
+	free(client);
+}
+
+/* A callback begins; it may close the client. */
+static void call_begins(struct agent_link *client)
+{
+	client->calls++;
+}
+
+/* It returned: -1 when the client was closed, which may be gone now. */
+static int call_ended(struct agent_link *client)
+{
+	client->calls--;
+	if (!client->closed)
+		return 0;
+	if (client->calls == 0)
+		client_free(client);
+	return -1;
+}
 
 static int client_fail(struct agent_link *client, const struct gf_err *err)
 {
 	if (client->state == CLIENT_FAILED)
 		return -1;
 	client->state = CLIENT_FAILED;
-	CLIENT_CALL(client, client->events->failed(client->ctx, err));
+	call_begins(client);
+	client->events->failed(client->ctx, err);
+	call_ended(client);
 	return -1;
 }
 
@@ -66,7 +81,9 @@ static void client_ready(void *ctx, struct link *link)
 		return;
 	}
 	client->state = CLIENT_STARTING;
+	call_begins(client);
 	client->events->connected(client->ctx);
+	call_ended(client);
 }
 
 static int client_push(struct agent_link *client)
@@ -115,17 +132,10 @@ static int client_greet(struct agent_link *client)
 		return client_push(client) ? -1 : 1;
 	}
 	client->state = CLIENT_READY;
-	{
-		bool closed = false;
-
-		client->closed = &closed;
-		client->events->hello(client->ctx, hello);
-		json_decref(hello);
-		if (closed)
-			return -1;
-		client->closed = NULL;
-	}
-	return 1;
+	call_begins(client);
+	client->events->hello(client->ctx, hello);
+	json_decref(hello);
+	return call_ended(client) ? -1 : 1;
 }
 
 static int client_request_done(struct agent_link *client, const json_t *message)
@@ -137,15 +147,17 @@ static int client_request_done(struct agent_link *client, const json_t *message)
 
 	client->pending = false;
 	if (result) {
-		CLIENT_CALL(client, client->events->result(client->ctx, result));
-		return 0;
+		call_begins(client);
+		client->events->result(client->ctx, result);
+		return call_ended(client);
 	}
 	code = json_string_value(json_object_get(error, "code"));
 	text = json_string_value(json_object_get(error, "message"));
 	gf_err_set(&err, code ? gf_code_from_name(code) : GF_E_AGENT, "%s",
 	           text ? text : "the agent gave no reason");
-	CLIENT_CALL(client, client->events->error(client->ctx, &err));
-	return 0;
+	call_begins(client);
+	client->events->error(client->ctx, &err);
+	return call_ended(client);
 }
 
 static int client_message(struct agent_link *client, const json_t *message)
@@ -165,8 +177,9 @@ static int client_message(struct agent_link *client, const json_t *message)
 	if (json_integer_value(id) != client->id || !client->pending)
 		return 0; /* of a request that was given up */
 	if (event) {
-		CLIENT_CALL(client, client->events->event(client->ctx, event));
-		return 0;
+		call_begins(client);
+		client->events->event(client->ctx, event);
+		return call_ended(client);
 	}
 	return client_request_done(client, message);
 }
@@ -295,8 +308,7 @@ struct agent_link *agent_link_open(struct link_opener *opener, const struct inve
 	frame_init(&client->frame, FRAME_LINE_LIMIT);
 	client->link = opener->open(opener, host, &client_link_events, client, err);
 	if (!client->link) {
-		frame_free(&client->frame);
-		free(client);
+		client_free(client);
 		return NULL;
 	}
 	return client;
@@ -325,9 +337,9 @@ void agent_link_close(struct agent_link *client)
 {
 	if (!client)
 		return;
-	if (client->closed)
-		*client->closed = true;
 	link_close(client->link);
-	frame_free(&client->frame);
-	free(client);
+	if (client->calls > 0)
+		client->closed = true;
+	else
+		client_free(client);
 }

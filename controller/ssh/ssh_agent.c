@@ -115,20 +115,23 @@ static void work_cb(uv_work_t *work)
 
 static void after_work_cb(uv_work_t *work, int status);
 
+static void ask_now(struct ssh_agent *agent, struct ssh_agent_question *q)
+{
+	agent->asking = q;
+	q->work.data = q;
+	uv_queue_work(agent->loop, &q->work, work_cb, after_work_cb);
+}
+
+/* The first that waits and was not forgotten. */
 static void ask_next(struct ssh_agent *agent)
 {
 	while (!agent->asking && agent->first) {
 		struct ssh_agent_question *q = agent->first;
 		agent->first = q->next;
-		if (!agent->first)
-			agent->last = NULL;
-		if (!q->answer) {
+		if (q->answer)
+			ask_now(agent, q);
+		else
 			question_free(q);
-			continue;
-		}
-		agent->asking = q;
-		q->work.data = q;
-		uv_queue_work(agent->loop, &q->work, work_cb, after_work_cb);
 	}
 }
 
@@ -149,7 +152,7 @@ struct ssh_agent_question *ssh_agent_ask(struct ssh_agent *agent, const void *qu
                                          unsigned timeout_ms, ssh_agent_answer_fn answer, void *ctx,
                                          struct gf_err *err)
 {
-	assert(answer); /* a question without one was forgotten, and is freed unasked */
+	assert(answer); /* none means forgotten */
 	struct ssh_agent_question *q = calloc(1, sizeof(*q));
 	if (!q || !(q->question = malloc(size))) {
 		free(q);
@@ -170,12 +173,15 @@ struct ssh_agent_question *ssh_agent_ask(struct ssh_agent *agent, const void *qu
 		return NULL;
 	}
 	strcpy(q->socket.sun_path, agent->socket_path);
-	if (agent->last)
+	if (!agent->asking) { /* so none waits */
+		ask_now(agent, q);
+		return q;
+	}
+	if (agent->first)
 		agent->last->next = q;
 	else
 		agent->first = q;
 	agent->last = q;
-	ask_next(agent);
 	return q;
 }
 

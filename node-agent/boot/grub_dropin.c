@@ -140,7 +140,7 @@ static void dropin_print(FILE *out, const char *const *lines, size_t count)
 
 char *grub_dropin_text(const struct kernel_line *line)
 {
-	const char *lines[64];
+	const char *lines[64] = {NULL};
 	char *text = NULL, *save = NULL, *all = stage_lines(line);
 	size_t size = 0, count = 0;
 

@@ -127,7 +127,8 @@ int operation_create(const struct agent *agent, const char *id, const json_t *re
 	int lock = open(dir.text, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (lock < 0 || flock(lock, LOCK_EX) != 0) {
 		gf_err_errno(err, GF_E_IO, "cannot lock %s", dir.text);
-		close(lock);
+		if (lock >= 0)
+			close(lock);
 		return -1;
 	}
 	struct stat st;

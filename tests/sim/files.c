@@ -13,8 +13,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-extern char **environ;
-
 void sim_die(const char *format, ...)
 {
 	va_list ap;

@@ -199,7 +199,8 @@ void host_root_create(struct sim_host *host)
 {
 	/* Modes are cut by our umask: in a clone made under 002 the group may write to all of it.
 	 */
-	const char *copy[] = {"cp", "-r", SIM_SOURCE_DIR "/rootfs", host->root, NULL};
+	static const char rootfs[] = SIM_SOURCE_DIR "/rootfs";
+	const char *copy[] = {"cp", "-r", rootfs, host->root, NULL};
 	static const char *const dirs[] = {"var/tmp",
 	                                   "var/lib",
 	                                   "var/cache",

@@ -240,8 +240,10 @@ static void json(void **state)
 	struct gf_err err = {0};
 	struct inventory *inventory =
 	    inventory_read(TEST_SOURCE_DIR "/inventory/examples/racks.json", &err);
-	if (!inventory)
+	if (!inventory) {
 		fail_msg("%s", err.msg);
+		return;
+	}
 	json_t *gpu02 = inventory_host_json(host(inventory, "gpu02"));
 	assert_string_equal(json_string_value(json_object_get(gpu02, "address")), "2001:db8::2");
 	assert_string_equal(json_string_value(json_object_get(gpu02, "become")), "sudo");

@@ -35,8 +35,10 @@ static void shipped(void **state)
 	struct gf_err err = {0};
 	(void)state;
 	struct playbook *playbook = playbook_read("gpu-passthrough", SHIPPED, &err);
-	if (!playbook)
+	if (!playbook) {
 		fail_msg("%s", err.msg);
+		return;
+	}
 	assert_string_equal(playbook->name, "gpu-passthrough");
 	assert_int_equal(playbook->role, ROLE_COMPUTE);
 	assert_true(playbook->stage_count > 0);
@@ -79,8 +81,10 @@ static void when(void **state)
 	struct gf_err err = {0};
 	(void)state;
 	struct playbook *playbook = playbook_parse("p.json", text, strlen(text), &err);
-	if (!playbook)
+	if (!playbook) {
 		fail_msg("%s", err.msg);
+		return;
+	}
 	assert_int_equal(playbook->stages[0].reboot, PLAYBOOK_REBOOT_ALWAYS);
 	assert_int_equal(playbook->stages[1].reboot, PLAYBOOK_REBOOT_NEVER);
 	assert_int_equal(

@@ -179,8 +179,10 @@ static void expect_in_order(const char *text, const char *const *parts)
 
 	for (; *parts; parts++) {
 		at = strstr(at, *parts);
-		if (!at)
+		if (!at) {
 			fail_msg("\"%s\" is missing or too early in:\n%s", *parts, text);
+			return;
+		}
 	}
 }
 
@@ -215,7 +217,7 @@ static void test_terminal_escapes(void **state)
 static void test_text(void **state)
 {
 	static const char *const parts[] = {
-	    "Fleet prod-a, 2026-01-02T03:04:05Z\n"
+	    "Fleet prod-a, 2026-01-02T03:04:05Z\n",
 	    "8 hosts, 14 GPUs: 2 ready, 2 pending, 2 blocked, 1 in use, 7 ignored, 0 unknown\n",
 	    "BLOCKED  gpu05  (1 host, 1 GPU)",
 	    "device.group-viable: ",

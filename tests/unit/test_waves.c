@@ -16,8 +16,7 @@ static void check(struct inventory_wave *waves, size_t wave_count, size_t hosts,
 
 	assert_non_null(computed);
 	assert_int_equal(count, expected_count);
-	for (size_t i = 0; i < count; i++)
-		assert_int_equal(computed[i], expected[i]);
+	assert_memory_equal(computed, expected, expected_count * sizeof(*expected));
 	free(computed);
 }
 

@@ -113,6 +113,8 @@ int main(int argc, char **argv)
 	int total = atoi(argv[6]), forks = atoi(argv[7]), begun = 0, ended = 0, good = 0;
 	struct one *all = calloc((size_t)forks, sizeof(*all));
 	struct pollfd *fds = calloc((size_t)forks, sizeof(*fds));
+	if (!all || !fds)
+		return 1;
 	while (ended < total) {
 		for (int i = 0; i < forks; i++) {
 			struct one *one = &all[i];
@@ -137,6 +139,8 @@ int main(int argc, char **argv)
 		poll(fds, (nfds_t)forks, ended < total ? 50 : 0);
 	}
 	printf("%d of %d ok\n", good, total);
+	free(fds);
+	free(all);
 	ssh_key_free(key);
 	return good == total ? 0 : 2;
 }
