@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <cmocka.h>
 
@@ -44,9 +45,40 @@ static void every_state_ends(void **state)
 	}
 }
 
+/* docs/design/host-machine.md: a row for every state that waits, with its deadline. */
+static void documented(void **state)
+{
+	FILE *file = fopen(TEST_SOURCE_DIR "/docs/design/host-machine.md", "re");
+	char line[1024], name[64], deadline[64];
+	unsigned seen = 0, expected = 0;
+
+	(void)state;
+	assert_non_null(file);
+	while (fgets(line, sizeof(line), file)) {
+		for (int i = 0; i < HOST_STATE_COUNT; i++) {
+			const struct host_state_row *row = host_state_row((enum host_state)i);
+
+			snprintf(name, sizeof(name), "| %s |", row->name);
+			if (host_state_terminal((enum host_state)i) ||
+			    strncmp(line, name, strlen(name)) != 0)
+				continue;
+			seen++;
+			snprintf(deadline, sizeof(deadline), row->deadline_s ? "| %u s" : "| none",
+			         row->deadline_s);
+			if (!strstr(line, deadline))
+				fail_msg("%s: its deadline is not \"%s\"", row->name, deadline);
+		}
+	}
+	fclose(file);
+	for (int i = 0; i < HOST_STATE_COUNT; i++)
+		expected += !host_state_terminal((enum host_state)i);
+	assert_int_equal(seen, expected);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(documented),
 	    cmocka_unit_test(every_state_is_reachable),
 	    cmocka_unit_test(every_state_ends),
 	};
