@@ -117,23 +117,6 @@ static void fleet_share(struct fleet *fleet)
 	};
 }
 
-/* Compute hosts outside the selection that were down when they were last heard of: capacity that is
- * missing already, whoever is at fault. */
-static size_t count_down_outside(const struct fleet *fleet)
-{
-	const struct inventory *inventory = fleet->options.inventory;
-	size_t down = 0, selected = 0;
-
-	for (size_t i = 0; fleet->options.records && i < inventory->host_count; i++) {
-		if (selected < fleet->options.count && fleet->options.selected[selected] == i) {
-			selected++;
-			continue;
-		}
-		down += inventory->hosts[i].role == ROLE_COMPUTE && fleet->options.records[i].down;
-	}
-	return down;
-}
-
 static void fleet_limits(struct fleet *fleet)
 {
 	const struct inventory_rollout *rollout = fleet_rollout(fleet);
@@ -145,7 +128,6 @@ static void fleet_limits(struct fleet *fleet)
 	    waves_limit(rollout->max_unavailable, rollout->max_unavailable_percent, computes, 1);
 	fleet->max_failures =
 	    waves_limit(rollout->max_failures, rollout->max_failures_percent, fleet->count, 0);
-	fleet->down_outside = count_down_outside(fleet);
 }
 
 struct fleet *fleet_new(const struct fleet_options *options, struct gf_err *err)
@@ -177,6 +159,8 @@ struct fleet *fleet_new(const struct fleet_options *options, struct gf_err *err)
 		host_init(&fleet->hosts[i], &fleet->shared, &options->inventory->hosts[of], i,
 		          options->records ? &options->records[of] : NULL);
 	}
+	if (fleet_slots_init(fleet))
+		goto err_memory;
 	return fleet;
 
 err_memory:
@@ -222,6 +206,7 @@ void fleet_free(struct fleet *fleet)
 	}
 	free(fleet->hosts);
 	free(fleet->by_boot);
+	fleet_slots_free(fleet);
 	free(fleet->waves);
 	free(fleet);
 }

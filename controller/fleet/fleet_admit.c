@@ -3,52 +3,7 @@
  * allow, and skips those that can never begin. It is never entered twice at once (hosts tick inside
  * it).
  */
-#include <string.h>
-
 #include "controller/fleet/fleet_internal.h"
-
-static bool host_is_compute(const struct host *host)
-{
-	return host->inventory->role == ROLE_COMPUTE;
-}
-
-/* Does it take a slot: because it may go down by our hand, or is down already? */
-static bool host_holds_slot(const struct host *host)
-{
-	if (!host_is_compute(host))
-		return false;
-	return host->active && host->cleared ? true : host_is_down(host);
-}
-
-static size_t slots_taken(const struct fleet *fleet, const char *domain)
-{
-	size_t taken = domain ? 0 : fleet->down_outside;
-
-	for (size_t i = 0; i < fleet->count; i++) {
-		const struct host *host = &fleet->hosts[i];
-
-		if (!host_holds_slot(host))
-			continue;
-		if (!domain ||
-		    (host->inventory->domain && strcmp(host->inventory->domain, domain) == 0))
-			taken++;
-	}
-	return taken;
-}
-
-/* Would HOST find a slot, when TAKEN are taken? One that is down already holds its own. */
-static bool slot_free(const struct fleet *fleet, const struct host *host, size_t taken)
-{
-	const char *domain = host->inventory->domain;
-	unsigned per_domain = fleet_rollout(fleet)->per_domain;
-	size_t own = host_holds_slot(host);
-
-	if (!host_is_compute(host))
-		return true;
-	if (taken - own >= fleet->max_unavailable)
-		return false;
-	return !per_domain || !domain || slots_taken(fleet, domain) - own < per_domain;
-}
 
 /* The next wave opens when every host of the last is at its end. */
 static void waves_open(struct fleet *fleet)
@@ -90,20 +45,20 @@ static void admit_looking(struct fleet *fleet)
 
 static void admit_acting(struct fleet *fleet)
 {
-	size_t open, started = 0, held = 0, taken = slots_taken(fleet, NULL);
+	size_t open, started = 0, held = 0;
 
 	waves_open(fleet);
+	fleet_slots_count(fleet);
 	open = fleet->waves[fleet->wave];
 	for (size_t i = 0; i < open && fleet->running < fleet->options.forks; i++) {
 		struct host *host = &fleet->hosts[i];
 
 		if (host->state != HOST_WAITING)
 			continue;
-		if (!slot_free(fleet, host, taken)) {
+		if (!fleet_slot_take(fleet, host)) {
 			held++;
 			continue;
 		}
-		taken += host_is_compute(host) && !host_holds_slot(host);
 		started++;
 		host->cleared = true;
 		host_begin(fleet, host);
@@ -116,7 +71,7 @@ static void admit_acting(struct fleet *fleet)
 	    &fleet->halt, GF_E_CANCELLED,
 	    "not begun: %zu of the fleet's hosts are down already, and rollout.max_unavailable "
 	    "(%zu)%s allows no more",
-	    taken, fleet->max_unavailable,
+	    fleet->slots.taken, fleet->max_unavailable,
 	    fleet_rollout(fleet)->per_domain ? " or per_domain" : "");
 	skip_waiting(fleet, &fleet->halt);
 }

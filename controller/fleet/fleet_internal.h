@@ -4,6 +4,19 @@
 
 #include "controller/fleet/fleet.h"
 
+struct fleet_domain {
+	const char *name;
+	size_t taken, down_outside;
+};
+
+struct fleet_slots {
+	size_t taken;        /* by fleet_slots_count */
+	size_t down_outside; /* hosts that are not of this run, and down */
+	struct fleet_domain *domains;
+	size_t domain_count;
+	size_t *domain_of; /* each host's: 1-based; 0: none */
+};
+
 struct fleet {
 	struct fleet_options options;
 	struct host_shared shared;
@@ -11,7 +24,7 @@ struct fleet {
 	size_t count;
 	size_t *waves, wave_count, wave; /* cumulative; the open one */
 	size_t max_unavailable, max_failures;
-	size_t down_outside; /* hosts that are not of this run, and down */
+	struct fleet_slots slots;
 	size_t running, waiting, finished;
 	bool rolling; /* hosts are taken down: waves, slots and budget apply */
 	bool stopping, halted, aborted, reported;
@@ -35,6 +48,13 @@ static inline bool host_pauses(const struct host *host)
 
 /* fleet_admit.c: the kick timer's: lets those begin who may, and skips those who never can. */
 void fleet_admit(void *ctx);
+
+/* fleet_slots.c */
+int fleet_slots_init(struct fleet *fleet); /* -1: out of memory */
+void fleet_slots_free(struct fleet *fleet);
+void fleet_slots_count(struct fleet *fleet);
+/* Takes a slot for HOST, counted from the last fleet_slots_count on; false: there is none. */
+bool fleet_slot_take(struct fleet *fleet, const struct host *host);
 
 /* fleet_budget.c */
 /* More failed than rollout.max_failures tolerates. */

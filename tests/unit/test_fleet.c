@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <cmocka.h>
 
@@ -218,6 +219,11 @@ static void down_outside_the_selection_takes_a_slot(void **state)
 	assert_int_equal(world_run(&world), 3);
 	assert_int_equal(reboots(), 1);
 	rollout()->max_unavailable = 2;
+	rollout()->per_domain = 1;
+	for (size_t i = 0; i < 3; i++)
+		snprintf(world.hosts[i].domain, sizeof(world.hosts[i].domain), "rack");
+	assert_int_equal(world_run(&world), 3);
+	rollout()->per_domain = 0;
 	assert_int_equal(world_run(&world), 0);
 	assert_int_equal(reboots(), 3);
 	assert_true(world_ok(&world));
@@ -247,6 +253,18 @@ static void ineffective_reboot_is_not_repeated(void **state)
 	world.hosts[0].ineffective = true;
 	assert_int_equal(world_run(&world), 3);
 	assert_int_equal(world.hosts[0].reboots, 1);
+	assert_true(world_ok(&world));
+	world_free(&world);
+}
+
+/* The agent's word is not enough: the devices are looked at. */
+static void lying_agent_is_not_believed(void **state)
+{
+	(void)state;
+	world_init(&world, 1, 1);
+	world.hosts[0].ineffective = world.hosts[0].lies = true;
+	assert_int_equal(world_run(&world), 3);
+	assert_non_null(strstr(world.hosts[0].err.msg, "nouveau, expected vfio-pci"));
 	assert_true(world_ok(&world));
 	world_free(&world);
 }
@@ -335,6 +353,7 @@ int main(void)
 	    cmocka_unit_test(down_outside_the_selection_takes_a_slot),
 	    cmocka_unit_test(never_back_is_a_failure),
 	    cmocka_unit_test(ineffective_reboot_is_not_repeated),
+	    cmocka_unit_test(lying_agent_is_not_believed),
 	    cmocka_unit_test(ignored_reboot_is_asked_for_again),
 	    cmocka_unit_test(lost_connections_do_nothing_twice),
 	    cmocka_unit_test(full_store_stops_before_acting),

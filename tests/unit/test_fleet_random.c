@@ -41,6 +41,7 @@ static void host_make(struct world_host *host, unsigned trouble)
 	host->dies = chance(trouble);
 	host->never_returns = chance(trouble);
 	host->ineffective = chance(trouble);
+	host->lies = chance(50);
 	host->reboot_ignored = chance(trouble);
 	host->cuts = chance(trouble * 2) ? roll(4) : 0;
 	host->configured = host->effective = host->tuned = chance(10);
@@ -137,7 +138,7 @@ static void fleet_try(uint64_t seed)
 static void random_fleets(void **state)
 {
 	const char *seeds = getenv("FLEET_SEEDS");
-	unsigned long long first = 1, last = 300;
+	unsigned long long first = 1, last = 150;
 
 	(void)state;
 	if (seeds && sscanf(seeds, "%llu-%llu", &first, &last) != 2)

@@ -37,6 +37,7 @@ struct world_host {
 	bool dies;           /* its first operation takes the host down with it */
 	bool never_returns;  /* once it was rebooted */
 	bool ineffective;    /* the reboot does not bring the devices to vfio-pci */
+	bool lies;           /* … and its agent says that it did */
 	bool reboot_ignored; /* the first reboot is promised, but never happens */
 	bool control;        /* no compute host */
 	unsigned cuts;       /* connections lost while an operation runs */

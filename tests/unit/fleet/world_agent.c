@@ -47,7 +47,7 @@ static json_t *answer_facts(struct world_host *host)
 /* Two stages: "host" needs a reboot, "after" needs none and comes once that is in effect. */
 static json_t *answer_plan(const struct world_host *host)
 {
-	bool host_ok = host->configured && host->effective;
+	bool host_ok = host->configured && (host->effective || (host->lies && host->reboots));
 	const char *status = host->plan_fails ? "failed" : "change";
 
 	return json_pack("{s:[{s:s, s:b, s:b, s:[{s:s, s:s, s:s}]}, {s:s, s:b, s:b, s:[{s:s, s:s, "
