@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#define LATE_MS 250
+
 static uint64_t clock_uv_now(struct clock *clock)
 {
 	(void)clock;
@@ -12,7 +14,14 @@ static uint64_t clock_uv_now(struct clock *clock)
 static void clock_uv_fire_cb(uv_timer_t *timer)
 {
 	struct clock_uv *real = timer->data;
+	uint64_t due = clock_next(&real->clock), now = clock_uv_now(&real->clock);
 
+	if (!real->yielded && due < now && now - due > LATE_MS) {
+		real->yielded = true;
+		uv_timer_start(timer, clock_uv_fire_cb, 1, 0); /* after the next poll */
+		return;
+	}
+	real->yielded = false;
 	clock_fire(&real->clock);
 }
 

@@ -201,6 +201,7 @@ int session_run(struct session *session, struct command_context *context, enum h
 		return STATUS_INPUT;
 	}
 	clock_uv_start(&session->clock, &session->loop);
+	loop_watch_start(&session->watch, &session->loop);
 	uv_signal_init(&session->loop, &session->interrupt);
 	uv_signal_init(&session->loop, &session->terminate);
 	uv_timer_init(&session->loop, &session->footer);
@@ -221,6 +222,7 @@ int session_run(struct session *session, struct command_context *context, enum h
 		handle_close((uv_handle_t *)&session->answer);
 	session_release(session);
 	clock_uv_stop(&session->clock);
+	loop_watch_stop(&session->watch);
 	while (uv_run(&session->loop, UV_RUN_DEFAULT) != 0)
 		;
 	uv_loop_close(&session->loop);

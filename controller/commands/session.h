@@ -8,6 +8,7 @@
 #include <uv.h>
 
 #include "controller/clock/clock_uv.h"
+#include "controller/clock/loop_watch.h"
 #include "controller/commands/command.h"
 #include "controller/fleet/fleet.h"
 #include "controller/fleet/journal_store.h"
@@ -30,6 +31,7 @@ struct session {
 	uv_timer_t footer;
 	uv_poll_t answer; /* of the question on standard input */
 	struct clock_uv clock;
+	struct loop_watch watch;
 	struct store *store;
 	struct journal_store journal;
 	struct link_opener *opener;

@@ -209,6 +209,9 @@ void session_recap(struct session *session)
 	if (items && !session->declined)
 		recap_print(&session->terminal, items, count, next);
 	recap_sums(session, &counts);
+	if (session->context->verbose)
+		printf("The controller was busy with one thing for at most %llu ms.\n",
+		       (unsigned long long)loop_watch_longest_ms(&session->watch));
 	fflush(stdout);
 	free(next);
 	free(items);

@@ -133,7 +133,7 @@ enum host_state host_backoff_enter(struct host *host)
 
 	/* sshd bans those who ask too often while it comes up: slower and slower, and not in step.
 	 */
-	for (unsigned i = 1; i < host->tries && delay < 15000; i++)
+	for (unsigned i = 1; i < host->tries && delay < 8000; i++)
 		delay += delay / 2;
 	clock_arm(host->shared->clock, &host->timer, clock_jitter(host->shared->clock, delay));
 	return HOST_STAY;

@@ -13,6 +13,8 @@
 
 #define PASSES_MAX 64 /* in one tick; a link that could go on yields to the others */
 
+#define LATE_MS 250
+
 enum deadline { DEADLINE_NONE, DEADLINE_CONNECT, DEADLINE_DIAL, DEADLINE_AUTH, DEADLINE_COMMAND };
 
 static enum link_step wait_step(struct ssh_link *link);
@@ -62,9 +64,25 @@ static enum link_step idle_step(struct ssh_link *link)
 	                 link->host->name);
 }
 
+static void timer_cb(uv_timer_t *timer);
+
+static void deadline_start(struct ssh_link *link, uint64_t ms)
+{
+	link->due = uv_hrtime() / 1000000 + ms;
+	uv_timer_start(&link->timer, timer_cb, ms, 0);
+}
+
 static void timer_cb(uv_timer_t *timer)
 {
 	struct ssh_link *link = timer->data;
+	uint64_t now = uv_hrtime() / 1000000;
+
+	/* For so long the loop stood still, which is not the host's fault: it gets that time back.
+	 */
+	if (now > link->due + LATE_MS && link->state != LINK_BACKOFF) {
+		deadline_start(link, now - link->due);
+		return;
+	}
 	switch (states[link->state].deadline) {
 	case DEADLINE_NONE:
 		return;
@@ -74,7 +92,7 @@ static void timer_cb(uv_timer_t *timer)
 	case DEADLINE_COMMAND: {
 		uint64_t left = command_deadline(link);
 		if (left) {
-			uv_timer_start(timer, timer_cb, left, 0);
+			deadline_start(link, left);
 			return;
 		}
 		link_fail(link, GF_E_TIMEOUT,
@@ -122,7 +140,7 @@ enum link_step link_move(struct ssh_link *link, enum link_state state)
 		return STEP_MORE;
 	uint64_t deadline = deadline_ms(link);
 	if (deadline)
-		uv_timer_start(&link->timer, timer_cb, deadline, 0);
+		deadline_start(link, deadline);
 	else
 		uv_timer_stop(&link->timer);
 	return STEP_MORE;

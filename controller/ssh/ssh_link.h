@@ -90,6 +90,7 @@ struct ssh_link {
 
 	ssh_session session;
 	struct ssh_counter_struct counter; /* bytes off the socket */
+	uint64_t due;                      /* the state's deadline, by the clock on the wall */
 	uint64_t alive_bytes;              /* … when it was last looked at */
 	unsigned silences;                 /* looks in a row that found no more */
 	bool alive_asked;

@@ -10,6 +10,8 @@
 	"aes128-gcm@openssh.com,chacha20-poly1305@openssh.com,aes256-gcm@openssh.com,aes128-ctr,"  \
 	"aes256-ctr"
 
+#define POOL_SIZE "128"
+
 static unsigned or_default(unsigned value, unsigned standard)
 {
 	return value ? value : standard;
@@ -43,6 +45,9 @@ struct link_opener *ssh_opener_new(uv_loop_t *loop, const struct ssh_options *op
 			goto err_free;
 		opener->agent_list = AGENT_UNKNOWN;
 	}
+	/* libuv lets look-ups have half of its pool, which is four threads by itself: with a name
+	 * server that takes its time, hosts would time out before they were asked about. */
+	setenv("UV_THREADPOOL_SIZE", POOL_SIZE, 0);
 	/* libssh writes with plain send(): a peer that has gone must not end the process. */
 	signal(SIGPIPE, SIG_IGN);
 	ssh_init();

@@ -4,9 +4,12 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdbool.h>
+#include <string.h>
 #include <cmocka.h>
 
-#include "controller/clock/clock.h"
+#include <unistd.h>
+
+#include "controller/clock/clock_uv.h"
 
 static uint64_t now_ms;
 static int fired[64], fired_count;
@@ -65,11 +68,72 @@ static void jitter_stays_near(void **state)
 	}
 }
 
+static char order[8];
+
+static void arrived_cb(uv_poll_t *poll, int status, int events)
+{
+	(void)status;
+	(void)events;
+	strcat(order, "a");
+	uv_close((uv_handle_t *)poll, NULL);
+}
+
+static void nothing(void *ctx)
+{
+	(void)ctx;
+}
+
+static void deadline(void *ctx)
+{
+	(void)ctx;
+	strcat(order, "d");
+}
+
+/* Between the look at what has arrived and the look at timers, as a long callback would. */
+static void stall_cb(uv_check_t *check)
+{
+	usleep(400000);
+	assert_int_equal(write(*(int *)check->data, "x", 1), 1);
+	uv_close((uv_handle_t *)check, NULL);
+}
+
+/* What arrived while the loop stood still comes before the deadlines that ran out meanwhile. */
+static void stalled_loop_reads_before_deadlines(void **state)
+{
+	struct clock_timer timer = {.fire = deadline}, first = {.fire = nothing};
+	struct clock_uv real;
+	uv_check_t stall;
+	uv_poll_t poll;
+	uv_loop_t loop;
+	int ends[2];
+
+	(void)state;
+	assert_int_equal(pipe(ends), 0);
+	uv_loop_init(&loop);
+	clock_uv_start(&real, &loop);
+	uv_poll_init(&loop, &poll, ends[0]);
+	uv_poll_start(&poll, UV_READABLE, arrived_cb);
+	uv_check_init(&loop, &stall);
+	stall.data = &ends[1];
+	uv_check_start(&stall, stall_cb);
+	clock_arm(&real.clock, &timer, 20);
+	clock_arm(&real.clock, &first, 1); /* ends the first poll */
+	order[0] = '\0';
+	uv_run(&loop, UV_RUN_DEFAULT);
+	assert_string_equal(order, "ad");
+	clock_uv_stop(&real);
+	uv_run(&loop, UV_RUN_DEFAULT);
+	assert_int_equal(uv_loop_close(&loop), 0);
+	close(ends[0]);
+	close(ends[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(fires_in_order),
 	    cmocka_unit_test(jitter_stays_near),
+	    cmocka_unit_test(stalled_loop_reads_before_deadlines),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -101,12 +101,48 @@ static void silent_command_lives(void **state)
 	bed_close(&bed);
 }
 
+static uint64_t stall_at;
+
+static void stall_cb(uv_check_t *check)
+{
+	if (uv_hrtime() / 1000000 < stall_at)
+		return;
+	sleep(2);
+	uv_close((uv_handle_t *)check, NULL);
+}
+
+/* The loop's own standing still is not the host's fault. */
+static void stalled_loop_gives_nobody_up(void **state)
+{
+	struct ssh_options options = {
+	    .connect_timeout_ms = 1000, .auth_timeout_ms = 1000, .agent_socket = ""};
+	static const unsigned after[] = {1, 8, 15, 30, 60};
+	struct client client;
+	uv_check_t stall;
+	struct bed bed;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(after) / sizeof(after[0]); i++) {
+		bed_open(&bed, &options);
+		uv_check_init(&bed.loop, &stall);
+		uv_check_start(&stall, stall_cb);
+		stall_at = uv_hrtime() / 1000000 + after[i];
+		client_init(&client, &sshd, "echo done");
+		bed_exec(&bed, &client, 10000);
+		if (client.failed)
+			fail_msg("stalled after %u ms: %s", after[i], client.err.msg);
+		client_free(&client);
+		bed_close(&bed);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(hanging_host_ends_its_command),
 	    cmocka_unit_test(hanging_host_ends_an_idle_link),
 	    cmocka_unit_test(silent_command_lives),
+	    cmocka_unit_test(stalled_loop_gives_nobody_up),
 	};
 
 	return cmocka_run_group_tests(tests, start, stop);
