@@ -3,19 +3,28 @@
 
 #include <string.h>
 
-struct sha1 {
-	uint32_t h[5];
-	uint8_t block[64];
-	size_t fill;
-	uint64_t length;
-};
+#define BLOCK 64
 
 static uint32_t rotate(uint32_t value, unsigned bits)
 {
 	return (value << bits) | (value >> (32 - bits));
 }
 
-static void sha1_block(struct sha1 *sha, const uint8_t *block)
+struct registers {
+	uint32_t a, b, c, d, e;
+};
+
+static inline void sha1_round(struct registers *r, uint32_t f, uint32_t added)
+{
+	uint32_t next = rotate(r->a, 5) + f + r->e + added;
+	r->e = r->d;
+	r->d = r->c;
+	r->c = rotate(r->b, 30);
+	r->b = r->a;
+	r->a = next;
+}
+
+static void sha1_block(uint32_t h[5], const uint8_t block[BLOCK])
 {
 	uint32_t w[80];
 	for (size_t i = 0; i < 16; i++)
@@ -23,95 +32,66 @@ static void sha1_block(struct sha1 *sha, const uint8_t *block)
 		       (uint32_t)block[4 * i + 2] << 8 | block[4 * i + 3];
 	for (size_t i = 16; i < 80; i++)
 		w[i] = rotate(w[i - 3] ^ w[i - 8] ^ w[i - 14] ^ w[i - 16], 1);
-	uint32_t a = sha->h[0], b = sha->h[1], c = sha->h[2], d = sha->h[3], e = sha->h[4];
-	for (size_t i = 0; i < 80; i++) {
-		uint32_t f, k;
-		if (i < 20) {
-			f = (b & c) | (~b & d);
-			k = 0x5a827999;
-		} else if (i < 40) {
-			f = b ^ c ^ d;
-			k = 0x6ed9eba1;
-		} else if (i < 60) {
-			f = (b & c) | (b & d) | (c & d);
-			k = 0x8f1bbcdc;
-		} else {
-			f = b ^ c ^ d;
-			k = 0xca62c1d6;
-		}
-		uint32_t next = rotate(a, 5) + f + e + k + w[i];
-		e = d;
-		d = c;
-		c = rotate(b, 30);
-		b = a;
-		a = next;
-	}
-	sha->h[0] += a;
-	sha->h[1] += b;
-	sha->h[2] += c;
-	sha->h[3] += d;
-	sha->h[4] += e;
+	struct registers r = {h[0], h[1], h[2], h[3], h[4]};
+	for (size_t i = 0; i < 20; i++)
+		sha1_round(&r, (r.b & r.c) | (~r.b & r.d), 0x5a827999 + w[i]);
+	for (size_t i = 20; i < 40; i++)
+		sha1_round(&r, r.b ^ r.c ^ r.d, 0x6ed9eba1 + w[i]);
+	for (size_t i = 40; i < 60; i++)
+		sha1_round(&r, (r.b & r.c) | (r.b & r.d) | (r.c & r.d), 0x8f1bbcdc + w[i]);
+	for (size_t i = 60; i < 80; i++)
+		sha1_round(&r, r.b ^ r.c ^ r.d, 0xca62c1d6 + w[i]);
+	h[0] += r.a;
+	h[1] += r.b;
+	h[2] += r.c;
+	h[3] += r.d;
+	h[4] += r.e;
 }
 
-static void sha1_start(struct sha1 *sha)
+/* Ends a hash whose first block was the key: DATA, padding, length, into RESULT. */
+static void sha1_finish(const uint32_t begun[5], const uint8_t *data, size_t size,
+                        uint8_t result[SSH_HMAC_SIZE])
+{
+	uint32_t h[5];
+	uint8_t block[BLOCK] = {0};
+	uint64_t bits = (BLOCK + (uint64_t)size) * 8;
+	memcpy(h, begun, sizeof(h));
+	for (; size >= BLOCK; size -= BLOCK, data += BLOCK)
+		sha1_block(h, data);
+	memcpy(block, data, size);
+	block[size] = 0x80;
+	if (size >= BLOCK - 8) {
+		sha1_block(h, block);
+		memset(block, 0, sizeof(block));
+	}
+	for (size_t i = 0; i < 8; i++)
+		block[BLOCK - 8 + i] = (uint8_t)(bits >> (56 - 8 * i));
+	sha1_block(h, block);
+	for (size_t i = 0; i < SSH_HMAC_SIZE; i++)
+		result[i] = (uint8_t)(h[i / 4] >> (24 - 8 * (i % 4)));
+}
+
+static void key_begin(uint32_t h[5], const uint8_t key[SSH_HMAC_SIZE], uint8_t pad)
 {
 	static const uint32_t start[5] = {0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476,
 	                                  0xc3d2e1f0};
-	memcpy(sha->h, start, sizeof(start));
-	sha->fill = 0;
-	sha->length = 0;
-}
-
-static void sha1_update(struct sha1 *sha, const uint8_t *data, size_t size)
-{
-	sha->length += size;
-	while (size > 0) {
-		size_t part = sizeof(sha->block) - sha->fill;
-		if (part > size)
-			part = size;
-		memcpy(sha->block + sha->fill, data, part);
-		sha->fill += part;
-		data += part;
-		size -= part;
-		if (sha->fill == sizeof(sha->block)) {
-			sha1_block(sha, sha->block);
-			sha->fill = 0;
-		}
-	}
-}
-
-static void sha1_end(struct sha1 *sha, uint8_t result[SSH_HMAC_SIZE])
-{
-	uint64_t bits = sha->length * 8;
-	static const uint8_t mark = 0x80, zero = 0;
-	sha1_update(sha, &mark, 1);
-	while (sha->fill != 56)
-		sha1_update(sha, &zero, 1);
-	uint8_t length[8];
-	for (size_t i = 0; i < 8; i++)
-		length[i] = (uint8_t)(bits >> (56 - 8 * i));
-	sha1_update(sha, length, sizeof(length));
+	uint8_t block[BLOCK];
+	memset(block, pad, sizeof(block));
 	for (size_t i = 0; i < SSH_HMAC_SIZE; i++)
-		result[i] = (uint8_t)(sha->h[i / 4] >> (24 - 8 * (i % 4)));
+		block[i] ^= key[i];
+	memcpy(h, start, sizeof(start));
+	sha1_block(h, block);
 }
 
-void ssh_hmac_sha1(const uint8_t key[SSH_HMAC_SIZE], const void *data, size_t size,
+void ssh_hmac_key(struct ssh_hmac_key *prepared, const uint8_t key[SSH_HMAC_SIZE])
+{
+	key_begin(prepared->inner, key, 0x36);
+	key_begin(prepared->outer, key, 0x5c);
+}
+
+void ssh_hmac_sha1(const struct ssh_hmac_key *key, const void *data, size_t size,
                    uint8_t result[SSH_HMAC_SIZE])
 {
-	uint8_t inner[64], outer[64];
-	memset(inner, 0x36, sizeof(inner));
-	memset(outer, 0x5c, sizeof(outer));
-	for (size_t i = 0; i < SSH_HMAC_SIZE; i++) {
-		inner[i] ^= key[i];
-		outer[i] ^= key[i];
-	}
-	struct sha1 sha;
-	sha1_start(&sha);
-	sha1_update(&sha, inner, sizeof(inner));
-	sha1_update(&sha, data, size);
-	sha1_end(&sha, result);
-	sha1_start(&sha);
-	sha1_update(&sha, outer, sizeof(outer));
-	sha1_update(&sha, result, SSH_HMAC_SIZE);
-	sha1_end(&sha, result);
+	sha1_finish(key->inner, data, size, result);
+	sha1_finish(key->outer, result, SSH_HMAC_SIZE, result);
 }

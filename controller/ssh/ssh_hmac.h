@@ -7,8 +7,15 @@
 
 #define SSH_HMAC_SIZE 20
 
-/* The HMAC-SHA1 of DATA under a key of SSH_HMAC_SIZE bytes. */
-void ssh_hmac_sha1(const uint8_t key[SSH_HMAC_SIZE], const void *data, size_t size,
+/* A key of which the half that is the same for all data was computed. */
+struct ssh_hmac_key {
+	uint32_t inner[5], outer[5];
+};
+
+void ssh_hmac_key(struct ssh_hmac_key *prepared, const uint8_t key[SSH_HMAC_SIZE]);
+
+/* The HMAC-SHA1 of DATA under KEY. */
+void ssh_hmac_sha1(const struct ssh_hmac_key *key, const void *data, size_t size,
                    uint8_t result[SSH_HMAC_SIZE]);
 
 #endif

@@ -13,49 +13,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "controller/ssh/ssh_hmac.h"
+#include "controller/ssh/ssh_known_hosts_table.h"
 
 #define FILE_MAX ((size_t)256 << 20)
-#define BUCKETS  4096
-
-enum marker { MARKER_NONE, MARKER_REVOKED, MARKER_AUTHORITY };
-enum naming { NAMING_PLAIN, NAMING_PATTERN, NAMING_HASHED };
-
-struct line {
-	unsigned number;
-	enum marker marker;
-	enum naming naming;
-	char *names; /* plain: comma list; hashed: unused */
-	uint8_t salt[SSH_HMAC_SIZE], hash[SSH_HMAC_SIZE];
-	const char *type, *key;
-	size_t next_key; /* index + 1 in the chain of the same bucket */
-};
-
-struct name_node {
-	const char *name; /* ends at a comma or NUL */
-	size_t length, line, next;
-};
-
-struct ssh_known_hosts {
-	char *path;
-	char **texts; /* what the lines point into */
-	size_t text_count;
-	struct line *lines;
-	size_t line_count, line_room;
-	struct name_node *nodes;
-	size_t node_count, node_room;
-	size_t by_key[BUCKETS], by_name[BUCKETS]; /* index + 1; 0: empty */
-	unsigned last_number;
-	bool ends_open; /* the file does not end with a newline */
-};
-
-static size_t bucket_of(const char *text, size_t size)
-{
-	uint32_t hash = 2166136261u;
-	for (size_t i = 0; i < size; i++)
-		hash = (hash ^ (uint8_t)text[i]) * 16777619u;
-	return hash % BUCKETS;
-}
 
 static int base64_value(char c)
 {
@@ -104,14 +64,14 @@ static int index_names(struct ssh_known_hosts *table, size_t line)
 	for (char *at;; name = at + 1) {
 		at = name + strcspn(name, ",");
 		void *grown =
-		    grow(table->nodes, table->node_count, &table->node_room, sizeof(*table->nodes));
+		    grow(table->names, table->name_count, &table->name_room, sizeof(*table->names));
 		if (!grown)
 			return -1;
-		table->nodes = grown;
-		size_t length = (size_t)(at - name), bucket = bucket_of(name, length);
-		table->nodes[table->node_count] =
-		    (struct name_node){name, length, line, table->by_name[bucket]};
-		table->by_name[bucket] = ++table->node_count;
+		table->names = grown;
+		size_t length = (size_t)(at - name), bucket = known_hosts_bucket(name, length);
+		table->names[table->name_count] =
+		    (struct known_hosts_name){name, length, line, table->by_name[bucket]};
+		table->by_name[bucket] = ++table->name_count;
 		if (*at == '\0')
 			return 0;
 	}
@@ -129,16 +89,21 @@ static char *next_word(char **at)
 	return word;
 }
 
-static bool parse_names(struct line *line, char *names)
+static bool parse_names(struct known_hosts_line *line, struct known_hosts_hashed *hashed,
+                        char *names)
 {
+	uint8_t salt[SSH_HMAC_SIZE];
 	line->names = names;
 	if (names[0] == '|') {
 		if (strncmp(names, "|1|", 3) != 0)
 			return false;
 		char *hash = strchr(names + 3, '|');
 		line->naming = NAMING_HASHED;
-		return hash && base64_decode20(names + 3, (size_t)(hash - names - 3), line->salt) &&
-		       base64_decode20(hash + 1, strlen(hash + 1), line->hash);
+		if (!hash || !base64_decode20(names + 3, (size_t)(hash - names - 3), salt) ||
+		    !base64_decode20(hash + 1, strlen(hash + 1), hashed->hash))
+			return false;
+		ssh_hmac_key(&hashed->salt, salt);
+		return true;
 	}
 	for (char *c = names; *c; c++)
 		*c = (char)tolower((unsigned char)*c);
@@ -146,10 +111,33 @@ static bool parse_names(struct line *line, char *names)
 	return true;
 }
 
+static int keep_hashed(struct ssh_known_hosts *table, const struct known_hosts_hashed *hashed)
+{
+	void *grown =
+	    grow(table->hashed, table->hashed_count, &table->hashed_room, sizeof(*table->hashed));
+	if (!grown)
+		return -1;
+	table->hashed = grown;
+	table->hashed[table->hashed_count++] = *hashed;
+	return 0;
+}
+
+static int keep_pattern(struct ssh_known_hosts *table, size_t line)
+{
+	void *grown = grow(table->patterns, table->pattern_count, &table->pattern_room,
+	                   sizeof(*table->patterns));
+	if (!grown)
+		return -1;
+	table->patterns = grown;
+	table->patterns[table->pattern_count++] = line;
+	return 0;
+}
+
 /* Adds the line TEXT (cut up in place). A line that is not one is skipped. -1: out of memory. */
 static int add_line(struct ssh_known_hosts *table, char *text, unsigned number)
 {
-	struct line line = {.number = number};
+	struct known_hosts_line line = {.number = number};
+	struct known_hosts_hashed hashed;
 	char *at = text, *word = next_word(&at);
 	if (!word || word[0] == '#')
 		return 0;
@@ -162,7 +150,7 @@ static int add_line(struct ssh_known_hosts *table, char *text, unsigned number)
 			return 0;
 		word = next_word(&at);
 	}
-	if (!word || !parse_names(&line, word))
+	if (!word || !parse_names(&line, &hashed, word))
 		return 0;
 	line.type = next_word(&at);
 	line.key = next_word(&at);
@@ -172,11 +160,15 @@ static int add_line(struct ssh_known_hosts *table, char *text, unsigned number)
 	if (!grown)
 		return -1;
 	table->lines = grown;
-	size_t bucket = bucket_of(line.key, strlen(line.key));
+	size_t bucket = known_hosts_bucket(line.key, strlen(line.key));
 	line.next_key = table->by_key[bucket];
+	line.hashed = table->hashed_count;
 	table->lines[table->line_count] = line;
 	table->by_key[bucket] = ++table->line_count;
-	return line.naming == NAMING_PLAIN ? index_names(table, table->line_count - 1) : 0;
+	hashed.line = table->line_count - 1;
+	return line.naming == NAMING_PLAIN    ? index_names(table, hashed.line)
+	       : line.naming == NAMING_HASHED ? keep_hashed(table, &hashed)
+	                                      : keep_pattern(table, hashed.line);
 }
 
 static int keep_text(struct ssh_known_hosts *table, char *text)
@@ -253,15 +245,23 @@ struct ssh_known_hosts *ssh_known_hosts_read(const char *path, struct gf_err *er
 
 void ssh_known_hosts_free(struct ssh_known_hosts *table)
 {
-	if (!table)
+	if (!table || table->references-- > 0)
 		return;
 	for (size_t i = 0; i < table->text_count; i++)
 		free(table->texts[i]);
 	free(table->texts);
 	free(table->lines);
-	free(table->nodes);
+	free(table->hashed);
+	free(table->patterns);
+	free(table->names);
 	free(table->path);
 	free(table);
+}
+
+struct ssh_known_hosts *ssh_known_hosts_keep(struct ssh_known_hosts *table)
+{
+	table->references++;
+	return table;
 }
 
 const char *ssh_known_hosts_path(const struct ssh_known_hosts *table)
@@ -277,135 +277,6 @@ void ssh_known_hosts_name(const char *host, unsigned port, char *name, size_t si
 		snprintf(name, size, "[%s]:%u", host, port);
 	for (char *c = name; *c; c++)
 		*c = (char)tolower((unsigned char)*c);
-}
-
-/* Does PATTERN (with * and ?) match all of NAME? Iterative, so that no pattern can take it far. */
-static bool pattern_matches(const char *pattern, size_t size, const char *name)
-{
-	size_t at = 0, star = SIZE_MAX;
-	const char *mark = name;
-	while (*name) {
-		if (at < size && pattern[at] == '*') {
-			star = at++;
-			mark = name;
-		} else if (at < size && (pattern[at] == '?' || pattern[at] == *name)) {
-			at++;
-			name++;
-		} else if (star != SIZE_MAX) {
-			at = star + 1;
-			name = ++mark;
-		} else {
-			return false;
-		}
-	}
-	while (at < size && pattern[at] == '*')
-		at++;
-	return at == size;
-}
-
-/* A comma list matches when one of its patterns does and no negated one does. */
-static bool list_matches(const char *list, const char *name)
-{
-	bool found = false;
-	for (const char *at = list;; at++) {
-		size_t size = strcspn(at, ",");
-		bool negated = size > 0 && at[0] == '!';
-		if (pattern_matches(at + negated, size - negated, name)) {
-			if (negated)
-				return false;
-			found = true;
-		}
-		at += size;
-		if (*at == '\0')
-			return found;
-	}
-}
-
-static bool line_names(const struct line *line, const char *const *names, size_t count)
-{
-	for (size_t i = 0; i < count; i++) {
-		if (line->naming != NAMING_HASHED) {
-			if (list_matches(line->names, names[i]))
-				return true;
-			continue;
-		}
-		uint8_t hash[SSH_HMAC_SIZE];
-		ssh_hmac_sha1(line->salt, names[i], strlen(names[i]), hash);
-		if (memcmp(hash, line->hash, sizeof(hash)) == 0)
-			return true;
-	}
-	return false;
-}
-
-static void types_add(const char *types[SSH_KNOWN_HOSTS_TYPES], const char *type)
-{
-	for (size_t i = 0; i < SSH_KNOWN_HOSTS_TYPES - 1; i++) {
-		if (types[i] && strcmp(types[i], type) == 0)
-			return;
-		if (!types[i]) {
-			types[i] = type;
-			return;
-		}
-	}
-}
-
-/* A line that names the host, but does not have its key. */
-static void note_line(const struct line *line, const char *type,
-                      struct ssh_known_hosts_match *match)
-{
-	if (line->marker == MARKER_AUTHORITY) {
-		if (match->result == KNOWN_HOSTS_UNKNOWN) {
-			match->result = KNOWN_HOSTS_AUTHORITY;
-			match->line = line->number;
-		}
-	} else if (line->marker == MARKER_NONE && match->result != KNOWN_HOSTS_CHANGED) {
-		bool changed = strcmp(line->type, type) == 0;
-		match->result = changed ? KNOWN_HOSTS_CHANGED : KNOWN_HOSTS_OTHER;
-		match->line = line->number;
-		if (!changed)
-			types_add(match->types, line->type);
-	}
-}
-
-void ssh_known_hosts_check(const struct ssh_known_hosts *table, const char *const *names,
-                           size_t count, const char *type, const char *key,
-                           struct ssh_known_hosts_match *match)
-{
-	*match = (struct ssh_known_hosts_match){.result = KNOWN_HOSTS_UNKNOWN};
-	for (size_t i = table->by_key[bucket_of(key, strlen(key))]; i;
-	     i = table->lines[i - 1].next_key) {
-		const struct line *line = &table->lines[i - 1];
-		if (line->marker == MARKER_AUTHORITY || strcmp(line->key, key) != 0 ||
-		    strcmp(line->type, type) != 0 || !line_names(line, names, count))
-			continue;
-		match->line = line->number;
-		match->result =
-		    line->marker == MARKER_REVOKED ? KNOWN_HOSTS_REVOKED : KNOWN_HOSTS_MATCH;
-		if (match->result == KNOWN_HOSTS_REVOKED)
-			return;
-	}
-	if (match->result == KNOWN_HOSTS_MATCH)
-		return;
-	for (size_t i = 0; i < table->line_count; i++)
-		if (line_names(&table->lines[i], names, count))
-			note_line(&table->lines[i], type, match);
-}
-
-void ssh_known_hosts_types(const struct ssh_known_hosts *table, const char *const *names,
-                           size_t count, const char *types[SSH_KNOWN_HOSTS_TYPES])
-{
-	for (size_t i = 0; i < SSH_KNOWN_HOSTS_TYPES; i++)
-		types[i] = NULL;
-	for (size_t i = 0; i < count; i++) {
-		size_t length = strlen(names[i]);
-		for (size_t at = table->by_name[bucket_of(names[i], length)]; at;
-		     at = table->nodes[at - 1].next) {
-			const struct name_node *node = &table->nodes[at - 1];
-			if (node->length == length && memcmp(node->name, names[i], length) == 0 &&
-			    table->lines[node->line].marker == MARKER_NONE)
-				types_add(types, table->lines[node->line].type);
-		}
-	}
 }
 
 /* ~/.ssh is made when it is missing, as ssh does; what is above it is not. */

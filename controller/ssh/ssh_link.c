@@ -33,8 +33,11 @@ static const struct {
     [LINK_CONNECTING] = {"connecting", NEXT(HANDSHAKE) | NEXT(BACKOFF) | NEXT(CONNECTING),
                          DEADLINE_DIAL, dial_connect_step},
     [LINK_BACKOFF] = {"waiting to connect again", NEXT(CONNECTING), DEADLINE_DIAL, wait_step},
-    [LINK_HANDSHAKE] = {"key exchange", NEXT(AUTH) | NEXT(BACKOFF) | NEXT(CONNECTING),
+    [LINK_HANDSHAKE] = {"key exchange",
+                        NEXT(HOST_KEY) | NEXT(AUTH) | NEXT(BACKOFF) | NEXT(CONNECTING),
                         DEADLINE_CONNECT, handshake_step},
+    [LINK_HOST_KEY] = {"looking up the host key", NEXT(AUTH) | NEXT(CONNECTING), DEADLINE_NONE,
+                       wait_step},
     [LINK_AUTH] = {"authentication", NEXT(AGENT) | NEXT(IDLE), DEADLINE_AUTH, login_step},
     [LINK_AGENT] = {"waiting for the ssh-agent", NEXT(AUTH), DEADLINE_AUTH, wait_step},
     [LINK_IDLE] = {"idle", NEXT(OPENING), DEADLINE_NONE, idle_step},
@@ -175,6 +178,7 @@ static void drop_connection(struct ssh_link *link)
 		uv_poll_stop(&link->socket->poll);
 	command_drop(link);
 	login_forget(link);
+	host_key_forget(link);
 	handshake_drop_session(link);
 	dial_drop_socket(link);
 	dial_forget(link);

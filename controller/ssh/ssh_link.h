@@ -1,6 +1,6 @@
 /* ssh_link.h: one link over SSH: its states and what the files of this folder share.
  *
- *   NEW → RESOLVING → CONNECTING → HANDSHAKE → AUTH ⇄ AGENT
+ *   NEW → RESOLVING → CONNECTING → HANDSHAKE → [HOST_KEY →] AUTH ⇄ AGENT
  *            ↑  BACKOFF ←──┴───────────┘         │
  *            └─────┘                           IDLE → OPENING → REQUESTING → RUNNING → IDLE
  *   any state → FAILED
@@ -27,6 +27,7 @@ enum link_state {
 	LINK_CONNECTING,
 	LINK_BACKOFF,
 	LINK_HANDSHAKE,
+	LINK_HOST_KEY,
 	LINK_AUTH,
 	LINK_AGENT,
 	LINK_IDLE,
@@ -87,6 +88,8 @@ struct ssh_link {
 	char numeric[64];                         /* the address in use */
 	struct ssh_socket *socket;
 	int session_fd; /* libssh's descriptor; -1: none, or not yet handed over */
+
+	struct ssh_host_key *host_key; /* that is being looked up elsewhere */
 
 	ssh_session session;
 	struct ssh_counter_struct counter; /* bytes off the socket */
@@ -165,6 +168,13 @@ void dial_forget(struct ssh_link *link);
 /* ssh_handshake.c */
 enum link_step handshake_step(struct ssh_link *link);
 void handshake_drop_session(struct ssh_link *link);
+
+/* ssh_host_key.c */
+/* The host key of a session whose key exchange is over, against the pin or known_hosts. */
+enum link_step host_key_verify(struct ssh_link *link);
+/* The key types that are recorded for the host, into link->types. */
+int host_key_recorded(struct ssh_link *link, struct gf_err *err);
+void host_key_forget(struct ssh_link *link);
 
 /* ssh_login.c */
 enum link_step login_step(struct ssh_link *link);

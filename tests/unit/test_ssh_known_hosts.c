@@ -33,7 +33,9 @@ static void hmac_matches_rfc_2202(void **state)
 	                                              0x8c, 0x8e, 0xf1, 0x46, 0xbe, 0x00};
 	uint8_t key[SSH_HMAC_SIZE], result[SSH_HMAC_SIZE];
 	memset(key, 0x0b, sizeof(key));
-	ssh_hmac_sha1(key, "Hi There", 8, result);
+	struct ssh_hmac_key prepared;
+	ssh_hmac_key(&prepared, key);
+	ssh_hmac_sha1(&prepared, "Hi There", 8, result);
 	assert_memory_equal(result, wanted, sizeof(wanted));
 }
 
@@ -134,12 +136,45 @@ static void added_key_is_found_and_kept(void **state)
 	rmdir(dir);
 }
 
+/* What takes long is left to a search, also when one key has very many names. */
+static void many_hashed_lines_are_not_tried_at_once(void **state)
+{
+	(void)state;
+	static char text[1 << 20];
+	const char *name = "a";
+	size_t used = 0;
+	struct gf_err err;
+	struct ssh_known_hosts_match match;
+	struct ssh_known_hosts_found found = {0};
+	for (unsigned i = 0; i < 5000; i++)
+		used += (size_t)snprintf(text + used, sizeof(text) - used,
+		                         "|1|%08uAAAAAAAAAAAAAAAAAAA=|%08uAAAAAAAAAAAAAAAAAAA= "
+		                         "ssh-ed25519 K1\n",
+		                         i, i);
+	used += (size_t)snprintf(text + used, sizeof(text) - used, "b ssh-ed25519 K2\n");
+	struct ssh_known_hosts *table = ssh_known_hosts_parse("file", text, used, &err);
+	assert_false(ssh_known_hosts_quick(table, &name, 1, "ssh-ed25519", "K1", &match));
+	assert_false(ssh_known_hosts_quick(table, &name, 1, "ssh-ed25519", "K2", &match));
+	name = "b";
+	assert_true(ssh_known_hosts_quick(table, &name, 1, "ssh-ed25519", "K2", &match));
+	assert_int_equal(match.result, KNOWN_HOSTS_MATCH);
+	assert_int_equal(ssh_known_hosts_search(table, &name, 1, &found), 0);
+	assert_int_equal(found.count, 0);
+	ssh_known_hosts_decide(table, &name, 1, "ssh-ed25519", "K3", &found, &match);
+	assert_int_equal(match.result, KNOWN_HOSTS_CHANGED);
+	assert_int_equal(match.line, 5001);
+	ssh_known_hosts_free(table);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(hmac_matches_rfc_2202),       cmocka_unit_test(lines_decide),
-	    cmocka_unit_test(types_are_those_recorded),    cmocka_unit_test(names_have_the_port),
+	    cmocka_unit_test(hmac_matches_rfc_2202),
+	    cmocka_unit_test(lines_decide),
+	    cmocka_unit_test(types_are_those_recorded),
+	    cmocka_unit_test(names_have_the_port),
 	    cmocka_unit_test(added_key_is_found_and_kept),
+	    cmocka_unit_test(many_hashed_lines_are_not_tried_at_once),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

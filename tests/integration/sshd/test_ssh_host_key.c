@@ -62,6 +62,15 @@ static void expect_ok(const char *format, ...)
 	client_free(&client);
 }
 
+static void expect_ok_text(const char *text)
+{
+	struct client client;
+	try_with(&client, text, HOST_KEYS_STRICT, NULL);
+	if (client.failed)
+		fail_msg("%s", client.err.msg);
+	client_free(&client);
+}
+
 static void expect_refused(const char *text, const char *words, const char *more)
 {
 	struct client client;
@@ -264,6 +273,52 @@ static void recorded_type_is_asked_for(void **state)
 	sshd_stop(&two);
 }
 
+/* With so many that the search leaves the loop, the answers are the same. */
+static void many_hashed_lines_are_searched(void **state)
+{
+	(void)state;
+	static char text[600 << 10];
+	char other[1024], line[2048];
+	size_t used = 0;
+	struct client client;
+	for (unsigned i = 0; i < 5000; i++)
+		used += (size_t)snprintf(text + used, sizeof(text) - used,
+		                         "|1|%08uAAAAAAAAAAAAAAAAAAA=|%08uAAAAAAAAAAAAAAAAAAA= "
+		                         "ssh-ed25519 AAAAC3Nz%08u\n",
+		                         i, i, i);
+	expect_refused(text, "is not known", fingerprint);
+	try_with(&client, text, HOST_KEYS_ACCEPT_NEW, NULL);
+	if (client.failed)
+		fail_msg("%s", client.err.msg);
+	client_free(&client);
+	for (int known = 0; known < 2; known++) {
+		other_key(other, sizeof(other));
+		snprintf(line, sizeof(line), "%s %s\n", name, known ? key : other);
+		file_write(sshd.known_hosts, line);
+		shell("ssh-keygen -q -H -f %s >/dev/null 2>&1", sshd.known_hosts);
+		file_read(sshd.known_hosts, text + used, sizeof(text) - used);
+		if (known)
+			expect_ok_text(text);
+		else
+			expect_refused(text, "has changed", "known_hosts:5001");
+	}
+	/* Closed while its key is looked up. */
+	struct bed bed;
+	bed_open(&bed, NULL);
+	text[used] = '\0';
+	for (int turns = 1; turns < 60; turns++) {
+		client_init(&client, &sshd, "true");
+		file_write(sshd.known_hosts, text);
+		client_open(&client, bed.opener);
+		for (int i = 0; i < turns && !client.failed; i++)
+			uv_run(&bed.loop, UV_RUN_NOWAIT), usleep(500);
+		link_close(client.link);
+		client.link = NULL;
+		client_free(&client);
+	}
+	bed_close(&bed);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -279,6 +334,7 @@ int main(void)
 	    cmocka_unit_test(accept_new_records_once),
 	    cmocka_unit_test(pin_decides_alone),
 	    cmocka_unit_test(recorded_type_is_asked_for),
+	    cmocka_unit_test(many_hashed_lines_are_searched),
 	};
 	return cmocka_run_group_tests(tests, start, stop);
 }
