@@ -4,6 +4,7 @@
 
 #include "controller/commands/command.h"
 #include "controller/commands/command_line.h"
+#include "controller/commands/process_limits.h"
 #include "controller/terminal/escape.h"
 
 int main(int argc, char **argv)
@@ -12,6 +13,7 @@ int main(int argc, char **argv)
 	struct gf_err err = {0};
 	int status = -1;
 
+	process_limits_secrets();
 	signal(SIGPIPE, SIG_IGN);
 	if (command_line_parse(argc, argv, &context, &status, &err))
 		status = STATUS_INPUT;

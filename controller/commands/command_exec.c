@@ -10,6 +10,7 @@
 
 #include "controller/commands/command.h"
 #include "controller/commands/exec_run.h"
+#include "controller/commands/process_limits.h"
 #include "controller/host/agent_bundle.h"
 #include "controller/ssh/ssh_opener.h"
 #include "controller/terminal/terminal.h"
@@ -218,8 +219,10 @@ int command_exec(struct command_context *context, struct gf_err *err)
 		    "exec needs a command after --, as in: gpufleet exec INVENTORY -- uname -r");
 		return STATUS_INPUT;
 	}
+	unsigned forks = context->forks ? context->forks : FORKS;
 	if (command_fleet_load(context, &fleet, err) != 0 ||
-	    command_fleet_reach(&fleet, err) != 0) {
+	    command_fleet_reach(&fleet, err) != 0 ||
+	    process_limits_files(fleet.count < forks ? fleet.count : forks, err) != 0) {
 		command_fleet_free(&fleet);
 		return STATUS_INPUT;
 	}
@@ -232,7 +235,7 @@ int command_exec(struct command_context *context, struct gf_err *err)
 		command.run.inventory = fleet.inventory;
 		command.run.selected = fleet.selected;
 		command.run.count = fleet.count;
-		command.run.forks = context->forks ? context->forks : FORKS;
+		command.run.forks = forks;
 		command.run.command = line;
 		command.run.command_sudo = line_sudo;
 		command.run.done = done_cb;

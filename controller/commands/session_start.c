@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "controller/commands/process_limits.h"
 #include "controller/commands/session.h"
 #include "controller/ssh/ssh_opener.h"
 #include "inventory/nodeset.h"
@@ -291,7 +292,11 @@ int session_prepare(struct session *session, struct gf_err *err)
 		return -1;
 	if (session_acts(session) && refuse_unsupported(session, err))
 		return -1;
-	if (command_fleet_reach(&session->fleet, err) || refuse_jump(session, err) || leave_control_out(session, err))
+	if (command_fleet_reach(&session->fleet, err) || refuse_jump(session, err) ||
+	    leave_control_out(session, err))
+		return -1;
+	if (process_limits_files(
+	        session->fleet.count < context->forks ? session->fleet.count : context->forks, err))
 		return -1;
 	if (plans && need_gpus(session, err))
 		return -1;

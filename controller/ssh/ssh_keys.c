@@ -1,9 +1,11 @@
 /* ssh_keys.c: see ssh_keys.h. */
 #include "controller/ssh/ssh_keys.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* Asked for a passphrase: without this, OpenSSL would prompt on the terminal and stop the loop. */
@@ -19,24 +21,40 @@ static int passphrase_cb(const char *prompt, char *buffer, size_t size, int echo
 	return -1;
 }
 
+/* As ssh has it: a key that others can read is no secret any more. */
+static bool open_to_others(struct ssh_identity *identity, const struct stat *info)
+{
+	if (info->st_uid != getuid() || (info->st_mode & 077) == 0)
+		return false;
+	gf_err_set(
+	    &identity->err, GF_E_AUTH,
+	    "the private key %s can be read or written by others (mode %04o), and is not used: "
+	    "chmod 600 %s",
+	    identity->path, (unsigned)info->st_mode & 07777, identity->path);
+	return true;
+}
+
 static void load(struct ssh_identity *identity)
 {
 	char public_path[4096];
 	bool encrypted = false;
 	const char *path = identity->path;
-	if (access(path, F_OK) != 0) {
+	struct stat info;
+	if (stat(path, &info) != 0 && errno == ENOENT) {
 		identity->missing = true;
 		gf_err_set(&identity->err, GF_E_AUTH, "there is no identity file %s", path);
 	} else if (access(path, R_OK) != 0) {
 		gf_err_errno(&identity->err, GF_E_AUTH, "cannot read the identity file %s", path);
 	} else if (ssh_pki_import_privkey_file(path, NULL, passphrase_cb, &encrypted,
 	                                       &identity->private_key) == SSH_OK) {
-		if (ssh_pki_export_privkey_to_pubkey(identity->private_key,
-		                                     &identity->public_key) == SSH_OK)
-			return;
+		if (!open_to_others(identity, &info)) {
+			if (ssh_pki_export_privkey_to_pubkey(identity->private_key,
+			                                     &identity->public_key) == SSH_OK)
+				return;
+			gf_err_set(&identity->err, GF_E_AUTH, "%s holds no usable key", path);
+		}
 		ssh_key_free(identity->private_key);
 		identity->private_key = NULL;
-		gf_err_set(&identity->err, GF_E_AUTH, "%s holds no usable key", path);
 	} else if (encrypted) {
 		gf_err_set(&identity->err, GF_E_AUTH,
 		           "the key %s has a passphrase: add it to an ssh-agent first (ssh-add %s)",

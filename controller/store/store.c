@@ -143,6 +143,8 @@ static int schema_version(sqlite3 *db)
 static int schema_check(struct store *store, sqlite3 *db, bool create, struct gf_err *err)
 {
 	int version = schema_version(db);
+	sqlite3_stmt *statement = NULL;
+	bool foreign = false;
 	if (version < 0)
 		return gf_err_set(err, GF_E_STORE, "%s is not a gpufleet store: %s", store->path,
 		                  sqlite3_errmsg(db));
@@ -154,17 +156,42 @@ static int schema_check(struct store *store, sqlite3 *db, bool create, struct gf
 		return 0;
 	if (!create)
 		return gf_err_set(err, GF_E_STORE, "%s is not a gpufleet store", store->path);
+	/* Another program's database has no version of ours either. */
+	if (sqlite3_prepare_v2(db, "SELECT 1 FROM sqlite_master LIMIT 1", -1, &statement, NULL) ==
+	    SQLITE_OK)
+		foreign = sqlite3_step(statement) == SQLITE_ROW;
+	sqlite3_finalize(statement);
+	if (foreign)
+		return gf_err_set(
+		    err, GF_E_STORE,
+		    "%s is a database of another program: name another file with --state",
+		    store->path);
 	char pragma[64];
 	snprintf(pragma, sizeof(pragma), "PRAGMA user_version = %d", STORE_SCHEMA_VERSION);
-	if (sqlite3_exec(db, schema_sql, NULL, NULL, NULL) != SQLITE_OK ||
-	    sqlite3_exec(db, pragma, NULL, NULL, NULL) != SQLITE_OK)
+	if (sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL) != SQLITE_OK ||
+	    sqlite3_exec(db, schema_sql, NULL, NULL, NULL) != SQLITE_OK ||
+	    sqlite3_exec(db, pragma, NULL, NULL, NULL) != SQLITE_OK ||
+	    sqlite3_exec(db, "COMMIT", NULL, NULL, NULL) != SQLITE_OK)
 		return gf_err_set(err, GF_E_STORE, "%s: %s", store->path, sqlite3_errmsg(db));
+	return 0;
+}
+
+/* One lock for one store, by whatever link it is named. */
+static int path_resolve(struct store *store, struct gf_err *err)
+{
+	char *real = realpath(store->path, NULL);
+	if (!real)
+		return errno == ENOENT
+		           ? 0
+		           : gf_err_errno(err, GF_E_STORE, "cannot open the store %s", store->path);
+	free(store->path);
+	store->path = real;
 	return 0;
 }
 
 static int writing_open(struct store *store, uv_loop_t *loop, struct gf_err *err)
 {
-	if (folders_create(store->path, err) || lock_take(store, err))
+	if (folders_create(store->path, err) || path_resolve(store, err) || lock_take(store, err))
 		return -1;
 	/* Made here so that it never has another mode, not even for a moment. */
 	int fd = open(store->path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
@@ -174,12 +201,13 @@ static int writing_open(struct store *store, uv_loop_t *loop, struct gf_err *err
 	store->write_db = database_open(store->path, SQLITE_OPEN_READWRITE, err);
 	if (!store->write_db)
 		return -1;
+	/* Looked at before anything in it is changed. */
+	if (schema_check(store, store->write_db, true, err))
+		return -1;
 	if (sqlite3_exec(store->write_db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;",
 	                 NULL, NULL, NULL) != SQLITE_OK)
 		return gf_err_set(err, GF_E_STORE, "%s: %s", store->path,
 		                  sqlite3_errmsg(store->write_db));
-	if (schema_check(store, store->write_db, true, err))
-		return -1;
 	store->writer = store_writer_start(store->write_db, loop, err);
 	return store->writer ? 0 : -1;
 }

@@ -98,8 +98,10 @@ static void jobs_commit(struct store_writer *writer, struct store_job *jobs)
 	if (sqlite3_exec(writer->db, "COMMIT", NULL, NULL, NULL) == SQLITE_OK)
 		return;
 failed:
-	gf_err_set(&err, GF_E_STORE, "the journal could not be written: %s",
-	           sqlite3_errmsg(writer->db));
+	gf_err_set(
+	    &err, GF_E_STORE,
+	    "the journal %s could not be written: %s; mend that, then the same command goes on",
+	    sqlite3_db_filename(writer->db, "main"), sqlite3_errmsg(writer->db));
 	sqlite3_exec(writer->db, "ROLLBACK", NULL, NULL, NULL);
 	for (struct store_job *job = jobs; job; job = job->next)
 		job->err = err;

@@ -6,7 +6,9 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sqlite3.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -174,13 +176,150 @@ static void test_missing_and_foreign_files(void **state)
 	assert_null(store_open(other, NULL, &err));
 }
 
+static void shell(const char *format, ...) __attribute__((format(printf, 1, 2)));
+static void shell(const char *format, ...)
+{
+	char command[512];
+	va_list args;
+	va_start(args, format);
+	vsnprintf(command, sizeof(command), format, args);
+	va_end(args);
+	assert_int_equal(system(command), 0);
+}
+
+/* By a link it is the same store. */
+static void test_link_is_the_same_store(void **state)
+{
+	struct fixture *f = *state;
+	struct gf_err err = {0};
+	char link[128];
+	struct store *store = store_open(f->path, &f->loop, NULL);
+	assert_non_null(store);
+	snprintf(link, sizeof(link), "%s/link.db", f->folder);
+	assert_int_equal(symlink(f->path, link), 0);
+	assert_null(store_open(link, &f->loop, &err));
+	assert_non_null(strstr(err.msg, "another gpufleet"));
+	store_close(store);
+}
+
+static void sql(const char *path, const char *text)
+{
+	sqlite3 *db;
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, text, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+}
+
+/* Not one byte of what is not ours, or is too new for us, is changed. */
+static void test_other_databases_are_left_alone(void **state)
+{
+	struct fixture *f = *state;
+	struct gf_err err = {0};
+	char other[128], copy[128];
+	snprintf(other, sizeof(other), "%s/other.db", f->folder);
+	snprintf(copy, sizeof(copy), "%s/copy.db", f->folder);
+	sql(other, "CREATE TABLE songs (name TEXT)");
+	shell("cp %s %s", other, copy);
+	assert_null(store_open(other, &f->loop, &err));
+	assert_non_null(strstr(err.msg, "another program"));
+	shell("cmp -s %s %s", other, copy);
+	sql(other, "PRAGMA user_version = 99");
+	shell("cp %s %s", other, copy);
+	assert_null(store_open(other, &f->loop, &err));
+	assert_non_null(strstr(err.msg, "newer gpufleet"));
+	assert_null(store_open(other, NULL, &err));
+	assert_non_null(strstr(err.msg, "newer gpufleet"));
+	shell("cmp -s %s %s", other, copy);
+}
+
+static void full_cb(void *ctx, int64_t seq, const struct gf_err *err)
+{
+	struct gf_err *kept = ctx;
+	(void)seq;
+	if (err)
+		*kept = *err;
+	else
+		kept->code = GF_OK;
+}
+
+static void append_wait(struct fixture *f, struct store *store, const json_t *event,
+                        struct gf_err *told)
+{
+	told->code = GF_E_INTERNAL;
+	assert_int_equal(store_event_append(store, "r", "h", event, full_cb, told, NULL), 0);
+	while (told->code == GF_E_INTERNAL)
+		uv_run(&f->loop, UV_RUN_ONCE);
+}
+
+/* The disk is full in the middle of a run: it is said, what was acknowledged stays, and it goes on.
+ */
+static void test_full_disk(void **state)
+{
+	struct fixture *f = *state;
+	struct gf_err told = {0}, after = {0};
+	char mnt[128], path[160];
+	static char big[400 << 10];
+	snprintf(mnt, sizeof(mnt), "%s/mnt", f->folder);
+	snprintf(path, sizeof(path), "%s/fleet.db", mnt);
+	mkdir(mnt, 0700);
+	if (geteuid() != 0 || mount("gpufleet-test", mnt, "tmpfs", 0, "size=300k") != 0)
+		skip();
+	memset(big, 'x', sizeof(big) - 1);
+	json_t *small = json_pack("{s:s}", "type", "small"),
+	       *large = json_pack("{s:s}", "type", big);
+	struct store *store = store_open(path, &f->loop, &told);
+	if (store) {
+		append_wait(f, store, large, &told);
+		append_wait(f, store, small, &after);
+		store_close(store);
+	}
+	umount(mnt);
+	json_decref(small);
+	json_decref(large);
+	assert_non_null(store);
+	assert_int_equal(told.code, GF_E_STORE);
+	assert_non_null(strstr(told.msg, "/mnt/fleet.db could not be written: "));
+	assert_non_null(strstr(told.msg, "the same command goes on"));
+	assert_int_equal(after.code, GF_OK);
+}
+
+static void test_modes(void **state)
+{
+	struct fixture *f = *state;
+	struct stat info;
+	char folder[128];
+	mode_t before = umask(0);
+	struct store *store = store_open(f->path, &f->loop, NULL);
+	assert_non_null(store);
+	append(f, store, "r", "h", 1);
+	wait_acknowledged(f, 1);
+	umask(before);
+	snprintf(folder, sizeof(folder), "%s/deep", f->folder);
+	assert_int_equal(stat(folder, &info), 0);
+	assert_int_equal(info.st_mode & 0777, 0700);
+	for (const char *const *end = (const char *const[]){"", "-wal", "-shm", ".lock", NULL};
+	     *end; end++) {
+		char path[192];
+		snprintf(path, sizeof(path), "%s%s", f->path, *end);
+		assert_int_equal(stat(path, &info), 0);
+		assert_int_equal(info.st_mode & 0777, 0600);
+	}
+	store_close(store);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-	    T(test_events_survive_in_order),   T(test_close_flushes_what_is_queued),
-	    T(test_facts_are_replaced),        T(test_second_writer_is_refused),
+	    T(test_events_survive_in_order),
+	    T(test_close_flushes_what_is_queued),
+	    T(test_facts_are_replaced),
+	    T(test_second_writer_is_refused),
 	    T(test_missing_and_foreign_files),
+	    T(test_link_is_the_same_store),
+	    T(test_other_databases_are_left_alone),
+	    T(test_full_disk),
+	    T(test_modes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

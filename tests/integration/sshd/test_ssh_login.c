@@ -131,6 +131,18 @@ static void encrypted_key_without_agent_is_clear(void **state)
 	expect_failure(&client, "", "passphrase");
 }
 
+static void open_key_is_refused(void **state)
+{
+	(void)state;
+	struct client client;
+	char path[192];
+	snprintf(path, sizeof(path), "%s/open", sshd.dir);
+	shell("cp %s %s && chmod 640 %s", sshd.identity, path, path);
+	client_init(&client, &sshd, "true");
+	client.host.identity_file = path;
+	expect_failure(&client, "", "can be read or written by others (mode 0640)");
+}
+
 static void usual_file_is_found(void **state)
 {
 	(void)state;
@@ -291,6 +303,7 @@ int main(void)
 	    cmocka_unit_test(wrong_key_says_what_to_do),
 	    cmocka_unit_test(missing_and_broken_files_are_named),
 	    cmocka_unit_test(encrypted_key_without_agent_is_clear),
+	    cmocka_unit_test(open_key_is_refused),
 	    cmocka_unit_test(usual_file_is_found),
 	    cmocka_unit_test(agent_signs),
 	    cmocka_unit_test(agent_signs_with_rsa),
