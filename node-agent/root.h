@@ -65,8 +65,12 @@ struct root_output {
 int root_run(const struct root *root, const char *const argv[], unsigned timeout,
              struct root_output *output, struct gf_err *err);
 
-/* The same, but an exit status other than 0 is an error too, whose message ends with the last line
- * of what the program wrote. */
+/* The same in the directory DIR (as the host itself would name it; NULL: "/"). */
+int root_run_in(const struct root *root, const char *dir, const char *const argv[],
+                unsigned timeout, struct root_output *output, struct gf_err *err);
+
+/* As root_run, but an exit status other than 0 is an error too, whose message ends with the last
+ * line of what the program wrote. */
 int root_run_ok(const struct root *root, const char *const argv[], unsigned timeout,
                 struct root_output *output, struct gf_err *err);
 

@@ -98,8 +98,8 @@ static void child_close_from(int first)
 
 /* In the child: makes OUT stdout and stderr, STATUS_FD descriptor 3 (close-on-exec), and becomes
  * PROGRAM. Only async-signal-safe calls. */
-static void child_become(const char *program, char *const argv[], char *const env[], int out,
-                         int status_fd)
+static void child_become(const char *program, const char *dir, char *const argv[],
+                         char *const env[], int out, int status_fd)
 {
 	sigset_t none;
 	sigemptyset(&none);
@@ -118,7 +118,7 @@ static void child_become(const char *program, char *const argv[], char *const en
 	    dup3(high_status, 3, O_CLOEXEC) < 0)
 		_exit(126);
 	child_close_from(4);
-	if (chdir("/") == 0)
+	if (chdir(dir) == 0)
 		execve(program, argv, env);
 	int error = errno;
 	ssize_t ignored = write(3, &error, sizeof(error));
@@ -215,8 +215,15 @@ static int start_check(int status_pipe, const char *name, pid_t pid, struct gf_e
 int root_run(const struct root *root, const char *const argv[], unsigned timeout,
              struct root_output *output, struct gf_err *err)
 {
+	return root_run_in(root, NULL, argv, timeout, output, err);
+}
+
+int root_run_in(const struct root *root, const char *dir, const char *const argv[],
+                unsigned timeout, struct root_output *output, struct gf_err *err)
+{
 	memset(output, 0, sizeof(*output));
 	struct root_name program;
+	struct root_name where = root_path(root, dir ? dir : "/");
 	if (!program_find(root, argv[0], &program))
 		return gf_err_set(err, GF_E_TASK,
 		                  "this host has no program %s (looked in %s%s and %s/bin)",
@@ -239,7 +246,8 @@ int root_run(const struct root *root, const char *const argv[], unsigned timeout
 			const char *const *in;
 			char *const *out;
 		} args = {.in = argv};
-		child_become(program.text, args.out, env.list, out[1], status_pipe[1]);
+		child_become(program.text, dir ? where.text : "/", args.out, env.list, out[1],
+		             status_pipe[1]);
 	}
 	int failed = pid < 0 ? gf_err_errno(err, GF_E_TASK, "cannot start %s", argv[0]) : 0;
 	close(out[1]);
@@ -331,7 +339,7 @@ int root_run_detached(const struct root *root, const char *const argv[], unsigne
 			const char *const *in;
 			char *const *out;
 		} args = {.in = argv};
-		child_become(program.text, args.out, env.list, -1, null);
+		child_become(program.text, "/", args.out, env.list, -1, null);
 	}
 	waitpid(pid, NULL, 0);
 	return 0;

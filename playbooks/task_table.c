@@ -11,6 +11,8 @@
 
 static const char *const cpu_vendors[] = {"intel", "amd", "other", NULL};
 static const char *const boot_loaders[] = {"grub", "systemd-boot", NULL};
+static const char *const boot_tools[] = {"update-grub",    "grubby",         "grub2-mkconfig-bls",
+                                         "grub2-mkconfig", "kernel-install", NULL};
 static const char *const initramfs_tools[] = {"initramfs-tools", "dracut", "mkinitcpio", NULL};
 static const char *const checks[] = {"cpu.virtualization",
                                      "iommu.tables",
@@ -48,6 +50,7 @@ static const struct field when_fields[] = {
     {.name = "cpu_vendor", .read = read_condition, .rule = cpu_vendors, .max = 1},
     {.name = "distribution", .read = read_condition, .rule = &rule_name},
     {.name = "boot_loader", .read = read_condition, .rule = boot_loaders, .max = 1},
+    {.name = "boot_tool", .read = read_condition, .rule = boot_tools, .max = 1},
     {.name = "initramfs", .read = read_condition, .rule = initramfs_tools, .max = 1},
 };
 static const struct field_set when_set = {when_fields, COUNT(when_fields)};

@@ -119,4 +119,49 @@ const char bind_hook[] =
 "done <\"$list\" | sort -u | while read -r driver; do\n"
 "\tmanual_add_modules \"$driver\"\n"
 "done\n";
+
+const char bind_dracut_settings[] =
+"# Written by gpufleet; \"gpufleet rollback\" takes it away again.\n"
+"add_dracutmodules+=\" gpufleet \"\n"
+"add_drivers+=\" vfio-pci \"\n"
+"install_items+=\" /etc/gpufleet/bind.conf \"\n";
+
+const char bind_dracut_module[] =
+"#!/bin/bash\n"
+"# Written by gpufleet; \"gpufleet rollback\" takes it away again.\n"
+"# Puts the list of devices, their drivers and gpufleet's modprobe.d files into the initramfs, and runs\n"
+"# gpufleet-bind before udev.\n"
+"\n"
+"check() {\n"
+"\t[ -s \"${dracutsysrootdir-}/etc/gpufleet/bind.conf\" ]\n"
+"}\n"
+"\n"
+"depends() {\n"
+"\treturn 0\n"
+"}\n"
+"\n"
+"installkernel() {\n"
+"\twhile read -r address vendor device subvendor subdevice driver rest; do\n"
+"\t\tcase \"$address\" in\n"
+"\t\t'' | '#'*) continue ;;\n"
+"\t\tesac\n"
+"\t\thostonly='' instmods \"$driver\"\n"
+"\tdone <\"${dracutsysrootdir-}/etc/gpufleet/bind.conf\"\n"
+"}\n"
+"\n"
+"install() {\n"
+"\tinst_simple /etc/gpufleet/bind.conf\n"
+"\tfor file in \"${dracutsysrootdir-}\"/etc/modprobe.d/gpufleet-*.conf; do\n"
+"\t\t[ ! -e \"$file\" ] || inst_simple \"${file#\"${dracutsysrootdir-}\"}\"\n"
+"\tdone\n"
+"\tinst_multiple modprobe readlink sleep\n"
+"\tinst_simple \"$moddir/gpufleet-bind\" /usr/sbin/gpufleet-bind\n"
+"\tinst_hook pre-udev 00 \"$moddir/gpufleet-bind.sh\"\n"
+"}\n";
+
+/* Hooks are sourced: what ends by itself runs in a shell of its own. */
+const char bind_dracut_hook[] =
+"#!/bin/sh\n"
+"# Written by gpufleet; \"gpufleet rollback\" takes it away again.\n"
+"sh \"${GPUFLEET_SYSROOT:-}/usr/sbin/gpufleet-bind\"\n";
 /* clang-format on */

@@ -5,6 +5,7 @@
 
 extern const char bind_list_head[];
 extern const char bind_script[]; /* POSIX sh, for the initramfs's busybox */
-extern const char bind_hook[];
+extern const char bind_hook[];   /* of initramfs-tools */
+extern const char bind_dracut_module[], bind_dracut_hook[], bind_dracut_settings[];
 
 #endif

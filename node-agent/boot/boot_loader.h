@@ -40,9 +40,14 @@ struct boot_loader {
 	                struct boot_settings *settings, struct gf_err *err);
 
 	/* Brings the settings, and ADD and REMOVE (arrays of strings, may be NULL), onto all boot
-	 * entries. */
+	 * entries. After an undo it is called with the two exchanged. */
 	int (*update)(const struct root *root, const json_t *add, const json_t *remove,
 	              struct gf_err *err);
+
+	/* Appends to PATHS the files that `update` itself changes and that an undo should put back
+	 * byte for byte (those that are generated anew each time are not among them). NULL: none.
+	 */
+	void (*writes)(const struct root *root, json_t *paths);
 };
 
 /* The back end of that name, or NULL. */
@@ -54,6 +59,15 @@ const struct boot_loader *boot_loader_detect(const struct root *root);
 /* Is PATH one that some back end's `update` works from? */
 bool boot_loader_reads(const char *path);
 
-extern const struct boot_loader boot_grub_debian;
+/* Was the host started by systemd-boot, or is it the only loader there? */
+bool boot_is_systemd_boot(const struct root *root);
+
+/* Is the system one image (ostree, bootc), whose kernel arguments belong to its deployments? */
+bool boot_is_image_based(const struct root *root);
+
+/* Why no back end fits, and what to do, for people: a constant. */
+const char *boot_loader_why_none(const struct root *root);
+
+extern const struct boot_loader boot_grub_debian, boot_grubby, boot_grub_bls, boot_grub_mkconfig;
 
 #endif

@@ -13,13 +13,16 @@
 
 static bool debian_detect(const struct root *root)
 {
-	return root_program_exists(root, "update-grub");
+	return root_program_exists(root, "update-grub") && !boot_is_systemd_boot(root);
 }
 
 static char *debian_next(const struct root *root, const char **source)
 {
+	/* tuned's arguments are set in grub.cfg itself, by /etc/grub.d/00_tuned. */
+	struct grub_files files = {.config = CONFIG, .environment = "/boot/grub/grubenv"};
+
 	*source = CONFIG;
-	return grub_config_arguments(root, CONFIG);
+	return grub_config_arguments(root, &files);
 }
 
 static int debian_settings(const struct root *root, struct kernel_line *line,

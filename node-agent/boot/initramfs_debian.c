@@ -97,6 +97,8 @@ static bool debian_is_early(const char *tree, char *why, size_t size)
 const struct initramfs_tool initramfs_debian = {
     .name = "initramfs-tools",
     .program = "update-initramfs",
+    /* dracut's package may bring an update-initramfs, too. */
+    .second = "mkinitramfs",
     .command = "update-initramfs -u -k all",
     .settings = "/etc/initramfs-tools",
     .places = places,

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct initramfs_tool *const tools[] = {&initramfs_debian};
+static const struct initramfs_tool *const tools[] = {&initramfs_debian, &initramfs_dracut};
 
 #define COUNT (sizeof(tools) / sizeof(tools[0]))
 
@@ -17,10 +17,15 @@ const struct initramfs_tool *initramfs_tool_find(const char *name)
 	return NULL;
 }
 
+bool initramfs_tool_is_there(const struct root *root, const struct initramfs_tool *tool)
+{
+	return root_program_exists(root, tool->program) && root_program_exists(root, tool->second);
+}
+
 const struct initramfs_tool *initramfs_tool_detect(const struct root *root)
 {
 	for (size_t i = 0; i < COUNT; i++)
-		if (root_program_exists(root, tools[i]->program))
+		if (initramfs_tool_is_there(root, tools[i]))
 			return tools[i];
 	return NULL;
 }

@@ -26,7 +26,8 @@ struct initramfs_file {
 
 struct initramfs_tool {
 	const char *name;     /* facts.host.initramfs */
-	const char *program;  /* what a host has that uses it */
+	const char *program;  /* what builds images */
+	const char *second;   /* another program that a host has that uses it */
 	const char *command;  /* what builds all images, for people */
 	const char *settings; /* where to look when an image is not as it should be */
 
@@ -64,6 +65,9 @@ const struct initramfs_tool *initramfs_tool_find(const char *name);
 /* The back end that fits the host, or NULL. */
 const struct initramfs_tool *initramfs_tool_detect(const struct root *root);
 
+/* Does the host have its programs? */
+bool initramfs_tool_is_there(const struct root *root, const struct initramfs_tool *tool);
+
 /* Does this file of the host go into initramfs images, whatever tool it has? */
 bool initramfs_tool_takes(const char *path);
 
@@ -80,6 +84,6 @@ int initramfs_inspect(const struct root *root, const struct initramfs_tool *tool
 /* Reads TREE/PATH, at most 1 MiB: malloc'd; NULL when it cannot be read. */
 char *initramfs_tree_read(const char *tree, const char *path, size_t *size);
 
-extern const struct initramfs_tool initramfs_debian;
+extern const struct initramfs_tool initramfs_debian, initramfs_dracut;
 
 #endif

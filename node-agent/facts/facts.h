@@ -22,11 +22,12 @@ json_t *host_facts(const struct root *root);
 #define HOST_BOOT_ID_SIZE 64
 void host_boot_id(const struct root *root, char boot_id[HOST_BOOT_ID_SIZE]);
 
-/* platform.c: the "iommu" object; Secure Boot as true, false or null; the boot loader and initramfs
- * tool. */
+/* platform.c: the "iommu" object; Secure Boot as true, false or null; the boot loader, the way its
+ * arguments are set (the name of a back end of node-agent/boot), and the initramfs tool. */
 json_t *platform_iommu(const struct root *root);
 json_t *platform_secure_boot(const struct root *root);
 const char *platform_boot_loader(const struct root *root); /* or NULL */
+const char *platform_boot_tool(const struct root *root);   /* or NULL */
 const char *platform_initramfs(const struct root *root);   /* or NULL */
 
 /* guests.c: the "guests" array: QEMU processes, libvirt domains, other holders of /dev/vfio groups.

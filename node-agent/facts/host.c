@@ -181,6 +181,7 @@ json_t *host_facts(const struct root *root)
 	set_memory(root, host);
 	json_object_set_new(host, "distribution", distribution_value(root));
 	facts_set_text(host, "boot_loader", platform_boot_loader(root));
+	facts_set_text(host, "boot_tool", platform_boot_tool(root));
 	facts_set_text(host, "initramfs", platform_initramfs(root));
 	json_object_set_new(host, "secure_boot", platform_secure_boot(root));
 	set_lockdown(root, host);

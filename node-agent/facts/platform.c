@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "node-agent/boot/boot_loader.h"
+#include "node-agent/boot/initramfs_tool.h"
 #include "node-agent/wire/frame.h"
 
 static void name_each(void *ctx, const char *name)
@@ -72,23 +74,26 @@ json_t *platform_secure_boot(const struct root *root)
 
 const char *platform_boot_loader(const struct root *root)
 {
+	if (boot_is_systemd_boot(root))
+		return "systemd-boot";
 	if (root_exists(root, "/etc/default/grub") || root_exists(root, "/boot/grub/grub.cfg") ||
 	    root_exists(root, "/boot/grub2/grub.cfg"))
 		return "grub";
-	if (root_exists(root, "/boot/loader/loader.conf") ||
-	    root_exists(root, "/boot/efi/loader/loader.conf") ||
-	    root_exists(root, "/efi/loader/loader.conf"))
-		return "systemd-boot";
 	return NULL;
+}
+
+const char *platform_boot_tool(const struct root *root)
+{
+	const struct boot_loader *loader = boot_loader_detect(root);
+
+	return loader ? loader->name : NULL;
 }
 
 const char *platform_initramfs(const struct root *root)
 {
-	if (root_program_exists(root, "update-initramfs"))
-		return "initramfs-tools";
-	if (root_program_exists(root, "dracut"))
-		return "dracut";
-	if (root_program_exists(root, "mkinitcpio"))
-		return "mkinitcpio";
-	return NULL;
+	const struct initramfs_tool *tool = initramfs_tool_detect(root);
+
+	if (tool)
+		return tool->name;
+	return root_program_exists(root, "mkinitcpio") ? "mkinitcpio" : NULL;
 }

@@ -3,7 +3,9 @@
  *
  * Records: {"kind":"file","path","absent",…} (file_edit.c), {"kind":"directory","path"},
  * {"kind":"unit","unit","enabled","active"}, {"kind":"driver","address","driver"},
- * {"kind":"run","what":"grub"|"initramfs"} (a program that must be run again after an undo).
+ * {"kind":"run","what":"grub"|"initramfs"} (a program that must be run again after an undo),
+ * {"kind":"made","path",…} and {"kind":"made-now","path","after"} (a file that a program changes,
+ * before and after), {"kind":"arguments","add":[…],"remove":[…]} (what became of the kernel's).
  */
 #ifndef GPUFLEET_TASKS_BACKUP_H
 #define GPUFLEET_TASKS_BACKUP_H

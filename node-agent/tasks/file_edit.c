@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "node-agent/tasks/backup.h"
-#include "node-agent/tasks/file_place.h"
+#include "node-agent/file_place.h"
 #include "node-agent/wire/sha256.h"
 
 void file_state_free(struct file_state *state)
@@ -155,7 +155,7 @@ static int parents_make(const struct root *root, const char *operation_dir, cons
 	return 0;
 }
 
-static int state_record(const char *operation_dir, const struct file_want *want,
+static int state_record(const char *operation_dir, const char *kind, const struct file_want *want,
                         const struct file_state *now, json_t *attributes, struct gf_err *err)
 {
 	char before[SHA256_HEX_SIZE] = "", after[SHA256_HEX_SIZE] = "", kept[32] = "";
@@ -168,7 +168,7 @@ static int state_record(const char *operation_dir, const struct file_want *want,
 			return -1;
 	}
 	json_t *record =
-	    json_pack("{ss ss sb ss ss ss}", "kind", "file", "path", want->path, "absent",
+	    json_pack("{ss ss sb ss ss ss}", "kind", kind, "path", want->path, "absent",
 	              now->absent, "data", kept, "before", before, "after", after);
 	if (record && !now->absent) {
 		json_object_set_new(record, "mode", json_integer(now->st.st_mode & 07777));
@@ -204,7 +204,7 @@ static int file_change(int dir, const char *name, const char *operation_dir,
 		goto done;
 	}
 	attributes = now.absent ? NULL : file_place_attributes(fd);
-	if (state_record(operation_dir, want, &now, attributes, err) != 0)
+	if (state_record(operation_dir, "file", want, &now, attributes, err) != 0)
 		goto done;
 	if (want->data) {
 		struct file_place_meta meta = {
@@ -244,6 +244,45 @@ int file_edit_apply(const struct root *root, const char *operation_dir,
 	int result = file_change(dir, name, operation_dir, want, changed, err);
 	close(dir);
 	return result;
+}
+
+int file_edit_keep(const struct root *root, const char *operation_dir, const char *path,
+                   struct gf_err *err)
+{
+	const char *name;
+	struct file_state now;
+	struct file_want want = {.path = path};
+	int fd = -1, dir = file_place_parent(root, path, &name, err);
+
+	if (dir < 0)
+		return errno == ENOENT ? 0 : -1;
+	int result = state_read(dir, name, path, &now, &fd, err);
+	if (result == 0) {
+		json_t *attributes = fd >= 0 ? file_place_attributes(fd) : NULL;
+		result = state_record(operation_dir, "made", &want, &now, attributes, err);
+		json_decref(attributes);
+		file_state_free(&now);
+	}
+	if (fd >= 0)
+		close(fd);
+	close(dir);
+	return result;
+}
+
+int file_edit_kept(const struct root *root, const char *operation_dir, const char *path,
+                   struct gf_err *err)
+{
+	struct file_state now;
+	char hash[SHA256_HEX_SIZE] = "";
+
+	if (file_edit_read(root, path, &now, err) != 0)
+		return -1;
+	if (!now.absent)
+		sha256_hex(now.data, now.size, hash);
+	file_state_free(&now);
+	return backup_record(
+	    operation_dir, json_pack("{ss ss ss}", "kind", "made-now", "path", path, "after", hash),
+	    err);
 }
 
 static const char *record_text(const json_t *record, const char *key)

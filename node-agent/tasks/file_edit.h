@@ -49,6 +49,14 @@ int file_edit_differs(const struct root *root, const struct file_want *want, str
 int file_edit_apply(const struct root *root, const char *operation_dir,
                     const struct file_want *want, bool *changed, struct gf_err *err);
 
+/* A program is about to change PATH: its present state is kept ({"kind":"made",…}), and afterwards
+ * what became of it ({"kind":"made-now","path","after"}), so that an undo puts it back byte for
+ * byte if nobody else changed it since. A missing directory is no error. */
+int file_edit_keep(const struct root *root, const char *operation_dir, const char *path,
+                   struct gf_err *err);
+int file_edit_kept(const struct root *root, const char *operation_dir, const char *path,
+                   struct gf_err *err);
+
 /* May the file of this record ("kind":"file") be put back? 1 to do, 0 it is as it was, -1 with
  * *err: somebody changed it since. */
 int file_edit_undo_check(const struct root *root, const json_t *record, struct gf_err *err);

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "node-agent/tasks/backup.h"
-#include "node-agent/tasks/file_place.h"
+#include "node-agent/file_place.h"
 #include "node-agent/tasks/task_help.h"
 #include "node-agent/tasks/task_types.h"
 #include "node-agent/wire/sha256.h"
@@ -237,7 +237,7 @@ const struct initramfs_tool *task_initramfs_tool(const struct task_run *run)
 	const struct initramfs_tool *tool =
 	    *name ? initramfs_tool_find(name) : initramfs_tool_detect(run->ctx->root);
 
-	return tool && root_program_exists(run->ctx->root, tool->program) ? tool : NULL;
+	return tool && initramfs_tool_is_there(run->ctx->root, tool) ? tool : NULL;
 }
 
 int task_initramfs_unknown(struct task_run *run)
@@ -245,7 +245,9 @@ int task_initramfs_unknown(struct task_run *run)
 	const char *name = fact_host(run->ctx, "initramfs");
 
 	return task_say(run, TASK_BLOCKED,
-	                "the host makes its initramfs with %s; only initramfs-tools is supported",
+	                "the host makes its initramfs with %s; only initramfs-tools and dracut "
+	                "are supported: install one of them, or leave bind and initramfs out of the "
+	                "playbook for this host",
 	                *name ? name : "an unknown tool");
 }
 

@@ -1,6 +1,7 @@
 /* kernel_args.c: brings the tokens of a stage's kernel_args tasks, and the inventory's, onto the
  * next boot's command line. Happy path: the boot loader's settings are written, its program runs,
  * and what it made of them is read again and has the tokens. */
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,6 +80,68 @@ static bool is_newer_than_boot(const struct root *root, const char *source)
 	return boot == 0 || stat(root_path(root, source).text, &st) != 0 || st.st_mtime >= boot;
 }
 
+/* The words of the next boot's arguments that this stage takes away, and those that it brings: what
+ * an undo must exchange. */
+static json_t *arguments_record(const struct kernel_line *line)
+{
+	json_t *add = json_array(), *remove = json_array();
+	char *copy = strdup(line->next ? line->next : ""), *save = NULL;
+	size_t i;
+	const json_t *item;
+
+	json_array_foreach(line->add, i, item)
+	{
+		if (!kernel_line_has(line->next, json_string_value(item)))
+			json_array_append_new(add, json_copy((json_t *)(uintptr_t)item));
+	}
+	for (char *word = copy ? strtok_r(copy, " ", &save) : NULL; word;
+	     word = strtok_r(NULL, " ", &save)) {
+		char padded[600];
+		snprintf(padded, sizeof(padded), " %s ", word);
+		json_array_foreach(line->remove, i, item)
+		{
+			if (kernel_line_has(padded, json_string_value(item))) {
+				json_array_append_new(remove, json_string(word));
+				break;
+			}
+		}
+	}
+	free(copy);
+	return json_pack("{ss so so}", "kind", "arguments", "add", add, "remove", remove);
+}
+
+/* Runs the boot loader's program, what it changes kept and recorded. */
+static int loader_update(struct task_run *run, const struct kernel_line *line,
+                         const struct boot_loader *loader, struct gf_err *err)
+{
+	size_t i;
+	const json_t *path;
+	const struct root *root = run->ctx->root;
+	const char *operation = run->ctx->operation_dir;
+	json_t *paths = json_array();
+	int result =
+	    backup_record(operation, json_pack("{ssss}", "kind", "run", "what", "grub"), err);
+
+	if (result == 0)
+		result = backup_record(operation, arguments_record(line), err);
+	if (loader->writes)
+		loader->writes(root, paths);
+	json_array_foreach(paths, i, path)
+	{
+		if (result == 0)
+			result = file_edit_keep(root, operation, json_string_value(path), err);
+	}
+	if (result == 0)
+		result = loader->update(root, line->add, line->remove, err);
+	json_array_foreach(paths, i, path)
+	{
+		if (result == 0)
+			result = file_edit_kept(root, operation, json_string_value(path), err);
+	}
+	json_decref(paths);
+	return result;
+}
+
 static int line_apply(struct task_run *run, struct kernel_line *line,
                       const struct boot_loader *loader, bool write, struct gf_err *err)
 {
@@ -87,9 +150,7 @@ static int line_apply(struct task_run *run, struct kernel_line *line,
 
 	if (!write && !kernel_line_wrong(line, line->next))
 		return 0;
-	json_t *record = json_pack("{ssss}", "kind", "run", "what", "grub");
-	if (backup_record(run->ctx->operation_dir, record, err) != 0 ||
-	    loader->update(root, line->add, line->remove, err) != 0)
+	if (loader_update(run, line, loader, err) != 0)
 		return -1;
 	line_change(run, line);
 	line_look(line, root, loader, &source);
@@ -180,7 +241,7 @@ static const struct boot_loader *loader_find(const struct task_run *run)
 {
 	const char *name = fact_host(run->ctx, "boot_loader");
 
-	if (*name && strcmp(name, "grub") != 0)
+	if (*name && strcmp(name, "grub") != 0 && strcmp(name, "systemd-boot") != 0)
 		return NULL;
 	return boot_loader_detect(run->ctx->root);
 }
@@ -189,10 +250,8 @@ static int loader_unknown(struct task_run *run)
 {
 	const char *name = fact_host(run->ctx, "boot_loader");
 
-	return task_say(run, TASK_BLOCKED,
-	                "the host boots with %s and has no update-grub: only GRUB as on Debian "
-	                "and Ubuntu is supported",
-	                *name ? name : "an unknown loader");
+	return task_say(run, TASK_BLOCKED, "no way to set this host's kernel arguments (%s): %s",
+	                *name ? name : "unknown boot loader", boot_loader_why_none(run->ctx->root));
 }
 
 int kernel_args_task(struct task_run *run, struct gf_err *err)

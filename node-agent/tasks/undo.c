@@ -50,6 +50,8 @@ struct undo {
 	const char *operation_dir;
 	const struct boot_loader *loader; /* NULL: none that is known */
 	const struct initramfs_tool *tool;
+	json_t *add, *remove; /* kernel arguments to bring back and to take away again */
+	json_t *made;         /* records of files that are back, newest first */
 	bool force, changed, reboot, grub, initramfs;
 };
 
@@ -99,6 +101,43 @@ static int undo_file(struct undo *undo, const json_t *record, struct gf_err *err
 	return 0;
 }
 
+/* What a program made of a file: put back when nobody else changed it since, and left alone
+ * otherwise: the boot loader's program takes the arguments out of it then. */
+static int undo_made(struct undo *undo, const json_t *records, size_t index, struct gf_err *err)
+{
+	const json_t *record = json_array_get(records, index);
+	const char *path = json_text(record, "path");
+	json_t *made = json_deep_copy(record);
+	bool complete = false;
+
+	for (size_t i = index + 1; i < json_array_size(records) && !complete; i++) {
+		const json_t *later = json_array_get(records, i);
+		if (strcmp(json_text(later, "path"), path) != 0)
+			continue;
+		if (!is_kind(later, "made-now"))
+			break;
+		complete = true;
+		json_object_set(made, "after", json_object_get(later, "after"));
+	}
+	/* Cut off while the program ran: nobody else can have changed it meanwhile. */
+	int todo = complete ? file_edit_undo_check(undo->ctx->root, made, NULL) : 1;
+	int result = 0;
+	if (todo > 0) {
+		result = file_edit_undo(undo->ctx->root, undo->operation_dir, made, err);
+		undo->changed = true;
+	}
+	if (todo >= 0)
+		json_array_append(undo->made, made);
+	json_decref(made);
+	return result;
+}
+
+static void undo_arguments(struct undo *undo, const json_t *record)
+{
+	json_array_extend(undo->remove, json_object_get(record, "add"));
+	json_array_extend(undo->add, json_object_get(record, "remove"));
+}
+
 static int undo_record(struct undo *undo, const json_t *record, struct gf_err *err)
 {
 	if (is_kind(record, "file"))
@@ -111,6 +150,8 @@ static int undo_record(struct undo *undo, const json_t *record, struct gf_err *e
 		undo->grub |= strcmp(json_text(record, "what"), "grub") == 0;
 		undo->initramfs |= strcmp(json_text(record, "what"), "initramfs") == 0;
 	}
+	if (is_kind(record, "arguments"))
+		undo_arguments(undo, record);
 	if (is_kind(record, "unit")) {
 		int result = service_undo(undo->ctx->root, record, err);
 		if (result < 0)
@@ -132,6 +173,23 @@ static void undo_emit(const struct undo *undo, const char *message)
 	json_decref(event);
 }
 
+/* The program works on what could not be put back (GRUB's environment, entries that are new), and
+ * may touch again what was. */
+static int loader_undo(struct undo *undo, struct gf_err *err)
+{
+	size_t i;
+	const json_t *made;
+
+	if (undo->loader->update(undo->ctx->root, undo->add, undo->remove, err) != 0)
+		return -1;
+	json_array_foreach(undo->made, i, made)
+	{
+		if (file_edit_undo(undo->ctx->root, undo->operation_dir, made, err) != 0)
+			return -1;
+	}
+	return 0;
+}
+
 static int boot_files_build(struct undo *undo, struct gf_err *err)
 {
 	if ((undo->grub && !undo->loader) || (undo->initramfs && !undo->tool))
@@ -140,16 +198,19 @@ static int boot_files_build(struct undo *undo, struct gf_err *err)
 		    "the files are back, but the program that makes boot files of them is "
 		    "gone from this host: make the %s again by hand",
 		    undo->initramfs && !undo->tool ? "initramfs" : "boot menu");
-	if (undo->grub && undo->loader->update(undo->ctx->root, NULL, NULL, err) != 0)
+	if (undo->grub && loader_undo(undo, err) != 0)
 		return -1;
 	return undo->initramfs ? initramfs_update(undo->ctx->root, undo->tool, err) : 0;
 }
 
 static int undo_records(struct undo *undo, const json_t *records, struct gf_err *err)
 {
-	for (size_t i = json_array_size(records); i-- > 0;)
-		if (undo_record(undo, json_array_get(records, i), err) != 0)
+	for (size_t i = json_array_size(records); i-- > 0;) {
+		const json_t *record = json_array_get(records, i);
+		if (is_kind(record, "made") ? undo_made(undo, records, i, err)
+		                            : undo_record(undo, record, err))
 			return -1;
+	}
 	undo_emit(undo, "files and services are as they were before");
 	if (boot_files_build(undo, err) != 0)
 		return -1;
@@ -167,6 +228,9 @@ int stage_undo(struct task_context *ctx, const char *operation_dir, bool force, 
 	                    .operation_dir = operation_dir,
 	                    .loader = boot_loader_detect(ctx->root),
 	                    .tool = initramfs_tool_detect(ctx->root),
+	                    .add = json_array(),
+	                    .remove = json_array(),
+	                    .made = json_array(),
 	                    .force = force};
 	json_t *records = backup_read(operation_dir, err);
 	int result = 0;
@@ -182,6 +246,9 @@ int stage_undo(struct task_context *ctx, const char *operation_dir, bool force, 
 		result = undo_records(&undo, records, err);
 	*changed = undo.changed;
 	*reboot = undo.reboot;
+	json_decref(undo.add);
+	json_decref(undo.remove);
+	json_decref(undo.made);
 	json_decref(records);
 	return result;
 }

@@ -87,7 +87,8 @@ UNUSED static const char *host_output(const struct task_host *host, const char *
 	return text;
 }
 
-UNUSED static int host_setup(void **state)
+/* SCRIPT is what makes the root, with its arguments before the directory's. */
+UNUSED static int host_setup_by(void **state, const char *script)
 {
 	struct task_host *host = calloc(1, sizeof(*host));
 	const char *tmp = getenv("TMPDIR");
@@ -95,9 +96,8 @@ UNUSED static int host_setup(void **state)
 
 	snprintf(host->dir, sizeof(host->dir), "%s/gpufleet-tasks-XXXXXX", tmp ? tmp : "/tmp");
 	assert_non_null(mkdtemp(host->dir));
-	snprintf(command, sizeof(command),
-	         "sh '%s/tests/unit/task_host.sh' '%s/tests/sim/rootfs' '%s'", TEST_SOURCE_DIR,
-	         TEST_SOURCE_DIR, host->dir);
+	snprintf(command, sizeof(command), "cd '%s/tests' && sh %s '%s'", TEST_SOURCE_DIR, script,
+	         host->dir);
 	assert_int_equal(system(command), 0);
 	snprintf(command, sizeof(command), "%s/root", host->dir);
 	assert_int_equal(root_open(&host->root, command, NULL), 0);
@@ -120,6 +120,11 @@ UNUSED static int host_setup(void **state)
 	                                  .emit_ctx = host->events};
 	*state = host;
 	return 0;
+}
+
+UNUSED static int host_setup(void **state)
+{
+	return host_setup_by(state, "unit/task_host.sh sim/rootfs");
 }
 
 UNUSED static int host_teardown(void **state)

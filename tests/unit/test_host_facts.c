@@ -27,6 +27,8 @@ static void test_host(void **state)
 	                "NAME=x\nVERSION_ID=\"12\"\nID=debian\nPRETTY_NAME='Debian 12'");
 	agent_root_file(root, "/etc/default/grub", "");
 	agent_root_script(root, "/usr/sbin/update-initramfs", "#!/bin/sh\n");
+	agent_root_script(root, "/usr/sbin/mkinitramfs", "#!/bin/sh\n");
+	agent_root_script(root, "/usr/sbin/update-grub", "#!/bin/sh\n");
 	agent_root_file(root, "/sys/kernel/security/lockdown",
 	                "none [integrity] confidentiality\n");
 	agent_root_bytes(
@@ -63,6 +65,7 @@ static void test_host(void **state)
 	assert_json(fact(host, "distribution"),
 	            "{'id':'debian','version':'12','name':'Debian 12'}");
 	assert_json(fact(host, "boot_loader"), "'grub'");
+	assert_json(fact(host, "boot_tool"), "'update-grub'");
 	assert_json(fact(host, "initramfs"), "'initramfs-tools'");
 	assert_json(fact(host, "secure_boot"), "true");
 	assert_json(fact(host, "lockdown"), "'integrity'");

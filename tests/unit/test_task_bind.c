@@ -139,10 +139,10 @@ static void test_not_initramfs_tools(void **state)
 
 	host_want(host, "0000:01:00.0");
 	json_object_set_new(json_object_get(host->facts, "host"), "initramfs",
-	                    json_string("dracut"));
+	                    json_string("mkinitcpio"));
 	assert_int_equal(host_apply(host, "one", stage, &changed, &reboot, &err), -1);
 	assert_int_equal(err.code, GF_E_BLOCKED);
-	assert_non_null(strstr(err.msg, "makes its initramfs with dracut"));
+	assert_non_null(strstr(err.msg, "makes its initramfs with mkinitcpio"));
 }
 
 static void test_malformed_wanted(void **state)

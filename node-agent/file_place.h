@@ -1,6 +1,6 @@
 /* file_place.h: opening and replacing files below the root without being led astray by links. */
-#ifndef GPUFLEET_TASKS_FILE_PLACE_H
-#define GPUFLEET_TASKS_FILE_PLACE_H
+#ifndef GPUFLEET_FILE_PLACE_H
+#define GPUFLEET_FILE_PLACE_H
 
 #include <jansson.h>
 #include <stdbool.h>

@@ -1,5 +1,5 @@
 /* file_place.c: see file_place.h. */
-#include "node-agent/tasks/file_place.h"
+#include "node-agent/file_place.h"
 
 #include <errno.h>
 #include <fcntl.h>
