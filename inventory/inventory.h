@@ -56,7 +56,7 @@ struct inventory_host {
 	struct string_list identity_files;
 	bool identities_given; /* IdentityFile applies: the usual files are not tried */
 	bool identities_only;  /* no other key of the agent is, either */
-	char *domain;        /* or NULL */
+	char *domain;          /* or NULL */
 	enum inventory_host_keys host_keys;
 	enum inventory_become become;
 	enum inventory_role role;

@@ -37,6 +37,8 @@ struct build {
 int hosts_collect(struct build *build);
 
 /* Gives every host its settings. */
+/* Makes *PATH (may be NULL) one that counts from the inventory's folder, unless it is absolute. */
+int path_resolve(struct build *build, char **path);
 int hosts_resolve(struct build *build);
 
 #endif

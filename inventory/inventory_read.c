@@ -4,7 +4,6 @@
  * inventory_fields.c. Then groups are expanded into hosts, and each host takes every setting from
  * the first that gives it: its own section, its groups (which must agree), defaults, the fleet.
  */
-#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -139,7 +138,6 @@ static int flavors_check(struct build *build)
 	return rc;
 }
 
-/* A playbook's path is relative to the inventory. */
 static int playbook_resolve(struct build *build)
 {
 	struct inventory *inventory = build->inventory;
@@ -149,21 +147,13 @@ static int playbook_resolve(struct build *build)
 	}
 	if (!strchr(inventory->playbook, '/'))
 		return 0;
-	char *resolved = NULL;
-	if (*inventory->playbook == '~') {
-		resolved = path_expand(inventory->playbook);
-	} else if (*inventory->playbook != '/') {
-		char *copy = strdup(inventory->path);
-		if (!copy || asprintf(&resolved, "%s/%s", dirname(copy), inventory->playbook) < 0)
-			resolved = NULL;
-		free(copy);
-	} else {
-		return 0;
-	}
-	if (!resolved)
+	if (*inventory->playbook != '~')
+		return path_resolve(build, &inventory->playbook);
+	char *expanded = path_expand(inventory->playbook);
+	if (!expanded)
 		return field_no_memory(&build->reader);
 	free(inventory->playbook);
-	inventory->playbook = resolved;
+	inventory->playbook = expanded;
 	return 0;
 }
 

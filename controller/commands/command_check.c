@@ -56,9 +56,10 @@ int command_check(struct command_context *context, struct gf_err *err)
 		else if (context->json)
 			print_json(&fleet);
 		else
-			printf("%s: fleet %s, %zu hosts, playbook %s with %zu stages: sound\n",
+			printf("%s: fleet %s, %zu host%s, playbook %s with %zu stage%s: sound\n",
 			       context->inventory_path, fleet.inventory->fleet, fleet.count,
-			       playbook->name, playbook->stage_count);
+			       fleet.count == 1 ? "" : "s", playbook->name, playbook->stage_count,
+			       playbook->stage_count == 1 ? "" : "s");
 	}
 	playbook_free(playbook);
 	command_fleet_free(&fleet);

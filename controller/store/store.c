@@ -227,7 +227,7 @@ struct store *store_open(const char *path, uv_loop_t *loop, struct gf_err *err)
 	} else if (access(path, F_OK)) {
 		gf_err_set(err, GF_E_INPUT,
 		           "nothing is known of this fleet yet (%s does not exist): run `gpufleet "
-		           "scan INVENTORY` first",
+		           "scan` on this inventory first",
 		           path);
 		goto failed;
 	}

@@ -162,6 +162,13 @@ static void paths(void **state)
 	assert_string_equal(inventory->hosts[0].identity_file, "/home/me/.ssh/id");
 	assert_string_equal(inventory->hosts[0].known_hosts, "/etc/k");
 	inventory_free(inventory);
+	/* gpufleet may be started anywhere. */
+	inventory =
+	    parsed(HEAD "\"defaults\": {\"identity_file\": \"keys/id\", \"known_hosts\": \"k\"},"
+	                "\"groups\": {\"a\": {\"hosts\": [\"h\"]}}}");
+	assert_string_equal(inventory->hosts[0].identity_file, "dir/keys/id");
+	assert_string_equal(inventory->hosts[0].known_hosts, "dir/k");
+	inventory_free(inventory);
 }
 
 static void rollout(void **state)
