@@ -60,7 +60,8 @@ UNUSED static void host_want(struct task_host *host, const char *wanted)
 	json_object_set_new(host->context, "wanted", list);
 }
 
-UNUSED static void host_shell(const struct task_host *host, const char *format, ...)
+UNUSED __attribute__((format(printf, 2, 3))) static void host_shell(const struct task_host *host,
+                                                                    const char *format, ...)
 {
 	char command[4096];
 	int n = snprintf(command, sizeof(command), "set -e; cd '%s/root'; ", host->dir);

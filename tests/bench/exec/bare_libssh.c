@@ -114,7 +114,7 @@ int main(int argc, char **argv)
 	struct one *all = calloc((size_t)forks, sizeof(*all));
 	struct pollfd *fds = calloc((size_t)forks, sizeof(*fds));
 	if (!all || !fds)
-		return 1;
+		abort();
 	while (ended < total) {
 		for (int i = 0; i < forks; i++) {
 			struct one *one = &all[i];
