@@ -195,7 +195,8 @@ static bool model_dynamic_id(const struct model *model, const char *vendor_devic
 }
 
 static const char *const driver_names[][2] = {
-    {"vfio_pci", "vfio-pci"}, {"xhci_pci", "xhci_hcd"}, {"i2c_nvidia_gpu", "nvidia-gpu"}};
+    {"vfio_pci", "vfio-pci"},     {"xhci_pci", "xhci_hcd"},   {"i2c_nvidia_gpu", "nvidia-gpu"},
+    {"virtio_pci", "virtio-pci"}, {"i2c_i801", "i801_smbus"}, {"bochs", "bochs-drm"}};
 
 /* A module's driver may have another name than the module. */
 static const char *driver_of(const char *module)
@@ -256,7 +257,7 @@ static bool driver_matches(const struct model *model, const char *device, const 
 
 static bool probe_succeeds(const struct model *model, const char *device, const char *module)
 {
-	static const char *const drm[] = {"nouveau", "amdgpu", "ast", "radeon"};
+	static const char *const drm[] = {"nouveau", "amdgpu", "ast", "radeon", "bochs"};
 	char path[SIM_PATH];
 
 	sim_path(path, "%.900s/iommu_group", device);

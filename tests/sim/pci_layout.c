@@ -97,10 +97,14 @@ static void capabilities_write(const struct sim_device *device, unsigned char *c
 	size_t at = 0x100, previous = 0;
 	unsigned type = device->bridge ? 4 : 0;
 
+	if (!device->power_management && !device->pcie)
+		return;
 	put16(config, 0x06, 0x0010); /* status: has a capability list */
-	config[0x34] = 0x60;
-	put16(config, 0x60, 0x0001 | (device->pcie ? 0x78 << 8 : 0)); /* power management */
-	put16(config, 0x62, 0x0003);
+	config[0x34] = device->power_management ? 0x60 : 0x78;
+	if (device->power_management) {
+		put16(config, 0x60, 0x0001 | (device->pcie ? 0x78 << 8 : 0));
+		put16(config, 0x62, 0x0003);
+	}
 	if (!device->pcie)
 		return;
 	put16(config, 0x78, 0x0010); /* PCI Express, the last one */
@@ -191,11 +195,11 @@ static void device_create(const struct sim_host *host, const struct sim_device *
 	FILE_WRITE("numa_node", "%d\n", device->numa_node);
 	FILE_WRITE("enable", "%d\n", 1);
 	FILE_WRITE("driver_override", "(null)\n");
-	FILE_WRITE("power_state", "D0\n");
+	FILE_WRITE("power_state", "%s\n", device->power_state);
 	FILE_WRITE("d3cold_allowed", "1\n");
 	if (*device->reset_method)
 		FILE_WRITE("reset_method", "%s\n", device->reset_method);
-	if (class_code >> 16 == 0x03)
+	if (class_code >> 8 == 0x0300) /* of VGA controllers only */
 		FILE_WRITE("boot_vga", "%d\n", device->boot_vga);
 	if (device->sriov_total) {
 		FILE_WRITE("sriov_totalvfs", "%u\n", device->sriov_total);
@@ -212,13 +216,16 @@ void pci_layout_create(const struct sim_host *host)
 	    "sys/bus/pci/devices",       "sys/bus/pci/drivers/pcieport",
 	    "sys/kernel/iommu_groups",   "sys/class/iommu",
 	    "sys/firmware/acpi/tables",  "sys/devices/pci0000:00",
-	    "sys/devices/virtual/iommu", "sys/module"};
+	    "sys/devices/virtual/iommu", "sys/module",
+	    "sys/kernel/security"};
 	char path[SIM_PATH];
 
 	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
 		sim_path(path, "%.900s/%s", host->root, dirs[i]);
 		sim_mkdir(path);
 	}
+	sim_path(path, "%.900s/sys/kernel/security/lockdown", host->root);
+	sim_write(path, "[none] integrity confidentiality\n");
 	sim_path(path, "%.900s/sys/bus/pci/drivers_probe", host->root);
 	sim_write(path, "%s", "");
 	for (size_t i = 0; i < host->device_count; i++)

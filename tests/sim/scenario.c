@@ -83,9 +83,12 @@ static void device_parse(struct sim_device *device, const json_t *spec, const ch
 	device->boot_vga = flag(spec, "boot_vga", false);
 	device->acs = flag(spec, "acs", false);
 	device->pcie = flag(spec, "pcie", true);
+	device->power_management = flag(spec, "power_management", true);
 	device->sriov_total = (unsigned)number(spec, "sriov", 0);
 	device->serial = strtoull(text(spec, "serial", "0"), NULL, 16);
 	snprintf(device->reserved, sizeof(device->reserved), "%s", text(spec, "reserved", ""));
+	snprintf(device->power_state, sizeof(device->power_state), "%s",
+	         text(spec, "power_state", "D0"));
 	snprintf(device->reset_method, sizeof(device->reset_method), "%s",
 	         text(spec, "reset_method", device->bridge ? "" : "flr bus"));
 	standard = default_bars(device->class_code);

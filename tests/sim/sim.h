@@ -28,10 +28,11 @@ struct sim_device {
 	int group;         /* the IOMMU group that it has when the IOMMU is on */
 	int numa_node;     /* -1: unknown */
 	int secondary_bus; /* of a bridge, else -1 */
-	bool bridge, boot_vga, acs, pcie;
+	bool bridge, boot_vga, acs, pcie, power_management;
 	unsigned sriov_total;
-	uint64_t serial; /* 0: no such capability */
-	char reserved[32];
+	uint64_t serial;   /* 0: no such capability */
+	char reserved[64]; /* further lines of reserved_regions */
+	char power_state[12];
 	char reset_method[32];
 	struct sim_bar bars[SIM_BARS];
 };

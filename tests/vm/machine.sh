@@ -2,6 +2,7 @@
 # Virtual machines for the bed: sourced by run.sh, which sets
 #   bed     the run's directory (disks, keys, logs, pid files live there)
 #   image   the directory that image.sh printed
+#   here    the directory of this file
 # There is no KVM here: QEMU translates every instruction, and still gives the
 # machine an IOMMU whose groups the guest's kernel makes itself.
 
@@ -109,32 +110,22 @@ machine_stop()
 	fi
 }
 
-# machine_inventory FILE NAME…: the fleet of these machines. The second one is
-# reached as an ordinary user who may use sudo.
+# machine_inventory FILE NAME…: fleet.json with these machines' addresses. The second one
+# is reached as an ordinary user who may use sudo.
 machine_inventory()
 {
-	local file=$1 name hosts=() more=
+	local file=$1 name ports=()
 	shift
 	for name in "$@"; do
-		hosts+=("    \"$name\": {\"address\": \"127.0.0.1\", \"port\": $(<"$bed/$name.port")$more}")
-		more=', "user": "ops", "become": "sudo"'
+		ports+=("$name=$(<"$bed/$name.port")")
 	done
-	cat >"$file" <<-END
-		{
-		  "version": 1,
-		  "fleet": "vm-bed",
-		  "playbook": "gpu-passthrough",
-		  "defaults": {"user": "root", "identity_file": "$image/id_ed25519",
-		               "known_hosts": "$bed/known_hosts", "host_keys": "strict"},
-		  "groups": {"computes": {"role": "compute", "hosts": ["vm[1-$#]"]}},
-		  "hosts": {
-		$(printf '%s\n' "${hosts[@]}" | sed '$!s/$/,/')
-		  },
-		  "gpus": [
-		    {"alias": "radeon", "vendor": "1002", "device": "5159", "functions": "all"},
-		    {"alias": "bochs", "vendor": "1234", "device": "1111", "functions": "all", "except": ["0000:00:01.0"]}
-		  ],
-		  "rollout": {"waves": ["100%"], "max_unavailable": $#, "max_failures": 0, "boot_timeout": "15m"}
-		}
+	python3 - "$here/fleet.json" "$image/id_ed25519" "$bed/known_hosts" "${ports[@]}" >"$file" <<-'END'
+		import json, sys
+		with open(sys.argv[1], encoding="utf-8") as file:
+		    fleet = json.load(file)
+		fleet["defaults"] = {"user": "root", "identity_file": sys.argv[2], "known_hosts": sys.argv[3], "host_keys": "strict"}
+		for name, port in (word.split("=") for word in sys.argv[4:]):
+		    fleet["hosts"].setdefault(name, {}).update(address="127.0.0.1", port=int(port))
+		print(json.dumps(fleet, indent=2))
 	END
 }

@@ -46,6 +46,19 @@ observe_other_boot()
 	return 1
 }
 
+# observe_drivers NAME WHEN GOLDEN: the drivers of every device, as in a file that the simulator's
+# hosts are held against, too.
+observe_drivers()
+{
+	diff -U0 "$here/../parity/$3.drivers" "$results/$1.$2.drivers"
+}
+
+# observe_report REPORT GOLDEN
+observe_report()
+{
+	python3 "$here/../parity/parity.py" report "$1" "$here/../parity/$2.json"
+}
+
 observe_competitors()
 {
 	diff - <(grep -E '^0000:0[12]:' "$results/$1.$2.drivers") <<-END

@@ -138,7 +138,13 @@ on_stock()
 			observe_competitors "$name" stock
 		check "$name: radeon, bochs and snd_hda_intel are in the stock initramfs" \
 			observe_competing_modules "$name" stock
+		check "$name: at the stock boot every device has the driver it has on a simulated host" \
+			observe_drivers "$name" stock stock
 	done
+	step 'scan' 60
+	gpufleet_run scan 600 0 scan
+	gpufleet_run report-stock 60 0 report --format json
+	check "the report of stock machines is the simulated fleet's" observe_report "$results/report-stock.out" stock
 	step 'plan' 60
 	gpufleet_run plan 600 2 plan
 	check 'the plan shows diffs of the files' grep -Eq '^[ 	]*\+[^+]' "$results/plan.out"
@@ -159,11 +165,14 @@ to_vfio()
 		check "$name: apply rebooted it" observe_other_boot "$name" after-plan applied
 		check "$name: lspci -nnk shows vfio-pci on the cards' functions and on nothing else" \
 			observe_vfio_only "$name" applied
+		check "$name: after apply every device has the driver it has on a simulated host" \
+			observe_drivers "$name" applied applied
 	done
 	step 'report' 10
 	gpufleet_run report 60 0 report --format json
 	check 'the report says that both cards of both machines are ready' \
 		python3 "$here/ready.py" "$results/report.out" 4
+	check "the report after apply is the simulated fleet's" observe_report "$results/report.out" applied
 }
 
 again()
@@ -196,18 +205,39 @@ one_more_boot()
 	for name in "${machines[@]}"; do
 		check "$name: after one more reboot, vfio-pci has the cards' functions and nothing else" \
 			observe_vfio_only "$name" rebooted
+		check "$name: after one more reboot every device has the driver it has on a simulated host" \
+			observe_drivers "$name" rebooted applied
 	done
+}
+
+# Until a process in vm2 holds the card's group open.
+guest_awaited()
+{
+	machine_ssh vm2 'group=$(basename "$(readlink /sys/bus/pci/devices/0000:01:00.0/iommu_group)")
+		for i in $(seq 60); do
+			readlink /proc/[0-9]*/fd/* | grep -qx "/dev/vfio/$group" && exit
+			sleep 1
+		done
+		echo "nobody holds /dev/vfio/$group after a minute"
+		exit 1'
 }
 
 nested_guest()
 {
-	local say='vm2: a guest inside it finds the card and its audio function on its own PCI bus'
+	local guest say='vm2: a guest inside it finds the card and its audio function on its own PCI bus'
 	step 'guest in a machine' 150
 	if [ -n "$quick" ]; then
 		skip "$say" 'a quick run'
 		return
 	fi
-	machine_ssh vm2 bash -s 0000:01:00 600 <"$here/guest.sh" >"$results/guest.out" 2>&1
+	machine_ssh vm2 bash -s 0000:01:00 600 <"$here/guest.sh" >"$results/guest.out" 2>&1 &
+	guest=$!
+	check 'vm2: the guest takes the card' guest_awaited
+	gpufleet_run reboot 600 2 reboot --yes --limit vm2
+	check 'vm2: reboot says that a guest is running' grep -q 'guest is running' "$results/reboot.out"
+	wait "$guest"
+	observe vm2 guest
+	check 'vm2: reboot left it running while the guest ran' observe_same boot vm2 rebooted guest
 	check "$say" observe_guest "$results/guest.out"
 }
 
@@ -225,6 +255,11 @@ and_back()
 		check "$name: the initramfs holds what it held" \
 			observe_same initramfs "$name" stock rolled-back
 	done
+	step 'scan' 60
+	gpufleet_run scan-back 600 0 scan
+	gpufleet_run report-back 60 0 report --format json
+	check "the report after rollback is the stock machines', and the simulated fleet's" \
+		observe_report "$results/report-back.out" stock
 }
 
 umask 077
