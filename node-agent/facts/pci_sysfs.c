@@ -221,9 +221,19 @@ static void set_drivers(const struct device *dev, const struct module_index *mod
 	char text[256];
 	device_link(dev, "driver", text, sizeof(text));
 	facts_set_text(dev->facts, "driver", text);
-	device_line(dev, "driver_override", text, sizeof(text));
-	facts_set_text(dev->facts, "driver_override", strcmp(text, "(null)") == 0 ? NULL : text);
 	json_object_set_new(dev->facts, "modules", modules_value(dev, modules));
+}
+
+/* Reading sriov_numvfs (and driver_override) takes the device's lock in the kernel, which a driver
+ * that hangs in `unbind` never gives back: whoever reads them then hangs, too, and cannot be
+ * killed. Links don't. */
+static json_t *virtual_functions_value(const struct device *dev)
+{
+	int count = 0;
+	while (access(root_pathf(dev->root, DEVICES_DIR "/%s/virtfn%d", dev->address, count).text,
+	              F_OK) == 0)
+		count++;
+	return json_integer(count);
 }
 
 json_t *pci_sysfs_facts(const struct root *root, const char *address,
@@ -253,7 +263,7 @@ json_t *pci_sysfs_facts(const struct root *root, const char *address,
 	json_object_set_new(dev.facts, "sriov",
 	                    json_is_null(total) ? json_null()
 	                                        : json_pack("{s:O,s:o}", "total", total, "used",
-	                                                    number_value(&dev, "sriov_numvfs")));
+	                                                    virtual_functions_value(&dev)));
 	json_decref(total);
 	device_line(&dev, "power_state", text, sizeof(text));
 	facts_set_text(dev.facts, "power_state", text);
