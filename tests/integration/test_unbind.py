@@ -45,7 +45,7 @@ class Unbind(Case):
         self.assertIn(f"taking {DEVICE} from nouveau hung for {TIMEOUT} s", result.out + result.err)
         stamps = [line.split()[0] for line in result.out.splitlines() if "gpu01:" in line and line[2:3] == ":"]
         took = [sum(int(n) * f for n, f in zip(stamp.split(":"), (3600, 60, 1))) for stamp in (stamps[-2], stamps[-1])]
-        self.assertLess((took[1] - took[0]) % 86400, TIMEOUT + 8, str(result))
+        self.assertLess((took[1] - took[0]) % 86400, TIMEOUT + 20, str(result))
         self.assertEqual(fleet.drivers("gpu01")[DEVICE], "nouveau")
         # The kernel holds the device's lock from now on: these files hang whoever touches them.
         for name in ("driver_override", "sriov_numvfs"):
@@ -55,7 +55,7 @@ class Unbind(Case):
             os.mkfifo(path)
         start = time.monotonic()
         self.expect(fleet.run("scan", timeout=60), 0)
-        self.assertLess(time.monotonic() - start, 20, "the agent takes its time")
+        self.assertLess(time.monotonic() - start, 40, "the agent takes its time")
         host = self.report(fleet)["hosts"][0]
         self.assertNotEqual(host["verdict"], "ready")
         device = next(device for device in host["devices"] if device["address"] == DEVICE)
@@ -93,7 +93,7 @@ class Unbind(Case):
         fleet = self.stolen(f'ln -s {directory}/unbind "$pci/drivers/nouveau/unbind"')
         subprocess.run(["fsfreeze", "-f", directory], check=True)
         # Whatever becomes of this test, nothing stays frozen for long.
-        guard = subprocess.Popen(["sh", "-c", 'sleep 100; fsfreeze -u "$1"', "sh", directory], start_new_session=True)
+        guard = subprocess.Popen(["sh", "-c", 'sleep 250; fsfreeze -u "$1"', "sh", directory], start_new_session=True)
         self.addCleanup(guard.wait)
         self.addCleanup(guard.kill)
         self.addCleanup(subprocess.run, ["fsfreeze", "-u", directory], check=True)
