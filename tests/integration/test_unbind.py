@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import time
 
@@ -93,9 +94,10 @@ class Unbind(Case):
         fleet = self.stolen(f'ln -s {directory}/unbind "$pci/drivers/nouveau/unbind"')
         subprocess.run(["fsfreeze", "-f", directory], check=True)
         # Whatever becomes of this test, nothing stays frozen for long.
-        guard = subprocess.Popen(["sh", "-c", 'sleep 250; fsfreeze -u "$1"', "sh", directory], start_new_session=True)
+        guard = subprocess.Popen(["sh", "-c", 'sleep 250; fsfreeze -u "$1"', "sh", directory], start_new_session=True,
+                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.addCleanup(guard.wait)
-        self.addCleanup(guard.kill)
+        self.addCleanup(os.killpg, guard.pid, signal.SIGKILL)
         self.addCleanup(subprocess.run, ["fsfreeze", "-u", directory], check=True)
         self.check_hang(fleet)
         self.assertTrue(self.uninterruptible(fleet), "nobody was left behind: the test tested nothing")
