@@ -102,6 +102,8 @@ static void entry_free(struct bls_entry *entry)
 	free(entry->id);
 	free(entry->options);
 	free(entry->title);
+	free(entry->version);
+	free(entry->initrd);
 }
 
 static int entry_read(const struct root *root, const char *directory, const char *name,
@@ -117,6 +119,8 @@ static int entry_read(const struct root *root, const char *directory, const char
 		entry->id = strndup(name, strlen(name) - strlen(".conf"));
 		entry->options = entry_value(text, "options");
 		entry->title = entry_value(text, "title");
+		entry->version = entry_value(text, "version");
+		entry->initrd = entry_value(text, "initrd");
 		if (!entry->options)
 			entry->options = strdup("");
 		free(text);
@@ -225,19 +229,20 @@ static char *entry_rewrite(const char *text, const char *options)
 	char *all = NULL;
 	size_t size = 0;
 	bool done = false;
+	int length = (int)strlen(options) - 2;
 	FILE *out = open_memstream(&all, &size);
 
 	for (const char *line = text; out && *line;) {
-		size_t length = strcspn(line, "\n");
-		if (!line_value(line, "options"))
-			fprintf(out, "%.*s%s", (int)length, line, line[length] ? "\n" : "");
+		const char *end = line + strcspn(line, "\n"), *value = line_value(line, "options");
+		if (!value)
+			fprintf(out, "%.*s%s", (int)(end - line), line, *end ? "\n" : "");
 		else if (!done)
-			done = fprintf(out, "options %.*s\n", (int)strlen(options) - 2,
+			done = fprintf(out, "%.*s%.*s\n", (int)(value - line), line, length,
 			               options + 1) > 0;
-		line += length + (line[length] != '\0');
+		line = end + (*end != '\0');
 	}
 	if (out && !done)
-		fprintf(out, "options %.*s\n", (int)strlen(options) - 2, options + 1);
+		fprintf(out, "options %.*s\n", length, options + 1);
 	if (out)
 		fclose(out);
 	return all;

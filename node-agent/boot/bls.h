@@ -12,10 +12,10 @@
 #include "node-agent/boot/grub_config.h"
 
 struct bls_entry {
-	char *path;    /* the host's own */
-	char *id;      /* the file's name without ".conf" */
-	char *options; /* all of its arguments, as they stand there */
-	char *title;   /* or NULL */
+	char *path;                     /* the host's own */
+	char *id;                       /* the file's name without ".conf" */
+	char *options;                  /* all of its arguments, as they stand there */
+	char *title, *version, *initrd; /* or NULL; of several initrds, all with blanks between */
 };
 
 struct bls_list {
@@ -51,6 +51,10 @@ typedef int bls_program(const struct root *root, const json_t *add, const json_t
  * there already, and holds the entries, and /etc/kernel/cmdline if there is one, to that. */
 int bls_update(const struct root *root, const struct grub_files *files, const char *directory,
                bls_program *program, const json_t *add, const json_t *remove, struct gf_err *err);
+
+/* Runs PROGRAM for what else it does; the entries' arguments stay what they are. */
+int bls_refresh(const struct root *root, const char *directory, bls_program *program,
+                struct gf_err *err);
 
 /* Appends the paths of all entries to PATHS. */
 void bls_paths(const struct root *root, const char *directory, json_t *paths);

@@ -62,3 +62,16 @@ int bls_update(const struct root *root, const struct grub_files *files, const ch
 	bls_free(&former);
 	return result;
 }
+
+int bls_refresh(const struct root *root, const char *directory, bls_program *program,
+                struct gf_err *err)
+{
+	struct bls_list former;
+
+	bls_read(root, directory, &former);
+	int result = program(root, NULL, NULL, err);
+	if (result == 0)
+		result = entries_mend(root, NULL, &former, NULL, NULL, err);
+	bls_free(&former);
+	return result;
+}

@@ -7,8 +7,8 @@
 #define LOADER_INFO "/sys/firmware/efi/efivars/LoaderInfo-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f"
 
 /* The first that fits is taken. */
-static const struct boot_loader *const loaders[] = {&boot_grubby, &boot_grub_bls,
-                                                    &boot_grub_mkconfig, &boot_grub_debian};
+static const struct boot_loader *const loaders[] = {
+    &boot_grubby, &boot_grub_bls, &boot_grub_mkconfig, &boot_grub_debian, &boot_kernel_install};
 
 #define COUNT (sizeof(loaders) / sizeof(loaders[0]))
 

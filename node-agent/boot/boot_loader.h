@@ -8,6 +8,7 @@
 #define GPUFLEET_BOOT_LOADER_H
 
 #include <jansson.h>
+#include <limits.h>
 #include <stdbool.h>
 
 #include "node-agent/boot/kernel_line.h"
@@ -48,6 +49,11 @@ struct boot_loader {
 	 * byte for byte (those that are generated anew each time are not among them). NULL: none.
 	 */
 	void (*writes)(const struct root *root, json_t *paths);
+
+	/* Where the initramfs of kernel VERSION lies that it boots, if that is a copy of the one
+	 * that was built, and what makes the copies again. NULL: it boots what was built. */
+	bool (*image)(const struct root *root, const char *version, char path[PATH_MAX]);
+	int (*refresh)(const struct root *root, struct gf_err *err);
 };
 
 /* The back end of that name, or NULL. */
@@ -68,6 +74,7 @@ bool boot_is_image_based(const struct root *root);
 /* Why no back end fits, and what to do, for people: a constant. */
 const char *boot_loader_why_none(const struct root *root);
 
-extern const struct boot_loader boot_grub_debian, boot_grubby, boot_grub_bls, boot_grub_mkconfig;
+extern const struct boot_loader boot_grub_debian, boot_grubby, boot_grub_bls, boot_grub_mkconfig,
+    boot_kernel_install;
 
 #endif

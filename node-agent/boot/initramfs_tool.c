@@ -2,8 +2,11 @@
 #include "node-agent/boot/initramfs_tool.h"
 
 #include <dirent.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "node-agent/boot/boot_loader.h"
 
 static const struct initramfs_tool *const tools[] = {&initramfs_debian, &initramfs_dracut};
 
@@ -68,6 +71,7 @@ static int entry_compare(const struct dirent **a, const struct dirent **b)
 json_t *initramfs_images(const struct root *root, const struct initramfs_tool *tool)
 {
 	json_t *list = json_array();
+	const struct boot_loader *loader = boot_loader_detect(root);
 	struct dirent **entries = NULL;
 	/* From the modules on: images without any are leftovers such as
 	 * initrd.img-VERSION.old-dkms.
@@ -76,10 +80,14 @@ json_t *initramfs_images(const struct root *root, const struct initramfs_tool *t
 	                    entry_compare);
 
 	for (int i = 0; i < count; i++) {
-		char path[PATH_MAX];
-		if (tool->image(root, entries[i]->d_name, path) && root_exists(root, path))
-			json_array_append_new(
-			    list, json_pack("{ssss}", "kernel", entries[i]->d_name, "path", path));
+		char path[PATH_MAX], copy[PATH_MAX];
+		const char *version = entries[i]->d_name;
+		if (tool->image(root, version, path) && root_exists(root, path)) {
+			bool copied = loader && loader->image && loader->image(root, version, copy);
+			json_array_append_new(list,
+			                      json_pack("{ssssss}", "kernel", version, "path", path,
+			                                "booted", copied ? copy : path));
+		}
 		free(entries[i]);
 	}
 	free(entries);

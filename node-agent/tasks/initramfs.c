@@ -1,6 +1,7 @@
 /* initramfs.c: the images are built again when something that goes into them changed, or when a
  * look into them says that it is missing (a kernel package built them, or somebody else did). What
  * was looked at is remembered with its fingerprint, so that the next look costs nothing. */
+#include "node-agent/boot/boot_loader.h"
 #include "node-agent/boot/initramfs_tool.h"
 
 #include <dirent.h>
@@ -20,12 +21,31 @@
 
 #define MARGIN ((unsigned long long)8 << 20)
 
-/* A new image stands beside the old one until it is complete. */
+/* Has the file system of DIRECTORY room for NEEDED bytes? */
+static int directory_has_room(const struct root *root, const char *directory,
+                              unsigned long long needed, struct gf_err *err)
+{
+	struct statvfs fs;
+
+	if (statvfs(root_path(root, directory).text, &fs) != 0)
+		return gf_err_errno(err, GF_E_IO, "cannot see how much room %s has", directory);
+	unsigned long long free_bytes = (unsigned long long)fs.f_bavail * fs.f_frsize;
+	if (free_bytes < needed)
+		return gf_err_set(err, GF_E_BLOCKED,
+		                  "%s has %llu MiB free and a new initramfs needs %llu MiB: remove "
+		                  "old kernels (apt-get autoremove --purge, dnf remove "
+		                  "--oldinstallonly), then run apply again",
+		                  directory, free_bytes >> 20, (needed >> 20) + 1);
+	return 0;
+}
+
+/* A new image stands beside the old one until it is complete; where the boot loader has copies of
+ * its own, those, too. */
 static int boot_has_room(const struct root *root, const struct initramfs_tool *tool,
                          struct gf_err *err)
 {
-	struct statvfs fs;
 	unsigned long long largest = 0;
+	char copies[PATH_MAX] = "";
 	json_t *images = initramfs_images(root, tool);
 	size_t i;
 	const json_t *item;
@@ -33,22 +53,19 @@ static int boot_has_room(const struct root *root, const struct initramfs_tool *t
 	json_array_foreach(images, i, item)
 	{
 		struct stat st;
-		if (stat(root_path(root, json_text(item, "path")).text, &st) == 0 &&
+		const char *path = json_text(item, "path"), *booted = json_text(item, "booted");
+		if (stat(root_path(root, path).text, &st) == 0 &&
 		    (unsigned long long)st.st_size > largest)
 			largest = (unsigned long long)st.st_size;
+		if (strcmp(path, booted) != 0)
+			snprintf(copies, sizeof(copies), "%.*s",
+			         (int)(strrchr(booted, '/') - booted), booted);
 	}
 	json_decref(images);
-	if (statvfs(root_path(root, "/boot").text, &fs) != 0)
-		return gf_err_errno(err, GF_E_IO, "cannot see how much room /boot has");
-	unsigned long long free_bytes = (unsigned long long)fs.f_bavail * fs.f_frsize;
 	unsigned long long needed = largest + largest / 10 + (largest ? MARGIN : 0);
-	if (free_bytes < needed)
-		return gf_err_set(
-		    err, GF_E_BLOCKED,
-		    "/boot has %llu MiB free and a new initramfs needs %llu MiB: remove old "
-		    "kernels (apt-get autoremove --purge), then run apply again",
-		    free_bytes >> 20, (needed >> 20) + 1);
-	return 0;
+	if (directory_has_room(root, "/boot", needed, err) != 0)
+		return -1;
+	return *copies ? directory_has_room(root, copies, needed, err) : 0;
 }
 
 int initramfs_update(const struct root *root, const struct initramfs_tool *tool, struct gf_err *err)
@@ -56,7 +73,10 @@ int initramfs_update(const struct root *root, const struct initramfs_tool *tool,
 	if (boot_has_room(root, tool, err) != 0)
 		return -1;
 	unlink(root_path(root, INITRAMFS_SEEN).text);
-	return tool->build(root, err);
+	if (tool->build(root, err) != 0)
+		return -1;
+	const struct boot_loader *loader = boot_loader_detect(root);
+	return loader && loader->refresh ? loader->refresh(root, err) : 0;
 }
 
 static void hash_file(const struct root *root, struct sha256 *hash, const char *path, bool *any)
@@ -112,7 +132,7 @@ static json_t *seen_now(const struct root *root, const json_t *list, const char 
 	{
 		struct stat st;
 		char text[128];
-		if (stat(root_path(root, json_text(item, "path")).text, &st) != 0)
+		if (stat(root_path(root, json_text(item, "booted")).text, &st) != 0)
 			continue;
 		snprintf(text, sizeof(text), "%lld %lld.%09ld %llu", (long long)st.st_size,
 		         (long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec,
@@ -161,7 +181,7 @@ static int images_inspect(const struct task_context *ctx, const struct initramfs
 	json_array_foreach(images, i, item)
 	{
 		char reason[300] = "";
-		const char *path = json_text(item, "path");
+		const char *path = json_text(item, "booted");
 		int right =
 		    initramfs_inspect(ctx->root, tool, path, builtin, reason, sizeof(reason), err);
 		if (right < 0)
@@ -244,11 +264,12 @@ int task_initramfs_unknown(struct task_run *run)
 {
 	const char *name = fact_host(run->ctx, "initramfs");
 
-	return task_say(run, TASK_BLOCKED,
-	                "the host makes its initramfs with %s; only initramfs-tools and dracut "
-	                "are supported: install one of them, or leave bind and initramfs out of the "
-	                "playbook for this host",
-	                *name ? name : "an unknown tool");
+	return task_say(
+	    run, TASK_BLOCKED,
+	    "the host makes its initramfs with %s; only initramfs-tools and dracut "
+	    "are supported: install one of them, or leave bind and initramfs out of the "
+	    "playbook for this host",
+	    *name ? name : "an unknown tool");
 }
 
 int initramfs_task(struct task_run *run, struct gf_err *err)

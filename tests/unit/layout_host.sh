@@ -45,6 +45,10 @@ if [ -e usr/sbin/dracut ]; then
 	for version in lib/modules/*; do
 		version=${version##*/}
 		case $name in
+		debian*)
+			dracut --force "$root/boot/initrd.img-$version" "$version"
+			cp "$root/boot/initrd.img-$version" "$root/efi/$(cat etc/machine-id)/$version/"
+			;;
 		opensuse*) dracut --force "$root/boot/initrd-$version" "$version" ;;
 		*) dracut --force "$root/boot/initramfs-$version.img" "$version" ;;
 		esac

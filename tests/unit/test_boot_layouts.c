@@ -35,6 +35,7 @@ LAYOUT(rocky9, "rocky-9")
 LAYOUT(rocky8, "rocky-8")
 LAYOUT(suse, "opensuse-leap-15")
 LAYOUT(maas, "ubuntu-22.04-maas")
+LAYOUT(systemd, "debian-12-systemd-boot")
 LAYOUT(cloudimg, "ubuntu-22.04-cloudimg")
 
 static const char *fact(const struct task_host *host, const char *key)
@@ -56,11 +57,13 @@ static void expect_facts(const struct task_host *host, const char *loader, const
 /* All files that are not logs or images of an initramfs. */
 static char *layout_tree(const struct task_host *host)
 {
-	return strdup(host_output(host, "find etc boot $(ls -d usr/lib 2>/dev/null) \\( -name "
-	                                "'init*' -prune \\) -o -type f -printf '%p %M\\n' | "
-	                                "sort; find etc boot $(ls -d usr/lib 2>/dev/null) \\( "
-	                                "-name 'init*' -prune \\) -o -type f -print0 | sort "
-	                                "-z | xargs -0 sha256sum"));
+	return strdup(host_output(
+	    host,
+	    "find etc boot $(ls -d efi/loader 2>/dev/null) $(ls -d usr/lib 2>/dev/null) \\( -name "
+	    "'init*' -prune \\) -o -type f -printf '%p %M\\n' | "
+	    "sort; find etc boot $(ls -d efi/loader 2>/dev/null) $(ls -d usr/lib 2>/dev/null) \\( "
+	    "-name 'init*' -prune \\) -o -type f -print0 | sort "
+	    "-z | xargs -0 sha256sum"));
 }
 
 static char *next_arguments(const struct task_host *host)
@@ -336,6 +339,26 @@ static void test_cloudimg(void **state)
 	test_ubuntu(*state, "console=tty1 console=ttyS0");
 }
 
+/* systemd-boot boots copies, of the initramfs too: those are looked at. */
+static void test_kernel_install(void **state)
+{
+	struct task_host *host = *state;
+	char *stage;
+#define SYSTEMD " root=UUID=2f5f8a6e-0b5d-4f4a-9a52-5f0a3f0d5e11 ro quiet "
+#define MACHINE "systemd.machine_id=6f1d0b7e3c2a4e58b9d0c1a2f3e4d5c6 "
+
+	expect_facts(host, "systemd-boot", "kernel-install", "dracut");
+	expect_next(host, SYSTEMD MACHINE);
+	char *before = whole_host(host, &stage, SYSTEMD MACHINE "intel_iommu=on iommu=pt ");
+	assert_string_equal(host_output(host, "cat etc/kernel/cmdline"),
+	                    "root=UUID=2f5f8a6e-0b5d-4f4a-9a52-5f0a3f0d5e11 ro quiet "
+	                    "intel_iommu=on iommu=pt\n");
+	host_shell(host, "cmp boot/initrd.img-* efi/*/*/initrd.img-*");
+	undo_all(host, before, stage);
+	expect_next(host, SYSTEMD MACHINE);
+	host_shell(host, "cmp boot/initrd.img-* efi/*/*/initrd.img-*");
+}
+
 /* The hook runs the script as dracut does, by sourcing it; a renumbered device is left alone. */
 static void test_dracut_hook(void **state)
 {
@@ -416,6 +439,7 @@ int main(void)
 	    T(test_suse, suse),
 	    T(test_maas, maas),
 	    T(test_cloudimg, cloudimg),
+	    T(test_kernel_install, systemd),
 	    T(test_dracut_hook, rocky9),
 	    T(test_unknown, rocky9),
 	    T(test_unknown_initramfs, rocky9),
