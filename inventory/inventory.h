@@ -54,9 +54,13 @@ struct inventory_host {
 	bool address_given;  /* `address` stands in the inventory */
 	/* From ~/.ssh/config alone, where there is no identity_file. */
 	struct string_list identity_files;
-	bool identities_given; /* IdentityFile applies: the usual files are not tried */
-	bool identities_only;  /* no other key of the agent is, either */
-	char *domain;          /* or NULL */
+	bool identities_given;  /* IdentityFile applies: the usual files are not tried */
+	bool identities_only;   /* no other key of the agent is, either */
+	bool known_hosts_given; /* UserKnownHostsFile applies */
+	/* What `jump` ends in, resolved (controller/ssh/ssh_jump.h); NULL: reached directly.
+	 * Borrowed. */
+	const struct inventory_host *bastion;
+	char *domain; /* or NULL */
 	enum inventory_host_keys host_keys;
 	enum inventory_become become;
 	enum inventory_role role;

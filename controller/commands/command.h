@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "controller/ssh/ssh_jump.h"
 #include "inventory/inventory.h"
 #include "node-agent/wire/error.h"
 
@@ -85,6 +86,7 @@ struct command_fleet {
 	size_t *selected; /* indexes into inventory->hosts, ascending */
 	size_t count;
 	char *state_path;
+	struct ssh_jumps jumps; /* of the selected hosts, from command_fleet_reach on */
 };
 
 /* Reads the inventory and selects. Returns 0, or STATUS_INPUT with *err. command_fleet_free after
@@ -94,7 +96,8 @@ int command_fleet_load(const struct command_context *context, struct command_fle
 void command_fleet_free(struct command_fleet *fleet);
 
 /* command_reach.c: fills what the inventory leaves open of how the selected hosts are reached: from
- * ~/.ssh/config, then built in. Prints what it leaves out of that file on stderr. Returns 0 or -1. */
+ * ~/.ssh/config, then built in. Prints what it leaves out of that file on stderr. Returns 0 or -1.
+ */
 int command_fleet_reach(struct command_fleet *fleet, struct gf_err *err);
 
 #endif

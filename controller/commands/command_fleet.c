@@ -28,6 +28,7 @@ int command_fleet_load(const struct command_context *context, struct command_fle
 
 void command_fleet_free(struct command_fleet *fleet)
 {
+	ssh_jumps_free(&fleet->jumps);
 	inventory_free(fleet->inventory);
 	free(fleet->selected);
 	free(fleet->state_path);

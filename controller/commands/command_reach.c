@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "controller/commands/command.h"
-#include "controller/ssh/ssh_config.h"
+#include "controller/ssh/ssh_jump.h"
 #include "controller/terminal/escape.h"
 #include "inventory/nodeset.h"
 #include "inventory/text_rules.h"
@@ -70,9 +70,13 @@ int command_fleet_reach(struct command_fleet *fleet, struct gf_err *err)
 	char *path = path_expand("~/.ssh/config");
 	struct ssh_config *config = path ? ssh_config_read(path, err) : NULL;
 	int rc = config ? 0 : path ? -1 : gf_err_set(err, GF_E_MEMORY, "out of memory");
-	for (size_t i = 0; rc == 0 && i < fleet->count; i++)
-		rc = ssh_config_apply(config, &fleet->inventory->hosts[fleet->selected[i]],
-		                      keep_warning, &warnings, err);
+	for (size_t i = 0; rc == 0 && i < fleet->count; i++) {
+		struct inventory_host *host = &fleet->inventory->hosts[fleet->selected[i]];
+		rc = ssh_config_apply(config, host, keep_warning, &warnings, err);
+		if (rc == 0)
+			rc = ssh_jumps_resolve(&fleet->jumps, config, fleet->inventory, host,
+			                       keep_warning, &warnings, err);
+	}
 	print_warnings(&warnings);
 	ssh_config_free(config);
 	free(path);

@@ -38,21 +38,6 @@ static int refuse_unsupported(const struct session *session, struct gf_err *err)
 	return 0;
 }
 
-static int refuse_jump(const struct session *session, struct gf_err *err)
-{
-	for (size_t i = 0; i < session->fleet.count; i++) {
-		const struct inventory_host *host =
-		    &session->fleet.inventory->hosts[session->fleet.selected[i]];
-
-		if (host->jump)
-			return gf_err_set(
-			    err, GF_E_INPUT,
-			    "%s: host %s has a \"jump\", which is not available in this version",
-			    session->context->inventory_path, host->name);
-	}
-	return 0;
-}
-
 /* Control hosts run no host stages and are not rebooted, unless they were named. */
 static int leave_control_out(struct session *session, struct gf_err *err)
 {
@@ -292,8 +277,7 @@ int session_prepare(struct session *session, struct gf_err *err)
 		return -1;
 	if (session_acts(session) && refuse_unsupported(session, err))
 		return -1;
-	if (command_fleet_reach(&session->fleet, err) || refuse_jump(session, err) ||
-	    leave_control_out(session, err))
+	if (command_fleet_reach(&session->fleet, err) || leave_control_out(session, err))
 		return -1;
 	if (process_limits_files(
 	        session->fleet.count < context->forks ? session->fleet.count : context->forks, err))

@@ -421,6 +421,7 @@ static int fill_files(struct lookup *lookup, struct gf_err *err)
 {
 	struct inventory_host *host = lookup->host;
 	if (!host->known_hosts) {
+		host->known_hosts_given = lookup->known_hosts != NULL;
 		const char *text =
 		    lookup->known_hosts ? lookup->known_hosts->words[0].text : "~/.ssh/known_hosts";
 		if (strcasecmp(text, "none") == 0)

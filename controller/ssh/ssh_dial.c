@@ -16,7 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "controller/ssh/ssh_link.h"
+#include "controller/ssh/ssh_bastion.h"
 
 #define ADDRESS_MS_MIN  2000 /* to one of several addresses, at least */
 #define BACKOFF_MS      300
@@ -50,6 +50,8 @@ static void resolved_cb(uv_getaddrinfo_t *resolver, int status, struct addrinfo 
 enum link_step dial_start_step(struct ssh_link *link)
 {
 	char port[8];
+	if (link->host->bastion)
+		return tunnel_start_step(link);
 	snprintf(port, sizeof(port), "%u", link->host->port);
 	struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
 	                         .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV};
@@ -116,13 +118,8 @@ static void set_options(int fd)
 		setsockopt(fd, options[i].level, options[i].name, &options[i].value, sizeof(int));
 }
 
-/* Opens a socket for the current address and starts to connect it: 0, or errno. */
-static int open_socket(struct ssh_link *link)
+int dial_adopt(struct ssh_link *link, int fd)
 {
-	const struct addrinfo *to = link->address;
-	int fd = socket(to->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP);
-	if (fd < 0)
-		return errno;
 	struct ssh_socket *sock = calloc(1, sizeof(*sock));
 	int dup = -1, rc = ENOMEM;
 	if (sock) {
@@ -136,19 +133,31 @@ static int open_socket(struct ssh_link *link)
 		close(fd);
 		return rc;
 	}
-	set_options(fd);
 	sock->fd = dup;
 	sock->link = link;
 	sock->poll.data = sock;
 	link->socket = sock;
 	link->session_fd = fd;
+	return 0;
+}
+
+/* Opens a socket for the current address and starts to connect it: 0, or errno. */
+static int open_socket(struct ssh_link *link)
+{
+	const struct addrinfo *to = link->address;
+	int fd = socket(to->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP);
+	if (fd < 0)
+		return errno;
+	int rc = dial_adopt(link, fd);
+	if (rc != 0)
+		return rc;
+	set_options(fd);
 	getnameinfo(to->ai_addr, to->ai_addrlen, link->numeric, sizeof(link->numeric), NULL, 0,
 	            NI_NUMERICHOST);
 	if (connect(fd, to->ai_addr, to->ai_addrlen) != 0 && errno != EINPROGRESS)
 		return errno;
 	return 0;
 }
-
 static struct gf_err connect_error(const struct ssh_link *link, int code)
 {
 	struct gf_err err = {.code = GF_E_CONNECT};
@@ -230,6 +239,10 @@ uint64_t dial_deadline(const struct ssh_link *link)
 
 enum link_step dial_again(struct ssh_link *link)
 {
+	if (link->host->bastion) {
+		tunnel_drop(link);
+		return tunnel_start_step(link);
+	}
 	link->address = link->addresses;
 	return connect_address(link);
 }
@@ -249,6 +262,7 @@ enum link_step dial_retry(struct ssh_link *link, const struct gf_err *err)
 		return link_fail_with(link, err);
 	handshake_drop_session(link);
 	dial_drop_socket(link);
+	tunnel_drop(link);
 	link_move(link, LINK_BACKOFF);
 	link->attempt++;
 	return STEP_WAIT;

@@ -67,7 +67,8 @@ static int new_session(struct ssh_link *link, struct gf_err *err)
 		const void *value;
 	} options[] = {
 	    {SSH_OPTIONS_PROCESS_CONFIG, &no},
-	    {SSH_OPTIONS_HOST, link->numeric},
+	    /* A name that the bastion looks up is nothing to libssh. */
+	    {SSH_OPTIONS_HOST, link->host->bastion ? "localhost" : link->numeric},
 	    {SSH_OPTIONS_PORT, &port},
 	    {SSH_OPTIONS_FD, &fd},
 	    {SSH_OPTIONS_USER, link->host->user ? link->host->user : "root"},

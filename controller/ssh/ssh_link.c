@@ -9,13 +9,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "controller/ssh/ssh_link.h"
+#include "controller/ssh/ssh_bastion.h"
 
 #define PASSES_MAX 64 /* in one tick; a link that could go on yields to the others */
 
 #define LATE_MS 250
 
-enum deadline { DEADLINE_NONE, DEADLINE_CONNECT, DEADLINE_DIAL, DEADLINE_AUTH, DEADLINE_COMMAND };
+/* The bastion's own link has its deadlines, and its failure ends the wait; this one is for bugs. */
+#define BASTION_MS (UINT64_C(600) * 1000)
+
+enum deadline {
+	DEADLINE_NONE,
+	DEADLINE_CONNECT,
+	DEADLINE_BASTION,
+	DEADLINE_DIAL,
+	DEADLINE_AUTH,
+	DEADLINE_COMMAND
+};
 
 static enum link_step wait_step(struct ssh_link *link);
 static enum link_step idle_step(struct ssh_link *link);
@@ -28,16 +38,22 @@ static const struct {
 	enum deadline deadline;
 	enum link_step (*step)(struct ssh_link *link);
 } states[LINK_STATES] = {
-    [LINK_NEW] = {"new", NEXT(RESOLVING) | NEXT(CONNECTING), DEADLINE_CONNECT, dial_start_step},
+    [LINK_NEW] = {"new", NEXT(RESOLVING) | NEXT(CONNECTING) | NEXT(BASTION), DEADLINE_CONNECT,
+                  dial_start_step},
     [LINK_RESOLVING] = {"resolving", NEXT(CONNECTING), DEADLINE_CONNECT, wait_step},
     [LINK_CONNECTING] = {"connecting", NEXT(HANDSHAKE) | NEXT(BACKOFF) | NEXT(CONNECTING),
                          DEADLINE_DIAL, dial_connect_step},
-    [LINK_BACKOFF] = {"waiting to connect again", NEXT(CONNECTING), DEADLINE_DIAL, wait_step},
+    [LINK_BASTION] = {"waiting for the bastion", NEXT(TUNNEL), DEADLINE_BASTION, tunnel_wait_step},
+    [LINK_TUNNEL] = {"connecting through the bastion", NEXT(HANDSHAKE) | NEXT(BACKOFF),
+                     DEADLINE_CONNECT, tunnel_open_step},
+    [LINK_BACKOFF] = {"waiting to connect again", NEXT(CONNECTING) | NEXT(BASTION), DEADLINE_DIAL,
+                      wait_step},
     [LINK_HANDSHAKE] = {"key exchange",
-                        NEXT(HOST_KEY) | NEXT(AUTH) | NEXT(BACKOFF) | NEXT(CONNECTING),
+                        NEXT(HOST_KEY) | NEXT(AUTH) | NEXT(BACKOFF) | NEXT(CONNECTING) |
+                            NEXT(BASTION),
                         DEADLINE_CONNECT, handshake_step},
-    [LINK_HOST_KEY] = {"looking up the host key", NEXT(AUTH) | NEXT(CONNECTING), DEADLINE_NONE,
-                       wait_step},
+    [LINK_HOST_KEY] = {"looking up the host key", NEXT(AUTH) | NEXT(CONNECTING) | NEXT(BASTION),
+                       DEADLINE_NONE, wait_step},
     [LINK_AUTH] = {"authentication", NEXT(AGENT) | NEXT(IDLE), DEADLINE_AUTH, login_step},
     [LINK_AGENT] = {"waiting for the ssh-agent", NEXT(AUTH), DEADLINE_AUTH, wait_step},
     [LINK_IDLE] = {"idle", NEXT(OPENING), DEADLINE_NONE, idle_step},
@@ -61,6 +77,8 @@ static enum link_step wait_step(struct ssh_link *link)
 
 static enum link_step idle_step(struct ssh_link *link)
 {
+	if (link->bastion)
+		return bastion_step(link);
 	if (ssh_is_connected(link->session))
 		return STEP_WAIT;
 	return link_fail(link, GF_E_LOST, "the connection to %s was closed by the host",
@@ -105,6 +123,7 @@ static void timer_cb(uv_timer_t *timer)
 		break;
 	}
 	case DEADLINE_CONNECT:
+	case DEADLINE_BASTION:
 	case DEADLINE_AUTH:
 		link_fail(link, GF_E_TIMEOUT, "%s (%s port %u) did not answer in time: %s",
 		          link->host->name, link->numeric[0] ? link->numeric : link->host->address,
@@ -122,6 +141,8 @@ static uint64_t deadline_ms(struct ssh_link *link)
 		return 0;
 	case DEADLINE_CONNECT:
 		return options->connect_timeout_ms;
+	case DEADLINE_BASTION:
+		return BASTION_MS;
 	case DEADLINE_DIAL:
 		return dial_deadline(link);
 	case DEADLINE_AUTH:
@@ -154,6 +175,11 @@ enum link_step link_fail_with(struct ssh_link *link, const struct gf_err *err)
 	if (link->state == LINK_FAILED)
 		return STEP_WAIT;
 	link->err = *err;
+	if (link->host->bastion && !strstr(err->msg, "bastion")) {
+		size_t used = strlen(link->err.msg);
+		snprintf(link->err.msg + used, sizeof(link->err.msg) - used,
+		         " (through bastion %s)", link->host->bastion->name);
+	}
 	link_move(link, LINK_FAILED);
 	return STEP_WAIT;
 }
@@ -179,8 +205,11 @@ static void drop_connection(struct ssh_link *link)
 	command_drop(link);
 	login_forget(link);
 	host_key_forget(link);
+	if (link->bastion)
+		bastion_drop_channels(link->bastion);
 	handshake_drop_session(link);
 	dial_drop_socket(link);
+	tunnel_drop(link);
 	dial_forget(link);
 }
 
@@ -338,11 +367,9 @@ struct link *ssh_link_open(struct link_opener *base, const struct inventory_host
                            const struct link_events *events, void *ctx, struct gf_err *err)
 {
 	struct ssh_opener *opener = (struct ssh_opener *)base;
-	if (host->jump) {
-		gf_err_set(err, GF_E_INPUT,
-		           "%s is behind the jump host %s: jump hosts are not supported yet; run "
-		           "gpufleet where the host can be reached directly",
-		           host->name, host->jump);
+	if (host->jump && !host->bastion) {
+		gf_err_set(err, GF_E_INTERNAL, "the jump host %s of %s was not looked up",
+		           host->jump, host->name);
 		return NULL;
 	}
 	if (!opener->idle) {

@@ -1,8 +1,9 @@
 /* ssh_link.h: one link over SSH: its states and what the files of this folder share.
  *
  *   NEW → RESOLVING → CONNECTING → HANDSHAKE → [HOST_KEY →] AUTH ⇄ AGENT
- *            ↑  BACKOFF ←──┴───────────┘         │
- *            └─────┘                           IDLE → OPENING → REQUESTING → RUNNING → IDLE
+ *    │       ↑  BACKOFF ←──┴───────────┘         │
+ *    ↓       └─────┘                           IDLE → OPENING → REQUESTING → RUNNING → IDLE
+ *   BASTION → TUNNEL → HANDSHAKE   (behind a jump host, ssh_bastion.h)
  *   any state → FAILED
  *
  * ssh_link.c is the machine: link_tick() is the only caller of a state's step. A step never blocks,
@@ -25,6 +26,8 @@ enum link_state {
 	LINK_NEW,
 	LINK_RESOLVING,
 	LINK_CONNECTING,
+	LINK_BASTION,
+	LINK_TUNNEL,
 	LINK_BACKOFF,
 	LINK_HANDSHAKE,
 	LINK_HOST_KEY,
@@ -39,6 +42,8 @@ enum link_state {
 };
 
 struct ssh_opener;
+struct ssh_bastion;
+struct ssh_tunnel;
 
 /* A socket's poll handle; lives until libuv has closed it. */
 struct ssh_socket {
@@ -80,6 +85,8 @@ struct ssh_link {
 	uv_timer_t timer, alive;            /* the state's deadline; the next look at silence */
 	uint64_t running_since, idle_since; /* of the command: uv_now */
 
+	struct ssh_bastion *bastion; /* this is the session of; NULL: of none */
+	struct ssh_tunnel *tunnel;   /* through another bastion; NULL: none */
 	struct addrinfo *addresses, *address;
 	uv_getaddrinfo_t *resolver;
 	unsigned attempt;
@@ -130,6 +137,7 @@ struct ssh_opener {
 	struct gf_err agent_err; /* code GF_OK: none */
 	struct ssh_agent_key *agent_keys;
 	size_t agent_key_count;
+	struct ssh_bastion *bastions;
 	struct ssh_link *links;                /* every link that was not closed */
 	struct ssh_link *waking, *waking_last; /* to be ticked at the next turn of the loop */
 	size_t waking_count;
@@ -162,6 +170,8 @@ enum link_step dial_retry(struct ssh_link *link, const struct gf_err *err);
 /* Connects anew from the first address, at once. */
 enum link_step dial_again(struct ssh_link *link);
 uint64_t dial_deadline(const struct ssh_link *link);
+/* Takes FD as the connected socket of libssh's session: 0, or errno with FD closed. */
+int dial_adopt(struct ssh_link *link, int fd);
 void dial_drop_socket(struct ssh_link *link);
 void dial_forget(struct ssh_link *link);
 

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "controller/ssh/ssh_link.h"
+#include "controller/ssh/ssh_bastion.h"
 
 /* Fast on any CPU with AES instructions, and what OpenSSH offers everywhere. */
 #define CIPHERS                                                                                    \
@@ -68,6 +68,7 @@ void ssh_opener_free(struct link_opener *base)
 	if (!base)
 		return;
 	struct ssh_opener *opener = (struct ssh_opener *)base;
+	bastions_end(opener);
 	if (opener->idle) {
 		uv_idle_stop(opener->idle);
 		uv_close((uv_handle_t *)opener->idle, idle_closed_cb);
