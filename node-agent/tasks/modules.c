@@ -77,7 +77,8 @@ static bool is_modprobe_line(const char *line)
 	static const char *const verbs[] = {"options ",   "softdep ", "alias ",
 	                                    "blacklist ", "install ", "remove "};
 
-	if (strpbrk(line, "\n\r") || strlen(line) > 1000)
+	size_t length = strlen(line);
+	if (strpbrk(line, "\n\r") || length > 1000 || (length > 0 && line[length - 1] == '\\'))
 		return false;
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
 		if (strncmp(line, verbs[i], strlen(verbs[i])) == 0)

@@ -71,6 +71,11 @@ static void test_modprobe(void **state)
 	    *state,
 	    STAGE("{\"type\":\"modprobe\",\"name\":\"x\",\"lines\":[\"options a\\ninstall b\"]}"),
 	    GF_E_TASK, "not of the right form");
+	/* A backslash at its end would make the next line a part of it. */
+	expect_error(*state,
+	             STAGE("{\"type\":\"modprobe\",\"name\":\"x\",\"lines\":"
+	                   "[\"options a b=1 \\\\\",\"blacklist c\"]}"),
+	             GF_E_TASK, "not of the right form");
 }
 
 static void test_blacklist(void **state)
