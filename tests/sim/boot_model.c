@@ -26,7 +26,8 @@ void boot_model_boot_id(const struct sim_host *host)
 	          b[11], b[12], b[13], b[14], b[15]);
 }
 
-/* The first entry's `linux` and `initrd` lines. */
+/* The first entry's `linux` and `initrd` lines. GRUB's own variables, as Ubuntu's $vt_handoff at
+ * the end, are empty. */
 static int loader_read(const struct sim_host *host, char *cmdline, char *image, size_t room)
 {
 	char path[SIM_PATH], *text, *line, *save = NULL;
@@ -38,7 +39,8 @@ static int loader_read(const struct sim_host *host, char *cmdline, char *image, 
 	     line = strtok_r(NULL, "\n", &save)) {
 		line += strspn(line, " \t");
 		if (!strncmp(line, "linux\t", 6) && !*cmdline)
-			snprintf(cmdline, room, "BOOT_IMAGE=%s", line + 6);
+			snprintf(cmdline, room, "BOOT_IMAGE=%.*s", (int)strcspn(line + 6, "$"),
+			         line + 6);
 		if (!strncmp(line, "initrd\t", 7) && !*image)
 			snprintf(image, room, "%s", line + 7);
 		if (*line == '}' && *cmdline)
@@ -48,14 +50,15 @@ static int loader_read(const struct sim_host *host, char *cmdline, char *image, 
 	return *cmdline && *image ? 0 : -1;
 }
 
-/* The kernel's view: the last word on the IOMMU wins; Debian's kernels have both makes' on by
- * default. */
+/* The kernel's view: the last word on the IOMMU wins. Debian's kernels have both makes' on by
+ * default, Ubuntu's only AMD's. For AMD's there is no "on", and "off" ends interrupt remapping,
+ * too. */
 static bool iommu_on(const struct sim_host *host, const char *cmdline, bool *remapping)
 {
 	char copy[2048], own[32], *save = NULL;
-	bool on = host->firmware_iommu;
+	bool on = host->firmware_iommu && host->iommu_default;
 
-	*remapping = on;
+	*remapping = host->firmware_iommu;
 	snprintf(own, sizeof(own), "%s_iommu=off", host->cpu);
 	snprintf(copy, sizeof(copy), "%s", cmdline);
 	for (char *word = strtok_r(copy, " ", &save); word; word = strtok_r(NULL, " ", &save)) {
@@ -63,7 +66,8 @@ static bool iommu_on(const struct sim_host *host, const char *cmdline, bool *rem
 			on = false;
 		else if (!strcmp(word, "intel_iommu=on") && !strcmp(host->cpu, "intel"))
 			on = host->firmware_iommu;
-		else if (!strcmp(word, "intremap=off"))
+		if (!strcmp(word, "intremap=off") ||
+		    (!strcmp(word, "amd_iommu=off") && !strcmp(host->cpu, "amd")))
 			*remapping = false;
 	}
 	return on;

@@ -16,7 +16,12 @@ static void modules_create(const struct sim_host *host)
 	    "cd \"$1/lib/modules/$2\" && sed 's/:.*//' modules.dep | while read -r ko; do "
 	    "mkdir -p \"${ko%/*}\" && echo \"$ko\" >\"$ko\"; done";
 	const char *argv[] = {"sh", "-c", script, "sh", host->root, host->kernel, NULL};
+	char from[SIM_PATH], to[SIM_PATH];
 
+	sim_path(from, "%.900s/lib/modules/" SIM_ROOTFS_KERNEL, host->root);
+	sim_path(to, "%.900s/lib/modules/%s", host->root, host->kernel);
+	if (strcmp(from, to) != 0 && rename(from, to))
+		sim_die("cannot make %s", to);
 	sim_run(argv, NULL);
 }
 

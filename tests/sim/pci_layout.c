@@ -251,7 +251,10 @@ static void groups_clear(const struct sim_host *host)
 void pci_layout_groups(const struct sim_host *host, bool on)
 {
 	char path[SIM_PATH], link[SIM_PATH], dir[SIM_PATH];
-	const char *unit = !strcmp(host->cpu, "amd") ? "ivhd0" : "dmar0";
+	bool amd = !strcmp(host->cpu, "amd");
+	const char *unit = amd ? "ivhd0" : "dmar0";
+	/* HyperTransport's own range */
+	const char *amd_reserved = amd ? "0x000000fd00000000 0x000000ffffffffff reserved\n" : "";
 
 	groups_clear(host);
 	for (size_t i = 0; i < host->device_count; i++) {
@@ -272,8 +275,8 @@ void pci_layout_groups(const struct sim_host *host, bool on)
 		sim_path(link, "%.900s/sys/kernel/iommu_groups/%d/reserved_regions", host->root,
 		         device->group);
 		if (access(link, F_OK) || *device->reserved)
-			sim_write(link, "%s0x00000000fee00000 0x00000000feefffff msi\n",
-			          device->reserved);
+			sim_write(link, "%s0x00000000fee00000 0x00000000feefffff msi\n%s",
+			          device->reserved, amd_reserved);
 		sim_path(link, "%.900s/sys/kernel/iommu_groups/%d/devices/%s", host->root,
 		         device->group, device->address);
 		sim_link(dir, link);

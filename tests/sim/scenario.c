@@ -127,8 +127,10 @@ static void host_parse(struct sim *sim, struct sim_host *host, const json_t *spe
 	sim_path(host->root, "%.900s/root", host->directory);
 	sim_path(host->control, "%.900s/control", host->directory);
 	snprintf(host->cpu, sizeof(host->cpu), "%s", text(host->kind, "cpu", "intel"));
-	snprintf(host->kernel, sizeof(host->kernel), "6.1.0-28-amd64");
+	snprintf(host->kernel, sizeof(host->kernel), "%s",
+	         text(host->kind, "kernel", SIM_ROOTFS_KERNEL));
 	host->firmware_iommu = flag(host->kind, "firmware_iommu", true);
+	host->iommu_default = flag(host->kind, "iommu_default", true);
 	value = json_object_get(spec, "boot_seconds");
 	host->boot_seconds = json_is_number(value) ? json_number_value(value) : sim->boot_seconds;
 	snprintf(host->address, sizeof(host->address), "%s", text(spec, "address", "127.0.0.1"));

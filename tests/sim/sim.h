@@ -17,6 +17,9 @@
 #define SIM_PATH         1024
 #define SIM_SESSIONS_MAX 64
 
+/* The kernel whose modules rootfs/ has. */
+#define SIM_ROOTFS_KERNEL "6.1.0-28-amd64"
+
 struct sim_bar {
 	uint64_t size; /* 0: none */
 	bool io, wide, prefetchable;
@@ -59,6 +62,7 @@ struct sim_host {
 	char cpu[8]; /* intel, amd */
 	char kernel[64];
 	bool firmware_iommu;
+	bool iommu_default; /* the kernel has it on without being told to */
 	char address[48];
 	uint16_t port;
 	double boot_seconds;
