@@ -1,4 +1,5 @@
 /* world_agent.c: one scripted host: its agent's answers, its operations, its reboots. */
+#include <assert.h>
 #include <stdlib.h>
 #include <stdio.h>
 #include <string.h>
@@ -280,6 +281,7 @@ char *world_agent_answer(struct world_host *host, const json_t *request,
 	}
 	if (result || error)
 		return answer_line(id, result, error);
+	assert(*operation);
 	return (*operation)->state == OPERATION_RUNNING ? NULL
 	                                                : world_agent_result(host, *operation, id);
 }
