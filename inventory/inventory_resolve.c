@@ -115,10 +115,12 @@ static int host_settle(struct build *build, size_t index, const struct layer *ow
 	}
 	if (!host->gpus.given)
 		failed |= gpu_list_copy(&build->inventory->gpus, &host->gpus);
-	host->address_given = own && own->settings.address;
-	host->address = strdup(host->address_given ? own->settings.address : host->name);
-	if (own && own->settings.host_key)
-		failed |= !(host->host_key = strdup(own->settings.host_key));
+	const char *address = own ? own->settings.address : NULL;
+	const char *host_key = own ? own->settings.host_key : NULL;
+	host->address_given = address != NULL;
+	host->address = strdup(address ? address : host->name);
+	if (host_key)
+		failed |= !(host->host_key = strdup(host_key));
 	if (failed || !host->address)
 		return field_no_memory(&build->reader);
 	return path_resolve(build, &host->identity_file) < 0 ||

@@ -26,9 +26,12 @@ static size_t domain_number(struct fleet_slots *slots, const char *domain)
 
 	if (!domain)
 		return 0;
-	for (i = 0; i < slots->domain_count; i++)
-		if (strcmp(slots->domains[i].name, domain) == 0)
+	for (i = 0; i < slots->domain_count; i++) {
+		const char *name = slots->domains[i].name;
+
+		if (name && strcmp(name, domain) == 0)
 			return i + 1;
+	}
 	slots->domains[slots->domain_count++].name = domain;
 	return i + 1;
 }
