@@ -315,16 +315,17 @@ static void test_suse(void **state)
 	expect_next(host, " " SUSE);
 }
 
-/* What MAAS or a cloud image left there is read before our drop-in, which appends to it. */
+/* What MAAS or a cloud image left there is read before our drop-in, which appends to it. Ubuntu's
+ * GRUB ends the line with a variable of its own. */
 static void test_ubuntu(struct task_host *host, const char *theirs)
 {
 	char *stage, next[300];
 	static const char root[] = " root=UUID=2f5f8a6e-0b5d-4f4a-9a52-5f0a3f0d5e11 ro ";
 
 	expect_facts(host, "grub", "update-grub", "initramfs-tools");
-	snprintf(next, sizeof(next), "%s%s ", root, theirs);
+	snprintf(next, sizeof(next), "%s%s $vt_handoff ", root, theirs);
 	expect_next(host, next);
-	snprintf(next, sizeof(next), "%s%s intel_iommu=on iommu=pt ", root, theirs);
+	snprintf(next, sizeof(next), "%s%s intel_iommu=on iommu=pt $vt_handoff ", root, theirs);
 	char *before = whole_host(host, &stage, next);
 	undo_all(host, before, stage);
 }
