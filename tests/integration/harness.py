@@ -167,6 +167,9 @@ class Fleet:
         with open(self.path(host, "control/fault", name), "w", encoding="utf-8") as file:
             file.write(text)
 
+    def remove(self, host, path):
+        os.remove(self.path(host, "root", path))
+
     def request(self, host, name):
         """reboot, crash or cut"""
         with open(self.path(host, "control", name), "w", encoding="utf-8"):

@@ -33,6 +33,8 @@ static int loader_read(const struct sim_host *host, char *cmdline, char *image, 
 	char path[SIM_PATH], *text, *line, *save = NULL;
 
 	*cmdline = *image = '\0';
+	if (red_hat_is(host))
+		return red_hat_loader(host, cmdline, image, room);
 	sim_path(path, "%.900s/boot/grub/grub.cfg", host->root);
 	text = sim_read(path);
 	for (line = text ? strtok_r(text, "\n", &save) : NULL; line;
@@ -187,6 +189,10 @@ int boot_model_run(struct sim_host *host)
 	kernel_start(host, cmdline);
 	if (image_unpack(host, image, root))
 		return -1;
+	if (red_hat_is(host)) {
+		red_hat_hooks(root, "pre-udev");
+		module_model_coldplug(root);
+	}
 	scripts_run(root, "init-top");
 	lists_load(root, "conf/modules");
 	scripts_run(root, "init-premount");

@@ -240,11 +240,17 @@ void host_root_create(struct sim_host *host)
 	guests_create(host);
 	control_create(host);
 	modules_create(host);
+	if (red_hat_is(host))
+		red_hat_create(host);
 	files_create(host, json_object_get(host->kind, "files"));
 	files_create(host, json_object_get(host->scenario, "files"));
 	pci_layout_create(host);
-	program_run(host, "update-initramfs", all);
-	program_run(host, "update-grub", none);
+	if (red_hat_is(host)) {
+		red_hat_build(host);
+	} else {
+		program_run(host, "update-initramfs", all);
+		program_run(host, "update-grub", none);
+	}
 	faults_mount(host);
 }
 

@@ -137,6 +137,9 @@ static void host_parse(struct sim *sim, struct sim_host *host, const json_t *spe
 	host->port = (uint16_t)number(spec, "port", 0);
 	faults_parse(&host->faults, json_object_get(spec, "faults"));
 	devices = json_object_get(host->kind, "devices");
+	if (json_is_string(devices)) /* those of another kind */
+		devices = json_object_get(json_object_get(sim->kinds, json_string_value(devices)),
+		                          "devices");
 	host->device_count = json_array_size(devices);
 	host->devices = calloc(host->device_count + 1, sizeof(*host->devices));
 	if (!host->devices)

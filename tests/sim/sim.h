@@ -110,6 +110,16 @@ void host_root_create(struct sim_host *host);
 /* The same for one more host of the same entry of the scenario, from the first, booted one. */
 void host_root_clone(const struct sim_host *first, struct sim_host *host);
 
+/* red_hat.c: hosts of a kind with "distribution": boot entries as files, dracut. */
+bool red_hat_is(const struct sim_host *host);
+/* Turns the copy of rootfs/ into such a host's. */
+void red_hat_create(const struct sim_host *host);
+void red_hat_build(const struct sim_host *host);
+/* The default entry's arguments and image; -1: none. */
+int red_hat_loader(const struct sim_host *host, char *cmdline, char *image, size_t room);
+/* Runs the hooks of the unpacked image's PHASE (pre-udev, …), as dracut does. */
+void red_hat_hooks(const char *image, const char *phase);
+
 /* pci_layout.c: /sys of the host's devices. */
 void pci_layout_create(const struct sim_host *host);
 /* The IOMMU as the kernel found it at this boot: groups or none. */
