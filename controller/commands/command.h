@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "controller/secret/secret.h"
 #include "controller/ssh/ssh_jump.h"
 #include "inventory/inventory.h"
 #include "node-agent/wire/error.h"
@@ -48,6 +49,8 @@ struct command_context {
 	unsigned forks;         /* connections at once; default 64 */
 	unsigned timeout_s;     /* 0: each step's own deadline */
 	bool json, yes, color, allow_running_guests, verbose;
+	bool become_fd_given;
+	unsigned become_fd; /* --become-password-fd */
 	const char *run;
 	bool force, purge;
 	const char *format, *output;
@@ -99,5 +102,9 @@ void command_fleet_free(struct command_fleet *fleet);
  * ~/.ssh/config, then built in. Prints what it leaves out of that file on stderr. Returns 0 or -1.
  */
 int command_fleet_reach(struct command_fleet *fleet, struct gf_err *err);
+
+/* Who asks for passwords, or has read one from --become-password-fd. NULL with *err. */
+struct secrets *command_secrets_new(const struct command_context *context, uv_loop_t *loop,
+                                    const struct secret_hooks *hooks, struct gf_err *err);
 
 #endif

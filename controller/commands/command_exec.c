@@ -11,7 +11,6 @@
 #include "controller/commands/command.h"
 #include "controller/commands/exec_run.h"
 #include "controller/commands/process_limits.h"
-#include "controller/host/agent_bundle.h"
 #include "controller/ssh/ssh_opener.h"
 #include "controller/terminal/terminal.h"
 
@@ -41,17 +40,6 @@ static char *join_words(char *const *words, int count)
 		strcat(line, words[i]);
 	}
 	return line;
-}
-
-/* LINE for a shell of root's: what the operator wrote, quoted once. NULL when out of memory. */
-static char *sudo_line(const char *line)
-{
-	char *quoted = line ? agent_bundle_quote(line) : NULL;
-	char *whole = NULL;
-	if (quoted && asprintf(&whole, "sudo -n sh -c %s", quoted) < 0)
-		whole = NULL;
-	free(quoted);
-	return whole;
 }
 
 static void done_cb(void *ctx, const struct exec_result *result)
@@ -168,14 +156,18 @@ static int exit_status(const struct exec_command *command)
 	return exec_fold_count(fold, EXEC_UNREACHABLE) ? STATUS_UNREACHABLE : STATUS_DONE;
 }
 
-static int run_everywhere(struct exec_command *command, const struct ssh_options *options,
-                          struct gf_err *err)
+static int run_everywhere(struct exec_command *command, const struct command_context *context,
+                          struct ssh_options *options, struct gf_err *err)
 {
 	uv_loop_t loop;
 	uv_loop_init(&loop);
 	command->run.loop = &loop;
-	command->run.opener = ssh_opener_new(&loop, options, err);
+	command->run.secrets = command_secrets_new(context, &loop, NULL, err);
+	options->secrets = command->run.secrets;
+	command->run.opener = command->run.secrets ? ssh_opener_new(&loop, options, err) : NULL;
 	if (!command->run.opener) {
+		secrets_free(command->run.secrets);
+		uv_run(&loop, UV_RUN_DEFAULT);
 		uv_loop_close(&loop);
 		command->run.loop = NULL;
 		return STATUS_INPUT;
@@ -191,6 +183,7 @@ static int run_everywhere(struct exec_command *command, const struct ssh_options
 	exec_run(&command->run);
 	terminal_clear(&command->terminal);
 	ssh_opener_free(command->run.opener);
+	secrets_free(command->run.secrets);
 	uv_close((uv_handle_t *)&command->footer, NULL);
 	uv_close((uv_handle_t *)&command->interrupt, NULL);
 	uv_close((uv_handle_t *)&command->terminate, NULL);
@@ -228,23 +221,20 @@ int command_exec(struct command_context *context, struct gf_err *err)
 	}
 	struct exec_command command = {.json = context->json, .fold = exec_fold_new()};
 	char *line = join_words(context->argv, context->argc);
-	char *line_sudo = sudo_line(line);
 	int status = STATUS_INPUT;
-	if (line && line_sudo && command.fold) {
+	if (line && command.fold) {
 		struct ssh_options options = {.command_timeout_ms = context->timeout_s * 1000};
 		command.run.inventory = fleet.inventory;
 		command.run.selected = fleet.selected;
 		command.run.count = fleet.count;
 		command.run.forks = forks;
 		command.run.command = line;
-		command.run.command_sudo = line_sudo;
 		command.run.done = done_cb;
 		command.run.ctx = &command;
-		status = run_everywhere(&command, &options, err);
+		status = run_everywhere(&command, context, &options, err);
 	} else {
 		gf_err_set(err, GF_E_MEMORY, "out of memory");
 	}
-	free(line_sudo);
 	free(line);
 	exec_fold_free(command.fold);
 	command_fleet_free(&fleet);

@@ -45,6 +45,7 @@ enum option_value {
 	VALUE_YES,
 	VALUE_NO_COLOR,
 	VALUE_GUESTS,
+	VALUE_BECOME_FD,
 	VALUE_RUN,
 	VALUE_FORCE,
 	VALUE_PURGE,
@@ -120,7 +121,10 @@ static const struct option_row option_rows[] = {
      "FILE",
      "do exactly this saved plan; hosts that changed since are refused"},
     {{"watch", required_argument, NULL, VALUE_LATER}, OPTION_WATCH, "INTERVAL", LATER},
-    {{"become-password-fd", required_argument, NULL, VALUE_LATER}, OPTION_FLEET, "N", LATER},
+    {{"become-password-fd", required_argument, NULL, VALUE_BECOME_FD},
+     OPTION_FLEET,
+     "N",
+     "read sudo's password from this open file"},
     {{"no-color", no_argument, NULL, VALUE_NO_COLOR}, 0, NULL, "no colors (as NO_COLOR)"},
     {{"verbose", no_argument, NULL, 'v'}, 0, NULL, "-v: more lines, whole diffs"},
     {{"help", no_argument, NULL, VALUE_HELP}, 0, NULL, "show this"},
@@ -254,6 +258,11 @@ static int option_take(struct command_context *context, int value, const char *n
 	case VALUE_GUESTS:
 		context->allow_running_guests = true;
 		return 0;
+	case VALUE_BECOME_FD:
+		context->become_fd_given = true;
+		if (strcmp(optarg, "0") == 0)
+			return 0;
+		return number_parse("become-password-fd", optarg, 65535, &context->become_fd, err);
 	case VALUE_RUN:
 		context->run = optarg;
 		return 0;

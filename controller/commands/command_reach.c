@@ -82,3 +82,15 @@ int command_fleet_reach(struct command_fleet *fleet, struct gf_err *err)
 	free(path);
 	return rc;
 }
+
+struct secrets *command_secrets_new(const struct command_context *context, uv_loop_t *loop,
+                                    const struct secret_hooks *hooks, struct gf_err *err)
+{
+	struct secrets *secrets = secrets_new(loop, hooks, err);
+	if (secrets && context->become_fd_given &&
+	    secrets_read_sudo(secrets, (int)context->become_fd, err) != 0) {
+		secrets_free(secrets);
+		return NULL;
+	}
+	return secrets;
+}

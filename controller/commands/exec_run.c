@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "controller/secret/become.h"
 #include "inventory/nodeset.h"
 
 #define OUTPUT_MAX                                                                                 \
@@ -13,6 +14,8 @@ struct exec_host {
 	struct exec_run *run;
 	struct link *link;
 	bool ready;
+	struct become become;
+	struct secret_claim *claim; /* to sudo's password; NULL: none */
 	struct exec_result result;
 	uint64_t begun_ms;
 	struct exec_host *next;
@@ -24,6 +27,7 @@ static void begin_more(struct exec_run *run);
 static void tell_and_free(struct exec_host *host)
 {
 	struct exec_run *run = host->run;
+	secret_drop(host->claim);
 	if (host->link)
 		link_close(host->link);
 	run->running--;
@@ -59,16 +63,97 @@ static void end_with(struct exec_host *host, const struct gf_err *err)
 	end_host(host);
 }
 
+static bool with_sudo(const struct exec_host *host)
+{
+	return host->result.host->become == BECOME_SUDO;
+}
+
+static const char *user_of(const struct exec_host *host)
+{
+	return host->result.host->user ? host->result.host->user : "the user";
+}
+
+static int start_command(struct exec_host *host, struct link *link, struct gf_err *err)
+{
+	const char *command = host->run->command;
+	if (!with_sudo(host))
+		return link_exec(link, command, err);
+	if (become_init(&host->become, err) != 0)
+		return -1;
+	char *line = become_command(&host->become, command, true);
+	int rc = line ? link_exec(link, line, err) : gf_err_set(err, GF_E_MEMORY, "out of memory");
+	free(line);
+	return rc;
+}
+
 static void ready_cb(void *ctx, struct link *link)
 {
 	struct exec_host *host = ctx;
 	struct gf_err err = {0};
 	host->ready = true;
-	bool sudo = host->result.host->become == BECOME_SUDO;
-	if (link_exec(link, sudo ? host->run->command_sudo : host->run->command, &err) != 0)
+	if (start_command(host, link, &err) != 0)
 		end_with(host, &err);
-	else
-		link_write_eof(link);
+	else if (!with_sudo(host))
+		link_write_eof(link); /* sudo may need it for a password first */
+}
+
+static void secret_given(void *ctx, const char *text, const struct gf_err *err)
+{
+	struct exec_host *host = ctx;
+	struct gf_err failure = {0};
+	char line[SECRET_SIZE + 1];
+	if (!text && !err)
+		return;
+	if (err) {
+		host->claim = NULL;
+		failure = *err;
+		end_with(host, &failure);
+		return;
+	}
+	snprintf(line, sizeof(line), "%s\n", text);
+	host->become.state = BECOME_SENT;
+	int rc = link_write(host->link, line, strlen(line), &failure);
+	explicit_bzero(line, sizeof(line));
+	if (rc != 0)
+		end_with(host, &failure);
+}
+
+static void end_refused(struct exec_host *host, const char *reason)
+{
+	struct gf_err err = {0};
+	gf_err_set(&err, GF_E_BECOME, "sudo refused the password of %s%s%s%s", user_of(host),
+	           *reason ? " (" : "", reason, *reason ? ")" : "");
+	if (host->claim)
+		secret_refused(host->claim);
+	host->claim = NULL;
+	end_with(host, &err);
+}
+
+/* What sudo's words mean. Returns false when the host has ended. */
+static bool heed_sudo(struct exec_host *host)
+{
+	struct gf_err err = {0};
+	switch (host->become.state) {
+	case BECOME_ASKED:
+		if (host->claim)
+			return true;
+		host->claim = secret_claim(host->run->secrets, SECRET_SUDO, user_of(host),
+		                           host->result.host->name, NULL, secret_given, host, &err);
+		if (!host->claim)
+			end_with(host, &err);
+		return host->claim != NULL;
+	case BECOME_REFUSED:
+		end_refused(host, "");
+		return false;
+	case BECOME_PASSED:
+		if (host->claim)
+			secret_accepted(host->claim);
+		host->claim = NULL;
+		link_write_eof(host->link);
+		return true;
+	default:
+		return true;
+	}
 }
 
 static void output_cb(void *ctx, struct link *link, int fd, const char *data, size_t size)
@@ -76,6 +161,13 @@ static void output_cb(void *ctx, struct link *link, int fd, const char *data, si
 	(void)link;
 	struct exec_host *host = ctx;
 	struct exec_bytes *bytes = fd == 2 ? &host->result.errors : &host->result.out;
+	if (fd == 2 && with_sudo(host) && host->become.state != BECOME_PASSED) {
+		size_t used = become_feed(&host->become, data, size);
+		if (!heed_sudo(host))
+			return;
+		data += used;
+		size -= used;
+	}
 	if (size > OUTPUT_MAX - bytes->size) {
 		host->result.truncated = true;
 		size = OUTPUT_MAX - bytes->size;
@@ -90,10 +182,31 @@ static void output_cb(void *ctx, struct link *link, int fd, const char *data, si
 	bytes->size += size;
 }
 
+/* The command never began. */
+static void end_sudo(struct exec_host *host, int status)
+{
+	struct gf_err err = {0};
+	char reason[200];
+	become_reason(&host->become, reason, sizeof(reason));
+	if (host->become.state == BECOME_SENT) {
+		end_refused(host, reason);
+		return;
+	}
+	if (status == 127)
+		gf_err_set(&err, GF_E_BECOME, "sudo is not installed on the host (%s)", reason);
+	else
+		gf_err_set(&err, GF_E_BECOME, "sudo refused %s (%s)", user_of(host), reason);
+	end_with(host, &err);
+}
+
 static void exited_cb(void *ctx, struct link *link, int status)
 {
 	(void)link;
 	struct exec_host *host = ctx;
+	if (with_sudo(host) && host->become.state != BECOME_PASSED) {
+		end_sudo(host, status);
+		return;
+	}
 	host->result.kind = status ? EXEC_EXIT : EXEC_OK;
 	host->result.status = status;
 	end_host(host);

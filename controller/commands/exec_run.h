@@ -6,6 +6,7 @@
 
 #include "controller/commands/exec_fold.h"
 #include "controller/link/link.h"
+#include "controller/secret/secret.h"
 
 struct exec_run {
 	/* What the caller sets. */
@@ -15,8 +16,8 @@ struct exec_run {
 	const size_t *selected;
 	size_t count;
 	unsigned forks;
-	const char *command;      /* for hosts that are logged in to as who runs it */
-	const char *command_sudo; /* the same through sudo, for "become": "sudo" */
+	const char *command;     /* a shell's line; through sudo where "become" says so */
+	struct secrets *secrets; /* who knows sudo's password */
 	/* Called for every host as it ends. The result is the callee's only during the call. */
 	void (*done)(void *ctx, const struct exec_result *result);
 	void *ctx;

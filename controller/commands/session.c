@@ -52,6 +52,7 @@ static void session_signal_cb(uv_signal_t *handle, int number)
 	(void)number;
 	if (!session->engine || session->ended)
 		return;
+	secrets_cancel(session->secrets);
 	terminal_clear(&session->terminal);
 	hosts = in_flight(session);
 	if (!session->interrupted && hosts && !session->asking) {

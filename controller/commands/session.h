@@ -12,6 +12,7 @@
 #include "controller/commands/command.h"
 #include "controller/fleet/fleet.h"
 #include "controller/fleet/journal_store.h"
+#include "controller/secret/secret.h"
 #include "controller/place/place.h"
 #include "controller/plan/saved_plan.h"
 #include "controller/terminal/terminal.h"
@@ -34,6 +35,7 @@ struct session {
 	struct loop_watch watch;
 	struct store *store;
 	struct journal_store journal;
+	struct secrets *secrets;
 	struct link_opener *opener;
 	struct place place;
 	struct agent_bundle bundle;
@@ -42,6 +44,7 @@ struct session {
 	struct terminal terminal;
 	uint64_t began_ms;
 	bool interrupted, declined, asking, ended;
+	bool prompting; /* for a password */
 	int status;
 	/* What the command shows once every host is at its end, before the recap. May be NULL. */
 	void (*show)(struct session *session);

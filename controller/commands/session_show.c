@@ -88,7 +88,7 @@ void session_footer(struct session *session)
 	const struct host *slowest = NULL;
 	struct fleet_counts counts;
 
-	if (session->ended || session->asking)
+	if (session->ended || session->asking || session->prompting)
 		return;
 	fleet_count(session->engine, &counts);
 	for (size_t i = 0; i < fleet_size(session->engine); i++) {

@@ -218,6 +218,16 @@ static int journal_begin(struct session *session, struct gf_err *err)
 	return rc;
 }
 
+/* The question has the terminal to itself. */
+static void session_asking(void *ctx, bool asking)
+{
+	struct session *session = ctx;
+
+	session->prompting = asking;
+	if (asking)
+		terminal_clear(&session->terminal);
+}
+
 static int connect_parts(struct session *session, struct gf_err *err)
 {
 	const struct command_context *context = session->context;
@@ -225,10 +235,15 @@ static int connect_parts(struct session *session, struct gf_err *err)
 	    .connect_timeout_ms = context->timeout_s ? context->timeout_s * 1000 : 0,
 	    .auth_timeout_ms = context->timeout_s ? context->timeout_s * 1000 : 0,
 	};
+	struct secret_hooks hooks = {.asking = session_asking, .ctx = session};
 	struct fleet_options engine;
 
 	if (agent_bundle_load(session->place.bundle, &session->bundle, err))
 		return -1;
+	session->secrets = command_secrets_new(context, &session->loop, &hooks, err);
+	if (!session->secrets)
+		return -1;
+	options.secrets = session->secrets;
 	session->opener = ssh_opener_new(&session->loop, &options, err);
 	if (!session->opener)
 		return -1;
@@ -253,6 +268,7 @@ static int connect_parts(struct session *session, struct gf_err *err)
 	    .timeout_s = context->timeout_s,
 	    .opener = session->opener,
 	    .bundle = &session->bundle,
+	    .secrets = session->secrets,
 	    .clock = &session->clock.clock,
 	    .journal = &session->journal.journal,
 	    .observer = &session_observer,
@@ -309,6 +325,7 @@ void session_release(struct session *session)
 {
 	fleet_free(session->engine);
 	ssh_opener_free(session->opener);
+	secrets_free(session->secrets);
 	if (session->store)
 		store_close(session->store);
 	agent_bundle_free(&session->bundle);

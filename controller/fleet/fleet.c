@@ -110,6 +110,7 @@ static void fleet_share(struct fleet *fleet)
 	    .timeout_s = options->timeout_s,
 	    .opener = options->opener,
 	    .bundle = options->bundle,
+	    .secrets = options->secrets,
 	    .clock = options->clock,
 	    .journal = options->journal,
 	    .events = &fleet_host_events,

@@ -38,6 +38,7 @@ struct fleet_options {
 	unsigned forks, timeout_s;
 	struct link_opener *opener;
 	const struct agent_bundle *bundle;
+	struct secrets *secrets; /* may be NULL */
 	struct clock *clock;
 	struct journal *journal;
 	const struct fleet_observer *observer;

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "controller/secret/become.h"
 #include "node-agent/launch_script.h"
 
 #define BUNDLE_LIMIT ((long)64 << 20)
@@ -41,40 +42,14 @@ static int file_read(const char *path, char **data, size_t *size, struct gf_err 
 	return 0;
 }
 
-char *agent_bundle_quote(const char *text)
-{
-	size_t size = 3;
-
-	for (const char *c = text; *c; c++)
-		size += *c == '\'' ? 4 : 1;
-	char *quoted = malloc(size);
-	if (!quoted)
-		return NULL;
-	char *to = quoted;
-	*to++ = '\'';
-	for (const char *c = text; *c; c++) {
-		if (*c == '\'') {
-			memcpy(to, "'\\''", 4);
-			to += 4;
-		} else {
-			*to++ = *c;
-		}
-	}
-	*to++ = '\'';
-	*to = '\0';
-	return quoted;
-}
-
 static int bundle_commands(struct agent_bundle *bundle, struct gf_err *err)
 {
-	char *script = agent_bundle_quote(launch_script);
+	char *script = become_quote(launch_script);
 	int made = -1;
 
 	if (script) {
 		made = asprintf(&bundle->command, "sh -c %s gpufleet %s %zu %s", script,
 		                bundle->hash, bundle->size, launch_arch);
-		if (made >= 0)
-			made = asprintf(&bundle->command_sudo, "sudo -n %s", bundle->command);
 	}
 	free(script);
 	return made < 0 ? gf_err_set(err, GF_E_MEMORY, "out of memory") : 0;
@@ -109,6 +84,5 @@ void agent_bundle_free(struct agent_bundle *bundle)
 {
 	free(bundle->data);
 	free(bundle->command);
-	free(bundle->command_sudo);
 	memset(bundle, 0, sizeof(*bundle));
 }

@@ -10,16 +10,12 @@ struct agent_bundle {
 	char hash[65]; /* sha256 of its MANIFEST: the name of its folder on hosts */
 	char *data;    /* the .tar.gz */
 	size_t size;
-	char *command;      /* starts the agent as the user who logs in */
-	char *command_sudo; /* the same under `sudo -n` */
+	char *command; /* starts the agent */
 };
 
 /* Reads gpufleet-agent.tar.gz and .hash from FOLDER. On failure nothing is held. */
 int agent_bundle_load(const char *folder, struct agent_bundle *bundle, struct gf_err *err);
 
 void agent_bundle_free(struct agent_bundle *bundle);
-
-/* TEXT in single quotes, for a POSIX shell. The caller frees it; NULL when out of memory. */
-char *agent_bundle_quote(const char *text);
 
 #endif

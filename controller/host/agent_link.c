@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "controller/secret/become.h"
 #include "node-agent/wire/frame.h"
 
 #define PUSH_CHUNK  ((size_t)256 << 10)
@@ -21,6 +22,9 @@ struct agent_link {
 	struct link *link;
 	const struct inventory_host *host;
 	const struct agent_bundle *bundle;
+	struct secrets *secrets;
+	struct secret_claim *claim; /* to sudo's password; NULL: none */
+	struct become become;
 	const struct agent_link_events *events;
 	void *ctx;
 	enum client_state state;
@@ -69,14 +73,100 @@ static int client_fail(struct agent_link *client, const struct gf_err *err)
 	return -1;
 }
 
+static bool client_sudo(const struct agent_link *client)
+{
+	return client->host->become == BECOME_SUDO;
+}
+
+static const char *client_user(const struct agent_link *client)
+{
+	return client->host->user ? client->host->user : "the user";
+}
+
+static void client_secret(void *ctx, const char *text, const struct gf_err *err)
+{
+	struct agent_link *client = ctx;
+	struct gf_err failure = {0};
+	char line[SECRET_SIZE + 1];
+	int rc;
+
+	if (!text && !err) {
+		if (client->events->waiting)
+			client->events->waiting(client->ctx);
+		return;
+	}
+	if (err) {
+		client->claim = NULL;
+		failure = *err;
+		client_fail(client, &failure);
+		return;
+	}
+	/* The only place where it is written: sudo waits for it, and the agent has said nothing. */
+	snprintf(line, sizeof(line), "%s\n", text);
+	client->become.state = BECOME_SENT;
+	rc = link_write(client->link, line, strlen(line), &failure);
+	explicit_bzero(line, sizeof(line));
+	if (rc)
+		client_fail(client, &failure);
+}
+
+/* What sudo's words mean. -1 when the client is gone or failed. */
+static int client_become(struct agent_link *client)
+{
+	struct gf_err err = {0};
+
+	if (client->become.state == BECOME_ASKED && !client->claim) {
+		if (client->secrets)
+			client->claim =
+			    secret_claim(client->secrets, SECRET_SUDO, client_user(client),
+			                 client->host->name, NULL, client_secret, client, &err);
+		else
+			gf_err_set(&err, GF_E_BECOME,
+			           "sudo asks for the password of %s: allow it without one in "
+			           "sudoers",
+			           client_user(client));
+		if (!client->claim)
+			return client_fail(client, &err);
+	}
+	if (client->become.state == BECOME_REFUSED && client->claim) {
+		secret_refused(client->claim);
+		client->claim = NULL;
+		gf_err_set(&err, GF_E_BECOME, "sudo refused the password of %s",
+		           client_user(client));
+		return client_fail(client, &err);
+	}
+	return 0;
+}
+
+/* The agent's own first word: sudo let it begin. */
+static void client_passed(struct agent_link *client)
+{
+	if (client->claim && client->become.state == BECOME_SENT)
+		secret_accepted(client->claim);
+	else
+		secret_drop(client->claim);
+	client->claim = NULL;
+	client->become.state = BECOME_PASSED;
+}
+
 static void client_ready(void *ctx, struct link *link)
 {
 	struct agent_link *client = ctx;
-	const char *command = client->host->become == BECOME_SUDO ? client->bundle->command_sudo
-	                                                          : client->bundle->command;
+	char *with_sudo = NULL;
 	struct gf_err err = {0};
+	int rc = 0;
 
-	if (link_exec(link, command, &err)) {
+	if (client_sudo(client)) {
+		rc = become_init(&client->become, &err);
+		with_sudo =
+		    rc ? NULL : become_command(&client->become, client->bundle->command, false);
+		if (!rc && !with_sudo)
+			rc = gf_err_set(&err, GF_E_MEMORY, "out of memory");
+	}
+	if (!rc)
+		rc = link_exec(link, with_sudo ? with_sudo : client->bundle->command, &err);
+	free(with_sudo);
+	if (rc) {
 		client_fail(client, &err);
 		return;
 	}
@@ -122,6 +212,7 @@ static int client_greet(struct agent_link *client)
 		return client_fail(client, &err);
 	if (greeting == FRAME_GREETING_NONE)
 		return 0;
+	client_passed(client);
 	if (greeting == FRAME_GREETING_PUSH) {
 		if (client->pushing || client->pushed) {
 			gf_err_set(&err, GF_E_PROTOCOL,
@@ -211,6 +302,14 @@ static void client_output(void *ctx, struct link *link, int fd, const char *data
 	int more = 1;
 
 	(void)link;
+	if (fd != 1 && client_sudo(client) && client->state == CLIENT_STARTING) {
+		size_t used = become_feed(&client->become, data, size);
+
+		data += used;
+		size -= used;
+		if (client_become(client))
+			return;
+	}
 	if (fd != 1) {
 		size_t room = STDERR_KEPT - client->complaint_size;
 		size_t kept = size < room ? size : room;
@@ -249,6 +348,8 @@ static void complaint_line(struct agent_link *client, char *line, size_t size)
 	start = strrchr(client->complaint, '\n');
 	start = start ? start + 1 : client->complaint;
 	snprintf(line, size, "%s", start);
+	if (!*line)
+		become_reason(&client->become, line, size);
 }
 
 static void client_exited(void *ctx, struct link *link, int status)
@@ -261,14 +362,19 @@ static void client_exited(void *ctx, struct link *link, int status)
 	complaint_line(client, line, sizeof(line));
 	if (client->state == CLIENT_READY)
 		gf_err_set(&err, GF_E_LOST, "the agent ended%s%s", *line ? ": " : "", line);
-	else if (client->host->become == BECOME_SUDO &&
-	         (strstr(client->complaint, "sudo:") || strstr(client->complaint, "sudoers")))
-		gf_err_set(&err, GF_E_BECOME,
-		           "sudo refused %s (%s): allow it without a password in sudoers, or set "
-		           "\"become\": \"none\" with user root",
-		           client->host->user ? client->host->user : "the user", line);
-	else if (status == 127 && client->host->become == BECOME_SUDO)
+	else if (client_sudo(client) && client->become.state == BECOME_SENT) {
+		secret_refused(client->claim);
+		client->claim = NULL;
+		gf_err_set(&err, GF_E_BECOME, "sudo refused the password of %s%s%s%s",
+		           client_user(client), *line ? " (" : "", line, *line ? ")" : "");
+	} else if (client_sudo(client) && client->become.state != BECOME_PASSED && status == 127)
 		gf_err_set(&err, GF_E_BECOME, "sudo is not installed on the host (%s)", line);
+	else if (client_sudo(client) && client->become.state != BECOME_PASSED &&
+	         (strstr(line, "sudo") || strstr(line, "sudoers")))
+		gf_err_set(&err, GF_E_BECOME,
+		           "sudo refused %s (%s): allow it in sudoers, or set \"become\": "
+		           "\"none\" with user root",
+		           client_user(client), line);
 	else
 		gf_err_set(&err, GF_E_AGENT,
 		           "the agent could not be started: the command ended with status %d%s%s",
@@ -282,8 +388,18 @@ static void client_failed(void *ctx, struct link *link, const struct gf_err *err
 	client_fail(ctx, err);
 }
 
+static void client_link_waiting(void *ctx, struct link *link)
+{
+	struct agent_link *client = ctx;
+
+	(void)link;
+	if (client->events->waiting)
+		client->events->waiting(client->ctx);
+}
+
 static const struct link_events client_link_events = {
     .ready = client_ready,
+    .waiting = client_link_waiting,
     .output = client_output,
     .drained = client_drained,
     .exited = client_exited,
@@ -291,7 +407,7 @@ static const struct link_events client_link_events = {
 };
 
 struct agent_link *agent_link_open(struct link_opener *opener, const struct inventory_host *host,
-                                   const struct agent_bundle *bundle,
+                                   const struct agent_bundle *bundle, struct secrets *secrets,
                                    const struct agent_link_events *events, void *ctx,
                                    struct gf_err *err)
 {
@@ -303,6 +419,7 @@ struct agent_link *agent_link_open(struct link_opener *opener, const struct inve
 	}
 	client->host = host;
 	client->bundle = bundle;
+	client->secrets = secrets;
 	client->events = events;
 	client->ctx = ctx;
 	frame_init(&client->frame, FRAME_LINE_LIMIT);

@@ -11,11 +11,13 @@
 
 #include "controller/host/agent_bundle.h"
 #include "controller/link/link.h"
+#include "controller/secret/secret.h"
 
 struct agent_link;
 
 struct agent_link_events {
 	void (*connected)(void *ctx); /* authenticated; the agent is being started */
+	void (*waiting)(void *ctx);   /* for a person's answer, or for another host's try of it */
 	void (*hello)(void *ctx, const json_t *hello);   /* requests may be sent */
 	void (*event)(void *ctx, const json_t *event);   /* before the result of a request */
 	void (*result)(void *ctx, const json_t *result); /* of the request */
@@ -24,9 +26,10 @@ struct agent_link_events {
 	void (*failed)(void *ctx, const struct gf_err *err); /* no connection any more: close it */
 };
 
-/* Connects to HOST (borrowed, as BUNDLE, until close). NULL with *err for what is known at once. */
+/* Connects to HOST (borrowed, as BUNDLE and SECRETS, until close). SECRETS: who knows sudo's
+ * password; NULL where nobody does. NULL with *err for what is known at once. */
 struct agent_link *agent_link_open(struct link_opener *opener, const struct inventory_host *host,
-                                   const struct agent_bundle *bundle,
+                                   const struct agent_bundle *bundle, struct secrets *secrets,
                                    const struct agent_link_events *events, void *ctx,
                                    struct gf_err *err);
 

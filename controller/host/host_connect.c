@@ -19,6 +19,12 @@ static void client_connected(void *ctx)
 	host_tick(ctx, &(struct host_input){.kind = INPUT_CONNECTED});
 }
 
+/* Somebody is looking for the password: that is no silence of the host's. */
+static void client_waiting(void *ctx)
+{
+	host_heard(ctx);
+}
+
 static void client_hello(void *ctx, const json_t *hello)
 {
 	host_tick(ctx, &(struct host_input){.kind = INPUT_HELLO, .data = hello});
@@ -48,6 +54,7 @@ static void client_failed(void *ctx, const struct gf_err *err)
 
 static const struct agent_link_events host_client_events = {
     .connected = client_connected,
+    .waiting = client_waiting,
     .hello = client_hello,
     .event = client_event,
     .result = client_result,
@@ -61,7 +68,7 @@ enum host_state host_connecting_enter(struct host *host)
 
 	host->tries++;
 	host->client = agent_link_open(host->shared->opener, host->inventory, host->shared->bundle,
-	                               &host_client_events, host, &err);
+	                               host->shared->secrets, &host_client_events, host, &err);
 	return host->client ? HOST_STAY : host_lost(host, &err);
 }
 

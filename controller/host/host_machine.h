@@ -105,6 +105,7 @@ struct host_shared {
 	unsigned timeout_s;   /* 0: each state's own deadline */
 	struct link_opener *opener;
 	const struct agent_bundle *bundle;
+	struct secrets *secrets; /* who knows sudo's password; may be NULL */
 	struct clock *clock;
 	struct journal *journal;
 	const struct host_events *events;

@@ -18,6 +18,9 @@ struct link;
 struct link_events {
 	/* Authenticated: link_exec may be called now. Called once. */
 	void (*ready)(void *ctx, struct link *link);
+	/* A person is being asked for something that this link waits for: its owner's deadlines
+	 * should be put off. Called every few seconds meanwhile. Optional (NULL). */
+	void (*waiting)(void *ctx, struct link *link);
 	/* Bytes from the command; they are the callee's only during the call. */
 	void (*output)(void *ctx, struct link *link, int fd, const char *data,
 	               size_t size); /* fd 1, 2 */

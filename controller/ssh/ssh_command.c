@@ -162,6 +162,7 @@ static int send_some(struct ssh_link *link)
 		moved = 1;
 	}
 	if (link->out_size > 0 && !(ssh_get_status(link->session) & SSH_WRITE_PENDING)) {
+		explicit_bzero(link->out, link->out_size); /* it may have been a password */
 		link->out_size = link->out_sent = 0;
 		moved = 1;
 		if (link->base.events->drained)

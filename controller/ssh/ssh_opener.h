@@ -11,6 +11,7 @@
 #include <uv.h>
 
 #include "controller/link/link.h"
+#include "controller/secret/secret.h"
 
 struct ssh_options {
 	unsigned connect_timeout_ms; /* name look-up and TCP; key exchange anew; 0: 10000 */
@@ -19,8 +20,9 @@ struct ssh_options {
 	unsigned idle_timeout_ms;    /* no byte either way while a command runs; 0: none */
 	unsigned keepalive_ms; /* silent for so long: asked; for four times that: lost; 0: 15000 */
 	unsigned connect_attempts; /* refused or reset at the start: tries in all; 0: 3 */
-	const char *agent_socket;  /* NULL: $SSH_AUTH_SOCK; "": no agent (copied) */
-	const char *ciphers;       /* comma list, best first; NULL: the default (copied) */
+	struct secrets *secrets;  /* who knows passphrases and passwords; NULL: nobody (borrowed) */
+	const char *agent_socket; /* NULL: $SSH_AUTH_SOCK; "": no agent (copied) */
+	const char *ciphers;      /* comma list, best first; NULL: the default (copied) */
 };
 
 /* An opener on LOOP. Options may be NULL (all defaults). */

@@ -16,9 +16,9 @@ SSHD = "/usr/sbin/sshd"
 class Bastion:
     """sshd as Debian configures it (MaxStartups 10:30:100), on a port of its own, for one key."""
 
-    def __init__(self, directory, key):
+    def __init__(self, directory, key, prefix=(), extra=""):
         self.directory = directory
-        os.makedirs(directory, mode=0o700)
+        os.makedirs(directory, mode=0o755)
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", os.path.join(directory, "host_key")], check=True)
         with open(os.path.join(directory, "authorized_keys"), "w", encoding="utf-8") as file:
             subprocess.run(["ssh-keygen", "-y", "-f", key], check=True, stdout=file)
@@ -32,8 +32,8 @@ class Bastion:
         with open(config, "w", encoding="utf-8") as file:
             file.write(f"Port {self.port}\nListenAddress 127.0.0.1\nHostKey {directory}/host_key\nPidFile none\n"
                        f"AuthorizedKeysFile {directory}/authorized_keys\nStrictModes no\nUsePAM no\nPermitRootLogin yes\n"
-                       "PasswordAuthentication no\nLogLevel VERBOSE\n")
-        self.process = subprocess.Popen([SSHD, "-D", "-E", self.log, "-f", config])
+                       f"PasswordAuthentication no\nLogLevel VERBOSE\n{extra}")
+        self.process = subprocess.Popen([*prefix, SSHD, "-D", "-E", self.log, "-f", config])
         self.wait()
 
     def wait(self):

@@ -446,7 +446,7 @@ void world_init(struct world *world, size_t count, uint64_t seed)
 	world->journal =
 	    (struct journal){world_append, world_facts_put, world_expected_put, world_expected_get};
 	world->opener.open = world_link_open;
-	world->bundle.command = world->bundle.command_sudo = command;
+	world->bundle.command = command;
 	world->playbook = playbook_parse("test.json", playbook_text, strlen(playbook_text), &err);
 	if (!world->playbook) {
 		fprintf(stderr, "%s\n", err.msg);

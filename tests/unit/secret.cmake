@@ -1,0 +1,2 @@
+unit_test(become secret)
+unit_test(secret secret)
