@@ -6,7 +6,7 @@
 
 #define FILES_OWN 64 /* the store, the loop, the programs that are run, standard streams */
 #define FILES_CONNECTION                                                                           \
-	5 /* the socket and its copy, both ends of an agent's stand-in, a look-up */
+	6 /* the socket and its copy, both ends of an agent's stand-in or a tunnel, a look-up */
 
 void process_limits_secrets(void)
 {
