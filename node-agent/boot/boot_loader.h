@@ -54,6 +54,10 @@ struct boot_loader {
 	 * that was built, and what makes the copies again. NULL: it boots what was built. */
 	bool (*image)(const struct root *root, const char *version, char path[PATH_MAX]);
 	int (*refresh)(const struct root *root, struct gf_err *err);
+
+	/* Why the next boot may pass the initramfs by, and what to do: a constant; NULL when it
+	 * does not (also where the member is). */
+	const char *(*no_initramfs)(const struct root *root);
 };
 
 /* The back end of that name, or NULL. */

@@ -51,6 +51,21 @@ static int debian_update(const struct root *root, const json_t *add, const json_
 	return result;
 }
 
+/* Ubuntu's cloud images try to boot without an initramfs first; their 10_linux says so in grub.cfg.
+ */
+static const char *debian_no_initramfs(const struct root *root)
+{
+	char *config = root_read_file(root, CONFIG, (size_t)4 << 20, NULL, NULL);
+	bool set = config && strstr(config, "# GRUB_FORCE_PARTUUID is set");
+
+	free(config);
+	return set ? "this host tries to boot without its initramfs first, and nothing could keep "
+	             "devices for their driver then: take GRUB_FORCE_PARTUUID out of "
+	             "/etc/default/grub.d (40-force-partuuid.cfg on cloud images) and run "
+	             "update-grub"
+	           : NULL;
+}
+
 const struct boot_loader boot_grub_debian = {
     .name = "update-grub",
     .command = "update-grub",
@@ -60,4 +75,5 @@ const struct boot_loader boot_grub_debian = {
     .next = debian_next,
     .settings = debian_settings,
     .update = debian_update,
+    .no_initramfs = debian_no_initramfs,
 };

@@ -10,7 +10,7 @@
 
 #define MODULE         "/usr/lib/dracut/modules.d/90gpufleet"
 #define SETTINGS       "/etc/dracut.conf.d/90-gpufleet.conf"
-#define HOOK           "/usr/lib/dracut/hooks/pre-udev/00-gpufleet-bind.sh"
+#define HOOK           "/dracut/hooks/pre-udev/00-gpufleet-bind.sh"
 #define BUILD_TIMEOUT  3000
 #define UNPACK_TIMEOUT 600
 
@@ -103,21 +103,27 @@ static int dracut_unpack(const struct root *root, const char *image, const char 
 	*tree = "";
 	if (result != 0)
 		return -1;
-	if (access(root_pathf(root, "%s/usr/lib/dracut", dir).text, F_OK) != 0)
+	if (access(root_pathf(root, "%s/usr/lib/dracut", dir).text, F_OK) != 0 &&
+	    access(root_pathf(root, "%s/var/lib/dracut", dir).text, F_OK) != 0)
 		return gf_err_set(err, GF_E_TASK,
 		                  "%s could not be unpacked: is there room in /var/tmp?", image);
 	return 0;
 }
 
+/* Newer ones (dracut-ng) keep hooks below /var. */
 static bool dracut_is_early(const char *tree, char *why, size_t size)
 {
-	size_t length;
-	char *hook = initramfs_tree_read(tree, HOOK, &length);
-	bool right = hook && strcmp(hook, bind_dracut_hook) == 0;
+	static const char *const hooks[] = {"/var/lib" HOOK, "/usr/lib" HOOK};
+	bool right = false;
 
+	for (size_t i = 0; i < sizeof(hooks) / sizeof(hooks[0]) && !right; i++) {
+		size_t length;
+		char *hook = initramfs_tree_read(tree, hooks[i], &length);
+		right = hook && strcmp(hook, bind_dracut_hook) == 0;
+		free(hook);
+	}
 	if (!right)
 		snprintf(why, size, "no pre-udev hook runs gpufleet-bind in it");
-	free(hook);
 	return right;
 }
 

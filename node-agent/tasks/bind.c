@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "node-agent/boot/bind_scripts.h"
+#include "node-agent/boot/boot_loader.h"
 #include "node-agent/boot/initramfs_tool.h"
 #include "node-agent/tasks/task_help.h"
 #include "node-agent/tasks/task_types.h"
@@ -117,6 +118,11 @@ int bind_task(struct task_run *run, struct gf_err *err)
 	const struct initramfs_tool *tool = task_initramfs_tool(run);
 	if (!tool && any)
 		return task_initramfs_unknown(run);
+	const struct boot_loader *loader = boot_loader_detect(run->ctx->root);
+	const char *why =
+	    any && loader && loader->no_initramfs ? loader->no_initramfs(run->ctx->root) : NULL;
+	if (why)
+		return task_say(run, TASK_BLOCKED, "%s", why);
 	if (!devices_are_there(run, err))
 		return -1;
 	char *list = any ? list_text(run, driver, err) : NULL;

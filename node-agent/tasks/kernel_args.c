@@ -203,11 +203,14 @@ static int line_settle(struct task_run *run, struct kernel_line *line,
 	run->result->reboot = run->mode != TASK_VERIFY && pending;
 	if (run->mode == TASK_VERIFY)
 		run->result->status = TASK_CHANGE;
-	return task_say(
-	    run, run->result->status, "%s is not in effect on the running kernel: %s", wrong,
-	    pending ? "a reboot brings it"
-	            : "the host did not boot GRUB's first entry; look at grub-editenv list and "
-	              "GRUB_DEFAULT");
+	if (pending)
+		return task_say(run, run->result->status,
+		                "%s is not in effect on the running kernel: a reboot brings it",
+		                wrong);
+	return task_say(run, run->result->status,
+	                "%s is not in effect on the running kernel: the host did not boot the "
+	                "default entry (%s); look at what the boot loader's default is",
+	                wrong, source);
 }
 
 static int line_collect(struct task_run *run, struct kernel_line *line, struct gf_err *err)

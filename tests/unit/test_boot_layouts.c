@@ -392,6 +392,22 @@ static void test_dracut_hook(void **state)
 	free(stage);
 }
 
+static void expect_blocked(struct task_host *host, const char *because);
+
+/* A cloud image that tries to boot without an initramfs first. */
+static void test_cloudimg_no_initramfs(void **state)
+{
+	struct task_host *host = *state;
+
+	host_shell(host, "echo 'GRUB_FORCE_PARTUUID=2f5f8a6e-0b5d-4f4a-9a52-5f0a3f0d5e11' "
+	                 ">etc/default/grub.d/40-force-partuuid.cfg; "
+	                 "GPUFLEET_SYSROOT=$PWD usr/sbin/update-grub 2>/dev/null");
+	expect_blocked(host, "tries to boot without its initramfs first");
+	host_shell(host, "rm etc/default/grub.d/40-force-partuuid.cfg; "
+	                 "GPUFLEET_SYSROOT=$PWD usr/sbin/update-grub 2>/dev/null");
+	test_cloudimg(state);
+}
+
 static void expect_blocked(struct task_host *host, const char *because)
 {
 	struct gf_err err;
@@ -440,6 +456,7 @@ int main(void)
 	    T(test_suse, suse),
 	    T(test_maas, maas),
 	    T(test_cloudimg, cloudimg),
+	    T(test_cloudimg_no_initramfs, cloudimg),
 	    T(test_kernel_install, systemd),
 	    T(test_dracut_hook, rocky9),
 	    T(test_unknown, rocky9),
