@@ -56,6 +56,7 @@ static void load(struct ssh_identity *identity)
 		ssh_key_free(identity->private_key);
 		identity->private_key = NULL;
 	} else if (encrypted) {
+		identity->encrypted = true;
 		gf_err_set(&identity->err, GF_E_AUTH,
 		           "the key %s has a passphrase: add it to an ssh-agent first (ssh-add %s)",
 		           path, path);
@@ -64,8 +65,24 @@ static void load(struct ssh_identity *identity)
 		           path);
 	}
 	snprintf(public_path, sizeof(public_path), "%s.pub", path);
-	if (ssh_pki_import_pubkey_file(public_path, &identity->public_key) != SSH_OK)
+	/* A file in OpenSSH's own format has the public key in it, unencrypted. */
+	if (ssh_pki_import_pubkey_file(public_path, &identity->public_key) != SSH_OK &&
+	    (!encrypted || ssh_pki_import_pubkey_file(path, &identity->public_key) != SSH_OK))
 		identity->public_key = NULL;
+}
+
+void ssh_keys_unlocked(struct ssh_keys *keys, const char *path, ssh_key key)
+{
+	for (struct ssh_identity *known = keys->identities; known; known = known->next) {
+		if (strcmp(known->path, path) != 0 || known->private_key)
+			continue;
+		known->private_key = key;
+		known->encrypted = false;
+		if (!known->public_key)
+			ssh_pki_export_privkey_to_pubkey(key, &known->public_key);
+		return;
+	}
+	ssh_key_free(key);
 }
 
 const struct ssh_identity *ssh_keys_get(struct ssh_keys *keys, const char *path)

@@ -12,6 +12,7 @@ struct ssh_identity {
 	ssh_key public_key;  /* of the private key, or of PATH.pub; NULL when there is none */
 	struct gf_err err;   /* why there is no private key */
 	bool missing;        /* there is no such file */
+	bool encrypted;      /* … and not unlocked so far */
 	struct ssh_identity *next;
 };
 
@@ -21,6 +22,8 @@ struct ssh_keys {
 
 /* The key in file PATH, read at the first call. NULL only when out of memory. */
 const struct ssh_identity *ssh_keys_get(struct ssh_keys *keys, const char *path);
+/* The file PATH was decrypted by its passphrase: takes KEY. */
+void ssh_keys_unlocked(struct ssh_keys *keys, const char *path, ssh_key key);
 void ssh_keys_free(struct ssh_keys *keys);
 
 #endif

@@ -54,8 +54,11 @@ static const struct {
                         DEADLINE_CONNECT, handshake_step},
     [LINK_HOST_KEY] = {"looking up the host key", NEXT(AUTH) | NEXT(CONNECTING) | NEXT(BASTION),
                        DEADLINE_NONE, wait_step},
-    [LINK_AUTH] = {"authentication", NEXT(AGENT) | NEXT(IDLE), DEADLINE_AUTH, login_step},
+    [LINK_AUTH] = {"authentication", NEXT(AGENT) | NEXT(SECRET) | NEXT(IDLE), DEADLINE_AUTH,
+                   login_step},
     [LINK_AGENT] = {"waiting for the ssh-agent", NEXT(AUTH), DEADLINE_AUTH, wait_step},
+    /* The question has a deadline of its own (controller/secret), and so has sshd. */
+    [LINK_SECRET] = {"waiting for a password", NEXT(AUTH), DEADLINE_NONE, secret_wait_step},
     [LINK_IDLE] = {"idle", NEXT(OPENING), DEADLINE_NONE, idle_step},
     [LINK_OPENING] = {"opening a channel", NEXT(REQUESTING), DEADLINE_AUTH, command_open_step},
     [LINK_REQUESTING] = {"starting the command", NEXT(RUNNING), DEADLINE_AUTH,

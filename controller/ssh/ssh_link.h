@@ -1,6 +1,6 @@
 /* ssh_link.h: one link over SSH: its states and what the files of this folder share.
  *
- *   NEW → RESOLVING → CONNECTING → HANDSHAKE → [HOST_KEY →] AUTH ⇄ AGENT
+ *   NEW → RESOLVING → CONNECTING → HANDSHAKE → [HOST_KEY →] AUTH ⇄ AGENT, SECRET
  *    │       ↑  BACKOFF ←──┴───────────┘         │
  *    ↓       └─────┘                           IDLE → OPENING → REQUESTING → RUNNING → IDLE
  *   BASTION → TUNNEL → HANDSHAKE   (behind a jump host, ssh_bastion.h)
@@ -33,6 +33,7 @@ enum link_state {
 	LINK_HOST_KEY,
 	LINK_AUTH,
 	LINK_AGENT,
+	LINK_SECRET,
 	LINK_IDLE,
 	LINK_OPENING,
 	LINK_REQUESTING,
@@ -59,7 +60,20 @@ struct ssh_candidate {
 	size_t agent_key; /* index into the opener's; used when `file` is NULL */
 };
 
+/* Keys first; then, where the host takes one, a password. */
+enum login_phase { LOGIN_KEYS, LOGIN_PASSWORD, LOGIN_QUESTIONS };
+
+struct ssh_unlock;
+
 struct ssh_login {
+	enum login_phase phase;
+	struct secret_claim *claim; /* to what a person knows; NULL: none */
+	struct ssh_unlock *unlock;  /* a key file that is being decrypted */
+	struct gf_err why; /* what stood in the way of a key or of a password; GF_OK: nothing */
+	bool unknown;      /* nobody knows what was asked for */
+	bool sent, asking; /* a password; a round of questions is open */
+	unsigned prompt;   /* the question in it */
+	int rc;            /* of the first call with the password */
 	struct ssh_candidate *candidates;
 	size_t count, current;
 	bool listed;   /* candidates are known */
@@ -132,6 +146,7 @@ struct ssh_opener {
 	struct ssh_keys keys;
 	struct ssh_known_hosts **tables;
 	size_t table_count;
+	unsigned questions; /* asked so far, to tell them apart */
 	enum agent_list agent_list;
 	struct ssh_agent agent;
 	struct gf_err agent_err; /* code GF_OK: none */
@@ -190,7 +205,19 @@ void host_key_forget(struct ssh_link *link);
 enum link_step login_step(struct ssh_link *link);
 /* What comes of an authentication step that ended in RC (SSH_AUTH_…). */
 enum link_step login_result(struct ssh_link *link, int rc);
+/* No way in: fails with the reason that helps most. */
+enum link_step login_denied(struct ssh_link *link);
 void login_forget(struct ssh_link *link);
+
+/* ssh_login_secret.c */
+/* The current candidate's key file is encrypted: waits for its passphrase. */
+enum link_step secret_passphrase_step(struct ssh_link *link, const struct ssh_identity *file);
+enum link_step secret_wait_step(struct ssh_link *link);
+/* No key is left: goes on to a password, or fails. */
+enum link_step secret_login_begin(struct ssh_link *link);
+enum link_step secret_login_step(struct ssh_link *link);
+enum link_step secret_login_refused(struct ssh_link *link);
+void secret_login_forget(struct ssh_login *login, bool accepted);
 
 /* ssh_keepalive.c */
 /* The session is established: from now on it must not be silent for long. */

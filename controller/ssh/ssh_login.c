@@ -33,6 +33,12 @@ static int wait_for_agent(struct ssh_opener *opener, struct gf_err *err)
 	return opener->agent_list == AGENT_ASKING;
 }
 
+/* Can it be used, perhaps after its passphrase was asked for? */
+static bool usable(const struct ssh_link *link, const struct ssh_identity *file)
+{
+	return file->private_key || (file->encrypted && link->opener->options.secrets);
+}
+
 static int list_given(struct ssh_link *link, const char *path, struct gf_err *err)
 {
 	struct ssh_opener *opener = link->opener;
@@ -41,7 +47,7 @@ static int list_given(struct ssh_link *link, const char *path, struct gf_err *er
 		return gf_err_set(err, GF_E_MEMORY, "out of memory");
 	if (file->private_key)
 		return add_candidate(&link->login, (struct ssh_candidate){.file = file});
-	if (!file->public_key) {
+	if (!file->public_key && !usable(link, file)) {
 		*err = file->err;
 		return -1;
 	}
@@ -49,9 +55,11 @@ static int list_given(struct ssh_link *link, const char *path, struct gf_err *er
 	if (wait)
 		return wait;
 	for (size_t i = 0; i < opener->agent_key_count; i++)
-		if (ssh_key_cmp(opener->agent_keys[i].key, file->public_key, SSH_KEY_CMP_PUBLIC) ==
-		    0)
+		if (file->public_key && ssh_key_cmp(opener->agent_keys[i].key, file->public_key,
+		                                    SSH_KEY_CMP_PUBLIC) == 0)
 			return add_candidate(&link->login, (struct ssh_candidate){.agent_key = i});
+	if (usable(link, file))
+		return add_candidate(&link->login, (struct ssh_candidate){.file = file});
 	*err = file->err;
 	return -1;
 }
@@ -72,6 +80,16 @@ static int list_agent(struct ssh_link *link, const struct ssh_identity *file)
 			return -1;
 	}
 	return 0;
+}
+
+static bool agent_has(const struct ssh_link *link, const struct ssh_identity *file)
+{
+	const struct ssh_opener *opener = link->opener;
+	for (size_t i = 0; file->public_key && i < opener->agent_key_count; i++)
+		if (ssh_key_cmp(opener->agent_keys[i].key, file->public_key, SSH_KEY_CMP_PUBLIC) ==
+		    0)
+			return true;
+	return false;
 }
 
 /* The files to try where no one file is given: ~/.ssh/config's, or the usual ones. NULL after the
@@ -105,7 +123,7 @@ static int list_candidates(struct ssh_link *link, struct gf_err *why, struct gf_
 	if (!link->host->identities_only && list_agent(link, NULL) != 0)
 		return gf_err_set(err, GF_E_MEMORY, "out of memory");
 	for (size_t i = 0; (file = usual_file(link, i, &wrong)); i++) {
-		if (file->private_key &&
+		if (usable(link, file) && !(file->encrypted && agent_has(link, file)) &&
 		    add_candidate(&link->login, (struct ssh_candidate){.file = file}) != 0)
 			return gf_err_set(err, GF_E_MEMORY, "out of memory");
 		if (!file->private_key && !file->missing && why->code == GF_OK)
@@ -139,8 +157,10 @@ static int list_usual(struct ssh_link *link, struct gf_err *err)
 	    link->host->name);
 }
 
-static enum link_step denied(struct ssh_link *link)
+enum link_step login_denied(struct ssh_link *link)
 {
+	if (link->login.why.code != GF_OK)
+		return link_fail_with(link, &link->login.why);
 	char what[256] = "";
 	for (size_t i = 0; i < link->login.count && i < 3; i++) {
 		const struct ssh_identity *file = link->login.candidates[i].file;
@@ -161,7 +181,10 @@ static enum link_step offer_file(struct ssh_link *link, const struct ssh_identit
 	struct ssh_login *login = &link->login;
 	/* Asking first costs a round trip, signing for nothing costs more: ask only where there is
 	 * a choice. */
-	if (login->count == 1 || login->offered) {
+	bool known = file->public_key != NULL;
+	if (file->encrypted && (login->offered || !known))
+		return secret_passphrase_step(link, file);
+	if ((login->count == 1 && !file->encrypted) || login->offered) {
 		*rc = ssh_userauth_publickey(link->session, NULL, file->private_key);
 		return STEP_WAIT;
 	}
@@ -179,6 +202,7 @@ enum link_step login_result(struct ssh_link *link, int rc)
 	case SSH_AUTH_AGAIN:
 		return STEP_WAIT;
 	case SSH_AUTH_SUCCESS:
+		secret_login_forget(login, true);
 		login_forget(link);
 		link_move(link, LINK_IDLE);
 		alive_start(link);
@@ -187,11 +211,17 @@ enum link_step login_result(struct ssh_link *link, int rc)
 	case SSH_AUTH_DENIED:
 		agent_login_reset(login);
 		login->offered = false;
-		return ++login->current < login->count ? STEP_MORE : denied(link);
+		if (login->phase != LOGIN_KEYS)
+			return secret_login_refused(link);
+		return ++login->current < login->count ? STEP_MORE : secret_login_begin(link);
 	case SSH_AUTH_PARTIAL:
+		if (login->phase == LOGIN_KEYS && link->opener->options.secrets &&
+		    (ssh_userauth_list(link->session, NULL) &
+		     (SSH_AUTH_METHOD_PASSWORD | SSH_AUTH_METHOD_INTERACTIVE)))
+			return secret_login_begin(link);
 		return link_fail(link, GF_E_AUTH,
 		                 "%s wants a second proof besides the key (AuthenticationMethods): "
-		                 "gpufleet can only give keys",
+		                 "gpufleet can give keys and passwords only",
 		                 link->host->name);
 	default:
 		if (ssh_is_connected(link->session))
@@ -206,6 +236,15 @@ enum link_step login_result(struct ssh_link *link, int rc)
 	}
 }
 
+/* There is no key to offer: which other ways does the host have? */
+static enum link_step none_step(struct ssh_link *link)
+{
+	int rc = ssh_userauth_none(link->session, NULL);
+	if (rc == SSH_AUTH_DENIED || rc == SSH_AUTH_PARTIAL)
+		return secret_login_begin(link);
+	return login_result(link, rc);
+}
+
 enum link_step login_step(struct ssh_link *link)
 {
 	struct ssh_login *login = &link->login;
@@ -217,10 +256,17 @@ enum link_step login_step(struct ssh_link *link)
 			link_move(link, LINK_AGENT);
 			return STEP_WAIT;
 		}
-		if (rc < 0)
+		/* Without any key, a password may do; a key that was named must be right. */
+		if (rc < 0 && (path || !link->opener->options.secrets))
 			return link_fail_with(link, &err);
+		if (rc < 0)
+			login->why = err;
 		login->listed = true;
 	}
+	if (login->phase != LOGIN_KEYS)
+		return secret_login_step(link);
+	if (login->count == 0)
+		return none_step(link);
 	const struct ssh_candidate *candidate = &login->candidates[login->current];
 	if (!candidate->file)
 		return agent_login_step(link);
@@ -234,6 +280,7 @@ void login_forget(struct ssh_link *link)
 {
 	struct ssh_login *login = &link->login;
 	agent_login_reset(login);
+	secret_login_forget(login, false);
 	free(login->candidates);
 	*login = (struct ssh_login){.agent_fd = -1};
 }

@@ -30,9 +30,9 @@ class Bastion:
         self.log = os.path.join(directory, "log")
         config = os.path.join(directory, "sshd_config")
         with open(config, "w", encoding="utf-8") as file:
-            file.write(f"Port {self.port}\nListenAddress 127.0.0.1\nHostKey {directory}/host_key\nPidFile none\n"
+            file.write(f"{extra}Port {self.port}\nListenAddress 127.0.0.1\nHostKey {directory}/host_key\nPidFile none\n"
                        f"AuthorizedKeysFile {directory}/authorized_keys\nStrictModes no\nUsePAM no\nPermitRootLogin yes\n"
-                       f"PasswordAuthentication no\nLogLevel VERBOSE\n{extra}")
+                       f"PasswordAuthentication no\nLogLevel VERBOSE\n")
         self.process = subprocess.Popen([*prefix, SSHD, "-D", "-E", self.log, "-f", config])
         self.wait()
 

@@ -26,6 +26,31 @@ def password_fd(text):
     return out
 
 
+def at_terminal(command, home, answers):
+    """COMMAND with a terminal of its own; its questions are answered in turn. Returns (status, all that was shown)."""
+    pid, master = pty.fork()
+    if pid == 0:
+        os.environ.update(HOME=home, XDG_STATE_HOME=os.path.join(home, "xdg"), TERM="dumb")
+        os.environ.pop("SSH_AUTH_SOCK", None)
+        os.execv(command[0], command)
+    shown, answered, end = "", 0, time.monotonic() + 100
+    while time.monotonic() < end:
+        if select.select([master], [], [], 0.2)[0]:
+            try:
+                data = os.read(master, 65536)
+            except OSError:
+                break
+            if not data:
+                break
+            shown += data.decode(errors="replace")
+        if shown.count("all hosts): ") + shown.count("passphrase of the key") > answered:
+            os.write(master, answers[min(answered, len(answers) - 1)].encode() + b"\n")
+            answered += 1
+    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    os.close(master)
+    return status, shown
+
+
 class Become(Case):
     def sudo_fleet(self, hosts, passwords=True, **options):
         fleet = self.fleet(hosts, **options)
@@ -96,37 +121,28 @@ class Become(Case):
             self.assertEqual(process.returncode, 2, out + err)
             self.assertIn("--become-password-fd", out + err)
 
-    def at_terminal(self, fleet, *args, answer):
-        """gpufleet with a terminal of its own; its questions are answered. Returns (status, all that was shown)."""
-        pid, master = pty.fork()
-        if pid == 0:
-            os.environ.update(HOME=fleet.directory, XDG_STATE_HOME=os.path.join(fleet.directory, "xdg"), TERM="dumb")
-            os.environ.pop("SSH_AUTH_SOCK", None)
-            os.execv(fleet.command(args)[0], fleet.command(args))
-        shown, answered, end = "", 0, time.monotonic() + 100
-        while time.monotonic() < end:
-            if select.select([master], [], [], 0.2)[0]:
-                try:
-                    data = os.read(master, 65536)
-                except OSError:
-                    break
-                if not data:
-                    break
-                shown += data.decode(errors="replace")
-            if shown.count("all hosts): ") > answered:
-                answered += 1
-                os.write(master, answer.encode() + b"\n")
-        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-        os.close(master)
-        return status, shown
-
     def test_asked_once_on_the_terminal(self):
         fleet = self.sudo_fleet([{"name": "gpu", "count": 20, "kind": "control"}])
         for command in (("exec", "--", "true"), ("scan",)):
-            status, shown = self.at_terminal(fleet, *command, answer=PASSWORD)
+            status, shown = at_terminal(fleet.command(command), fleet.directory, [PASSWORD])
             self.assertEqual(status, 0, shown)
             self.assertEqual(shown.count("sudo password of"), 1, shown)
             self.assertNotIn(PASSWORD, shown)
+
+    def test_passphrase_asked_once(self):
+        """Of the key file; a typing error is asked about again, and without a terminal the error says what to do."""
+        fleet = self.fleet([{"name": "gpu", "count": 20, "kind": "control"}])
+        key = os.path.join(fleet.state, "id_ed25519")
+        subprocess.run(["ssh-keygen", "-q", "-p", "-P", "", "-N", PASSWORD, "-f", key], check=True, stdout=subprocess.DEVNULL)
+        status, shown = at_terminal(fleet.command(("exec", "--", "true")), fleet.directory, ["wrong", PASSWORD])
+        self.assertEqual(status, 0, shown)
+        self.assertEqual(shown.count("passphrase of the key"), 2, shown)
+        self.assertIn("that was wrong; once more", shown)
+        self.assertNotIn(PASSWORD, shown)
+        process = fleet.start("scan", start_new_session=True)
+        out, err = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 4, out + err)
+        self.assertIn("has a passphrase, and there is no terminal to ask on", out + err)
 
     def everything_below(self, directory):
         for folder, _, files in os.walk(directory):
@@ -175,7 +191,7 @@ def in_namespace():
 class RealSudo(Case):
     """sshd, PAM and sudo as Debian has them; users and rules exist in a mount namespace only."""
 
-    def start_sshd(self, directory, rule):
+    def start_sshd(self, directory, rule, extra=""):
         os.makedirs(directory, mode=0o755)
         os.chmod(os.path.dirname(directory), 0o755)
         shown = subprocess.run(["openssl", "passwd", "-6", "-salt", "gpufleet", PASSWORD], check=True, stdout=subprocess.PIPE, text=True)
@@ -191,7 +207,7 @@ class RealSudo(Case):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
         mounts = " && ".join(f"mount --bind {directory}/{name} /etc/{name}" for name in ("passwd", "shadow", "group", "sudoers"))
         sshd = Bastion(f"{directory}/sshd", key, prefix=["unshare", "-m", "sh", "-c", f'{mounts} && exec "$@"', "sh"],
-                       extra="MaxStartups 1000\nAllowUsers deploy\n")
+                       extra=extra + "MaxStartups 1000\nAllowUsers deploy\n")
         self.addCleanup(sshd.close)
         return sshd, key
 
@@ -199,19 +215,21 @@ class RealSudo(Case):
         path = os.path.join(directory, "inventory.json")
         with open(os.path.join(directory, "known_hosts"), "a", encoding="utf-8") as file:
             file.write(sshd.known_hosts_line())
-        settings = {"user": "deploy", "port": sshd.port, "identity_file": key, "become": "sudo",
+        settings = {"user": "deploy", "port": sshd.port, "become": "sudo",
                     "known_hosts": os.path.join(directory, "known_hosts"), **defaults}
+        if key:
+            settings["identity_file"] = key
         names = [f"gpu{i + 1:03d}" for i in range(count)]
         with open(path, "w", encoding="utf-8") as file:
             json.dump({"version": 1, "fleet": "real", "defaults": settings, "groups": {"all": {"hosts": names}},
                        "hosts": {name: {"address": "127.0.0.1"} for name in names}}, file)
         return path
 
-    def exec(self, inventory, password, *command):
+    def exec(self, inventory, password, *command, **options):
         fd = password_fd(password)
         result = subprocess.run([self.gpufleet(), "exec", inventory, "--become-password-fd", str(fd), "--", *command],
                                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, pass_fds=[fd],
-                                env=dict(os.environ, HOME=os.path.dirname(inventory)), timeout=300, check=False)
+                                env=dict(os.environ, HOME=os.path.dirname(inventory)), timeout=300, check=False, **options)
         os.close(fd)
         return Result(command, result.returncode, result.stdout, result.stderr)
 
@@ -253,6 +271,42 @@ class RealSudo(Case):
         result = self.expect(self.exec(inventory, PASSWORD, "id -un; cat; echo done"), 0)
         self.assertNotIn(PASSWORD, result.out + result.err)
         self.assertTrue(re.search(r"root\s+done", result.out), result.out)
+
+    def login(self, extra):
+        """Twenty hosts that take no key: the password is asked once; a wrong one is tried on one host."""
+        directory = self.directory()
+        sshd, _ = self.start_sshd(os.path.join(directory, "host"), "", extra)
+        inventory = self.inventory(directory, sshd, None, 20, become="none")
+        command = [self.gpufleet(), "exec", inventory, "--", "id -un"]
+        status, shown = at_terminal(command, directory, [PASSWORD])
+        self.assertEqual(status, 0, shown)
+        self.assertEqual(shown.count("password of deploy"), 1, shown)
+        self.assertIn("gpu[001-020]", shown)
+        self.assertNotIn(PASSWORD, shown)
+        before = sshd.said("^Failed ")
+        status, shown = at_terminal(command, directory, ["wrong"])
+        self.assertEqual(status, 4, shown)
+        self.assertIn("not tried on more hosts", shown)
+        self.assertLessEqual(sshd.said("^Failed ") - before, 1)
+        result = self.exec(inventory, PASSWORD, "true", start_new_session=True)
+        self.assertEqual(result.status, 4, str(result))
+        self.assertIn("no terminal to ask on", result.out)
+
+    def test_password(self):
+        self.login("PasswordAuthentication yes\n")
+
+    def test_keyboard_interactive(self):
+        self.login("UsePAM yes\nKbdInteractiveAuthentication yes\n")
+
+    def test_key_and_password(self):
+        """AuthenticationMethods that ask for both."""
+        directory = self.directory()
+        sshd, key = self.start_sshd(os.path.join(directory, "host"), "",
+                                    "PasswordAuthentication yes\nAuthenticationMethods publickey,password\n")
+        inventory = self.inventory(directory, sshd, key, 5, become="none")
+        status, shown = at_terminal([self.gpufleet(), "exec", inventory, "--", "id -un"], directory, [PASSWORD])
+        self.assertEqual(status, 0, shown)
+        self.assertEqual(shown.count("password of deploy"), 1, shown)
 
     def test_no_rule(self):
         directory = self.directory()
