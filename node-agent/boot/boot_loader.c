@@ -28,12 +28,9 @@ const struct boot_loader *boot_loader_detect(const struct root *root)
 	return NULL;
 }
 
-bool boot_loader_reads(const char *path)
+bool boot_loader_reads(const struct boot_loader *loader, const char *path)
 {
-	for (size_t i = 0; i < COUNT; i++)
-		if (strncmp(path, loaders[i]->reads, strlen(loaders[i]->reads)) == 0)
-			return true;
-	return false;
+	return strncmp(path, loader->reads, strlen(loader->reads)) == 0;
 }
 
 /* The loader's own word, in UTF-16 after four bytes of attributes: "systemd-boot 252.39". */

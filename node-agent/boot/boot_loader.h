@@ -66,8 +66,8 @@ const struct boot_loader *boot_loader_find(const char *name);
 /* The back end that fits the host, or NULL. */
 const struct boot_loader *boot_loader_detect(const struct root *root);
 
-/* Is PATH one that some back end's `update` works from? */
-bool boot_loader_reads(const char *path);
+/* Is PATH one that the back end's `update` works from? */
+bool boot_loader_reads(const struct boot_loader *loader, const char *path);
 
 /* Was the host started by systemd-boot, or is it the only loader there? */
 bool boot_is_systemd_boot(const struct root *root);

@@ -66,9 +66,9 @@ static bool needs_reboot(const char *path)
  * too. */
 static int boot_files_note(struct undo *undo, const char *path, struct gf_err *err)
 {
-	bool *stale = initramfs_tool_takes(path) && undo->tool  ? &undo->initramfs
-	              : boot_loader_reads(path) && undo->loader ? &undo->grub
-	                                                        : NULL;
+	bool *stale = initramfs_tool_takes(path) && undo->tool                ? &undo->initramfs
+	              : undo->loader && boot_loader_reads(undo->loader, path) ? &undo->grub
+	                                                                      : NULL;
 
 	if (!stale || *stale)
 		return 0;

@@ -196,6 +196,33 @@ static void test_grubby(void **state)
 	undo_all(host, before, stage);
 }
 
+/* GRUB's default may be an entry's id, its title or its place; else the newest kernel is first. */
+static void test_default_entry(void **state)
+{
+	struct task_host *host = *state;
+	static const char *const older[] = {
+	    "6f1d0b7e3c2a4e58b9d0c1a2f3e4d5c6-5.14.0-362.8.1.el9_3.x86_64",
+	    "Rocky Linux (5.14.0-362.8.1.el9_3.x86_64) 9.3 (Blue Onyx)", "1"};
+	static const char *const newest[] = {"0", "an entry that is gone", ""};
+
+	for (size_t i = 0; i < 3; i++) {
+		host_shell(host, "sed -i 's/^saved_entry=.*/saved_entry=%s/' boot/grub2/grubenv",
+		           older[i]);
+		expect_next(host, ROCKY9 "nosmt " TUNED);
+		host_shell(host, "sed -i 's/^saved_entry=.*/saved_entry=%s/' boot/grub2/grubenv",
+		           newest[i]);
+		expect_next(host, ROCKY9 TUNED);
+	}
+	/* By numbers, not by letters: 1000 is newer than 427, a release candidate is older. */
+	host_shell(host, "cd boot/loader/entries; sed 's/tty0/tty7/' *427* "
+	                 ">6f1d0b7e3c2a4e58b9d0c1a2f3e4d5c6-5.14.0-1000.el9.x86_64.conf; "
+	                 "sed 's/tty0/tty8/' *427* "
+	                 ">6f1d0b7e3c2a4e58b9d0c1a2f3e4d5c6-5.14.0-1000~rc1.el9.x86_64.conf");
+	char *next = next_arguments(host);
+	assert_non_null(strstr(next, "tty7"));
+	free(next);
+}
+
 /* Between apply and undo a kernel came and one went; tuned has another profile. */
 static void test_grubby_other_kernels(void **state)
 {
@@ -449,6 +476,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define T(f, layout) cmocka_unit_test_setup_teardown(f, layout##_setup, host_teardown)
 	    T(test_grubby, rocky9),
+	    T(test_default_entry, rocky9),
 	    T(test_grubby_other_kernels, rocky9),
 	    T(test_grubby_tuned_has_it, rocky9),
 	    T(test_grubby_kernelopts, rocky8),

@@ -61,7 +61,8 @@ static const char text[] =
     " \"when\": {\"distribution\": [\"debian\", \"ubuntu\"], \"boot_loader\": \"grub\"}},"
     "{\"type\": \"bind\", \"name\": \"b\"}]},"
     "{\"name\": \"b\", \"tasks\": [{\"type\": \"initramfs\", \"name\": \"x\","
-    " \"when\": {\"initramfs\": \"dracut\"}}]}]}";
+    " \"when\": {\"initramfs\": \"dracut\", \"boot_tool\": [\"grubby\", "
+    "\"kernel-install\"]}}]}]}";
 
 static size_t tasks_for(const struct playbook *playbook, size_t stage, const char *facts)
 {
@@ -97,7 +98,11 @@ static void when(void **state)
 	              "{\"host\": {\"cpu_vendor\": \"amd\", \"boot_loader\": \"systemd-boot\","
 	              "\"distribution\": {\"id\": \"ubuntu\"}}}"),
 	    1);
-	assert_int_equal(tasks_for(playbook, 1, "{\"host\": {\"initramfs\": \"dracut\"}}"), 1);
+	assert_int_equal(tasks_for(playbook, 1,
+	                           "{\"host\": {\"initramfs\": \"dracut\","
+	                           "\"boot_tool\": \"grubby\"}}"),
+	                 1);
+	assert_int_equal(tasks_for(playbook, 1, "{\"host\": {\"initramfs\": \"dracut\"}}"), 0);
 	/* Facts come from a host: whatever their shape, nothing breaks and nothing unknown holds.
 	 */
 	assert_int_equal(tasks_for(playbook, 0, "{}"), 1);
