@@ -11,6 +11,7 @@
 #include "node-agent/facts/facts.h"
 #include "node-agent/operation/operation.h"
 #include "node-agent/serve.h"
+#include "node-agent/trial/trial.h"
 #include "node-agent/wire/frame.h"
 
 static const char usage[] =
@@ -26,9 +27,12 @@ static const char usage[] =
     "  undo               undo operations (a request with \"operation\": a new id)\n"
     "  attach             print the events and the result of an operation\n"
     "  operations         list the operations of this host\n"
+    "  commit             make the trial that runs the default\n"
     "  reboot, lease      as on the wire\n"
     "  serve              answer requests, one JSON object a line, until the input ends\n"
     "  run-operation ID   (used by the agent itself: an operation's detached work)\n"
+    "  restore            put back what a trial boot that did not come up had staged (run by\n"
+    "                     gpufleet-restore.service; restore-late clears the rest away)\n"
     "\n"
     "  --sysroot DIR      read and write under DIR as if it were / (also: GPUFLEET_SYSROOT)\n"
     "  --state-dir DIR    where operations are recorded [/var/lib/gpufleet]\n"
@@ -39,7 +43,7 @@ static const char usage[] =
 
 /* Commands that read a request from standard input; the others need none. */
 static const char *const request_commands[] = {"plan",   "verify", "apply", "undo",
-                                               "attach", "reboot", "lease"};
+                                               "attach", "reboot", "lease", "commit"};
 
 static int fail(const struct gf_err *err)
 {
@@ -92,6 +96,15 @@ static int command_request(const struct agent *agent, const char *command)
 	return lost || failed ? 2 : 0;
 }
 
+/* Run by the units of trial/trial_unit.c. */
+static int command_restore(const struct agent *agent, bool late)
+{
+	struct gf_err err;
+	if (trial_restore(agent, late ? TRIAL_RESTORE_LATE : TRIAL_RESTORE_EARLY, &err) != 0)
+		return fail(&err);
+	return 0;
+}
+
 static int agent_locate(struct agent *agent, struct gf_err *err)
 {
 	/* Started by the bundle's own loader, /proc/self/exe would be that loader. */
@@ -104,6 +117,13 @@ static int agent_locate(struct agent *agent, struct gf_err *err)
 	} else {
 		n = (int)readlink("/proc/self/exe", agent->program, sizeof(agent->program) - 1);
 		agent->program[n > 0 ? n : 0] = '\0';
+		char *name = strrchr(agent->program, '/');
+		if (name && strcmp(name, "/ld.so") == 0) {
+			*name = '\0';
+			snprintf(agent->directory, sizeof(agent->directory), "%s", agent->program);
+			n = snprintf(name, sizeof(agent->program) - (size_t)(name - agent->program),
+			             "/gpufleet-agent");
+		}
 	}
 	if (n <= 0 || (size_t)n >= sizeof(agent->program))
 		return gf_err_set(err, GF_E_INTERNAL, "cannot tell where this program lies");
@@ -129,6 +149,10 @@ static int command_run(const struct agent *agent, char *const argv[], int argc)
 		return serve_loop(&serve);
 	if (argc == 1 && strcmp(argv[0], "facts") == 0)
 		return command_facts(agent);
+	if (argc == 1 && strcmp(argv[0], "restore") == 0)
+		return command_restore(agent, false);
+	if (argc == 1 && strcmp(argv[0], "restore-late") == 0)
+		return command_restore(agent, true);
 	if (argc == 2 && strcmp(argv[0], "run-operation") == 0)
 		return operation_work(agent, argv[1], -1);
 	if (argc == 1 && (takes_request(argv[0]) || strcmp(argv[0], "operations") == 0))

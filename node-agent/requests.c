@@ -8,6 +8,7 @@
 #include "node-agent/operation/operation.h"
 #include "node-agent/reboot.h"
 #include "node-agent/tasks/task.h"
+#include "node-agent/trial/trial_marker.h"
 
 static const char *argument(const json_t *request, const char *key, struct gf_err *err)
 {
@@ -27,7 +28,10 @@ static const char *request_run(const json_t *request)
 static json_t *answer_facts(struct serve *serve, const json_t *request, struct gf_err *err)
 {
 	(void)request;
-	return facts_collect(&serve->agent->root, err);
+	json_t *facts = facts_collect(&serve->agent->root, err);
+	if (facts)
+		json_object_set_new(facts, "trial", trial_facts(serve->agent));
+	return facts;
 }
 
 typedef json_t *(*stage_fn)(struct task_context *ctx, const json_t *stage, struct gf_err *err);
@@ -44,9 +48,13 @@ static json_t *answer_stages(struct serve *serve, const json_t *request, stage_f
 	json_t *facts = facts_collect(&serve->agent->root, err);
 	if (!facts)
 		return NULL;
+	struct trial_status status;
+	trial_look(serve->agent, &status);
 	struct task_context context = {.root = &serve->agent->root,
 	                               .context = json_object_get(request, "context"),
-	                               .facts = facts};
+	                               .facts = facts,
+	                               .agent = serve->agent,
+	                               .trial_up = trial_is_up(&status) ? &status : NULL};
 	json_t *results = json_array(), *stage;
 	size_t i;
 	bool failed = false;
@@ -65,9 +73,29 @@ static json_t *answer_stages(struct serve *serve, const json_t *request, stage_f
 	return json_pack("{s:o}", "stages", results);
 }
 
+/* A trial that has come up is work, too: a stage of its own, after those of the playbook. */
+static json_t *commit_plan(const struct agent *agent)
+{
+	struct trial_status status;
+	trial_look(agent, &status);
+	if (!trial_is_up(&status) && status.state != TRIAL_COMMITTING)
+		return NULL;
+	return json_pack("{s:s, s:b, s:b, s:[{s:s, s:s, s:s, s:s, s:[]}]}", "name", "commit",
+	                 "changed", 1, "reboot", 0, "tasks", "task", "trial", "type", "trial",
+	                 "status", "change", "message",
+	                 status.state == TRIAL_COMMITTING
+	                     ? "the trial boot is proven: making it the default is to be finished"
+	                     : "the trial boot runs: it is to be proven and made the default",
+	                 "changes");
+}
+
 static json_t *answer_plan(struct serve *serve, const json_t *request, struct gf_err *err)
 {
-	return answer_stages(serve, request, stage_plan, err);
+	json_t *answer = answer_stages(serve, request, stage_plan, err);
+	json_t *commit = answer ? commit_plan(serve->agent) : NULL;
+	if (commit)
+		json_array_append_new(json_object_get(answer, "stages"), commit);
+	return answer;
 }
 
 static json_t *answer_verify(struct serve *serve, const json_t *request, struct gf_err *err)
@@ -136,7 +164,7 @@ static int same_work(struct serve *serve, const char *id, const json_t *request,
 	return same ? 0 : -1;
 }
 
-/* apply and undo: recorded, started once, followed. */
+/* apply, commit and undo: recorded, started once, followed. */
 static json_t *answer_operation(struct serve *serve, const json_t *request, struct gf_err *err)
 {
 	bool created;
@@ -203,9 +231,11 @@ static const struct {
 	const char *name;
 	json_t *(*answer)(struct serve *serve, const json_t *request, struct gf_err *err);
 } requests[] = {
-    {"facts", answer_facts},           {"plan", answer_plan},      {"verify", answer_verify},
-    {"apply", answer_operation},       {"undo", answer_operation}, {"attach", answer_attach},
-    {"operations", answer_operations}, {"reboot", answer_reboot},  {"lease", answer_lease},
+    {"facts", answer_facts},    {"plan", answer_plan},
+    {"verify", answer_verify},  {"apply", answer_operation},
+    {"undo", answer_operation}, {"commit", answer_operation},
+    {"attach", answer_attach},  {"operations", answer_operations},
+    {"reboot", answer_reboot},  {"lease", answer_lease},
 };
 
 json_t *request_answer(struct serve *serve, const json_t *request, struct gf_err *err)

@@ -1,6 +1,7 @@
 /* plan_show.c: see plan_show.h. */
 #include "controller/commands/plan_show.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,15 +32,20 @@ static void show_json(struct session *session, const struct host *host)
 			        .message = change && changes ? changes : message});
 			free(changes);
 		}
-		if (json_is_true(json_object_get(stage, "reboot")))
-			terminal_event(
-			    &session->terminal,
-			    &(struct terminal_event){
-			        .event = "plan",
-			        .host = host->inventory->name,
-			        .stage = json_string_value(json_object_get(stage, "name")),
-			        .status = "reboot",
-			        .message = "the stage ends with a reboot"});
+		if (json_is_true(json_object_get(stage, "reboot"))) {
+			const char *how = json_string_value(json_object_get(stage, "protection"));
+			char message[400];
+
+			snprintf(message, sizeof(message), "the stage ends with a reboot%s%s%s",
+			         how ? " (" : "", how ? how : "", how ? ")" : "");
+			terminal_event(&session->terminal,
+			               &(struct terminal_event){.event = "plan",
+			                                        .host = host->inventory->name,
+			                                        .stage = json_string_value(
+			                                            json_object_get(stage, "name")),
+			                                        .status = "reboot",
+			                                        .message = message});
+		}
 	}
 }
 

@@ -11,7 +11,8 @@
 /* The states that a person waits on; -v and --json show all. */
 static bool state_worth_telling(enum host_state state)
 {
-	return state == HOST_APPLYING || state == HOST_REBOOTING || state == HOST_REBOOTED;
+	return state == HOST_APPLYING || state == HOST_REBOOTING || state == HOST_REBOOTED ||
+	       state == HOST_COMMITTING;
 }
 
 static void show_moved(void *ctx, const struct host *host)

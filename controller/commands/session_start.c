@@ -179,8 +179,13 @@ static int replay_event(void *ctx, const struct store_event *event)
 	if (!event->host || !*event->host)
 		return 0;
 	host = inventory_host_find(inventory, event->host);
-	if (host)
-		host_fold(&replay->session->records[host - inventory->hosts], event->event);
+	if (host) {
+		struct host_record *record = &replay->session->records[host - inventory->hosts];
+
+		host_fold(record, event->event);
+		if (replay->last && strcmp(replay->last, event->run) == 0)
+			snprintf(record->run, sizeof(record->run), "%s", event->run);
+	}
 	return 0;
 }
 

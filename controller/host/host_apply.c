@@ -92,7 +92,7 @@ enum host_state host_applying_enter(struct host *host)
 /* Work that still tells of itself after so long tells nothing. */
 #define STAGE_LIMIT_MS (UINT64_C(6) * 3600 * 1000)
 
-static enum host_state applying_event(struct host *host, const json_t *event)
+enum host_state host_operation_event(struct host *host, const json_t *event)
 {
 	const char *task = json_string_value(json_object_get(event, "task"));
 	int taken =
@@ -111,16 +111,17 @@ static enum host_state applying_event(struct host *host, const json_t *event)
 	return HOST_STAY;
 }
 
-static int stage_result(struct host *host, const char *state, bool changed, bool reboot)
+int host_operation_result(struct host *host, const char *state, bool changed, bool reboot,
+                          bool trial)
 {
 	host->attach = false;
 	if (changed)
 		host->touched = true;
 	return host_record_event(host,
-	                         json_pack("{s:s, s:s, s:s, s:s, s:b, s:b}", "type", "stage.result",
-	                                   "operation", host->record.operation, "stage",
-	                                   host->record.stage, "state", state, "changed", changed,
-	                                   "reboot", reboot),
+	                         json_pack("{s:s, s:s, s:s, s:s, s:b, s:b, s:b}", "type",
+	                                   "stage.result", "operation", host->record.operation,
+	                                   "stage", host->record.stage, "state", state, "changed",
+	                                   changed, "reboot", reboot, "trial", trial),
 	                         false, &host->err);
 }
 
@@ -143,14 +144,16 @@ static enum host_state applied(struct host *host, const json_t *result)
 	const char *message = json_string_value(json_object_get(result, "message"));
 	bool changed = json_is_true(json_object_get(result, "changed"));
 	bool needed = json_is_true(json_object_get(result, "reboot"));
+	bool trial = json_is_true(json_object_get(result, "trial"));
 	bool done = state && strcmp(state, "done") == 0;
+	bool restarted = strcmp(host->record.boot_id, host->boot_id) != 0;
 	bool reboot;
 
 	if (state && strcmp(state, "unknown") == 0) {
 		/* Its worker died, with the host or without. What it had done stands, and is
 		 * recorded there: tasks are idempotent, so the stage is planned anew; but a stage
 		 * that kills its host does so once. */
-		stage_result(host, "unknown", changed, needed);
+		host_operation_result(host, "unknown", changed, needed, false);
 		if (++host->died > 1)
 			return host_fail(host, GF_E_TASK, "stage %s: %s", host->record.stage,
 			                 message && *message
@@ -163,13 +166,18 @@ static enum host_state applied(struct host *host, const json_t *result)
 	/* Of an operation that a former run began, the stage's place is not known: its own word
 	 * counts. */
 	reboot = host->operations == 0 ? needed : stage_reboots(host, changed, needed);
-	if (stage_result(host, state, changed, reboot))
+	if (trial)
+		reboot = !restarted;
+	if (host_operation_result(host, state, changed, reboot, trial))
 		return host_finish(host, HOST_FAILED, &host->err);
 	if (!done)
 		return host_fail(host, GF_E_TASK, "stage %s: %s", host->record.stage,
 		                 message && *message ? message : "a task failed");
 	if (host->operations)
 		host->stages_done |= UINT64_C(1) << (host->stage & 63);
+	/* The host restarted by itself: what has come up is to be seen before it is rebooted. */
+	if (trial && restarted)
+		return HOST_FACTS;
 	if (host->shared->job == JOB_ROLLBACK) {
 		host->stages_done |= 1;
 		if (reboot)
@@ -188,19 +196,20 @@ enum host_state host_applying_input(struct host *host, const struct host_input *
 		host->attach = true;
 		return host_lost(host, input->err);
 	case INPUT_EVENT:
-		return applying_event(host, input->data);
+		return host_operation_event(host, input->data);
 	case INPUT_ERROR:
 		if (host->attach && input->err->code == GF_E_INPUT) {
 			/* Its intent was recorded, but it never began there. */
-			stage_result(host, "unknown", false, false);
+			host_operation_result(host, "unknown", false, false, false);
 			return HOST_FACTS;
 		}
 		/* Refused before it began (guests, other devices than planned, another run's
 		 * lease). */
-		stage_result(host, "refused", false, false);
+		host_operation_result(host, "refused", false, false, false);
 		return host_end(host, input->err);
 	case INPUT_RESULT:
-		return applied(host, input->data);
+		return host->record.committing ? host_committed(host, input->data)
+		                               : applied(host, input->data);
 	default:
 		return HOST_STAY;
 	}

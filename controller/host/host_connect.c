@@ -125,8 +125,12 @@ enum host_state host_lost(struct host *host, const struct gf_err *err)
 		return host_fail(
 		    host, GF_E_REBOOT,
 		    "it did not come back within %u s after the reboot (%s): look at its "
-		    "console",
-		    host->shared->rollout->boot_timeout_s, err->msg);
+		    "console%s",
+		    host->shared->rollout->boot_timeout_s, err->msg,
+		    host->record.trial[0]
+		        ? ", or switch its power off and on: it then boots its former entry, with "
+		          "its former files"
+		        : "");
 	return host_fail(
 	    host, GF_E_LOST,
 	    "lost in the middle of stage %s, and not back after %u s (%s): the work may have "
@@ -212,16 +216,24 @@ enum host_state host_leasing_enter(struct host *host)
 	                                    "take", host->take));
 }
 
+/* Only one controller at a time holds the store, so any run that it knows is over, be it that it
+ * was cut short, or that the host was away when its lease was to be given back. */
+static bool lease_is_ours(const struct host *host, const char *message)
+{
+	const char *cut = host->shared->former_run;
+
+	return (cut && strstr(message, cut)) ||
+	       (host->record.run[0] && strstr(message, host->record.run));
+}
+
 enum host_state host_leasing_input(struct host *host, const struct host_input *input)
 {
 	switch (input->kind) {
 	case INPUT_LOST:
 		return host_lost(host, input->err);
 	case INPUT_ERROR:
-		/* Only one controller at a time holds the store, so a run that it knows as cut
-		 * short is dead. */
-		if (input->err->code == GF_E_LEASE && !host->take && host->shared->former_run &&
-		    strstr(input->err->msg, host->shared->former_run)) {
+		if (input->err->code == GF_E_LEASE && !host->take &&
+		    lease_is_ours(host, input->err->msg)) {
 			host->take = true;
 			return host_leasing_enter(host);
 		}

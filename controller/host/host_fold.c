@@ -23,6 +23,7 @@ static void fold_stage_intent(struct host_record *record, const json_t *event)
 	copy(record->boot_id, sizeof(record->boot_id), text_of(event, "boot_id"));
 	copy(record->plan, sizeof(record->plan), text_of(event, "plan"));
 	record->operation_open = record->operation[0] != '\0';
+	record->committing = *text_of(event, "commit") != '\0';
 	record->verdict[0] = '\0';
 }
 
@@ -33,6 +34,8 @@ static void fold_stage_result(struct host_record *record, const json_t *event)
 	record->operation_open = false;
 	if (json_is_true(json_object_get(event, "changed")))
 		record->changed = true;
+	if (json_is_true(json_object_get(event, "trial")))
+		copy(record->trial, sizeof(record->trial), record->operation);
 	if (json_is_true(json_object_get(event, "reboot"))) {
 		record->reboot_owed = true;
 		copy(record->reboot_boot_id, sizeof(record->reboot_boot_id), record->boot_id);
@@ -60,6 +63,12 @@ static void fold_reboot_refused(struct host_record *record, const json_t *event)
 {
 	(void)event;
 	record->reboot_open = record->down = false;
+}
+
+static void fold_trial_over(struct host_record *record, const json_t *event)
+{
+	if (strcmp(record->trial, text_of(event, "operation")) == 0)
+		record->trial[0] = '\0';
 }
 
 static void fold_state(struct host_record *record, const json_t *event)
@@ -97,7 +106,7 @@ void host_fold(struct host_record *record, const json_t *event)
 	    {"stage.intent", fold_stage_intent},     {"stage.result", fold_stage_result},
 	    {"reboot.intent", fold_reboot_intent},   {"reboot.done", fold_reboot_done},
 	    {"reboot.refused", fold_reboot_refused}, {"host.state", fold_state},
-	    {"host.finished", fold_finished},
+	    {"host.finished", fold_finished},        {"trial.over", fold_trial_over},
 	};
 	const char *type = text_of(event, "type");
 

@@ -17,12 +17,16 @@
 struct host_record {
 	char operation[OPERATION_SIZE]; /* the newest one */
 	char stage[STAGE_SIZE];         /* of that operation */
+	char run[64];                   /* the newest that acted on it, of this store; not folded */
+	bool committing;                /* it makes a trial the default */
 	bool operation_open; /* its intent stands without a result: it may have run or not */
 	bool reboot_owed;    /* a stage changed what only a reboot makes effective */
 	bool reboot_open;    /* a reboot's intent stands without its proof */
 	char reboot_boot_id[BOOT_ID_SIZE]; /* of the boot that the owed or open reboot is to end */
 	char boot_id[BOOT_ID_SIZE];        /* the newest seen */
 	char plan[SHA256_HEX_SIZE]; /* the saved plan that was begun and is not done; or "" */
+	char trial[OPERATION_SIZE]; /* the operation whose trial boot is awaited, or not yet made
+	                               the default; "" */
 	char state[32];             /* of its machine when last recorded */
 	char verdict[16]; /* of the last run that ended for this host; "" while one is under way */
 	char code[16], message[512]; /* why, when it did not end as done */

@@ -39,6 +39,8 @@ enum host_state {
 	HOST_REBOOTING,
 	HOST_REBOOTED,
 	HOST_PROVING,
+	HOST_COMMIT_INTENT,
+	HOST_COMMITTING,
 	HOST_PURGING,
 	HOST_FINISHING,
 	HOST_DONE,
@@ -126,6 +128,7 @@ struct host {
 	uint64_t lost_deadline; /* of the wait for a lost host in the middle of work; 0: not lost */
 	uint64_t reboot_sent;   /* when the reboot was asked for; 0: not by this process */
 	unsigned tries;         /* to reach it, in a row */
+	unsigned commits;       /* asked for */
 	unsigned died;          /* operations of this run whose worker died */
 	unsigned acks_sent, acks_seen;
 	char boot_id[BOOT_ID_SIZE];
@@ -138,6 +141,7 @@ struct host {
 	unsigned operations;                   /* made so far, for their ids */
 	bool active;    /* its fleet's: started and neither waiting nor ended */
 	bool cleared;   /* the fleet let it change things: before that it only looks */
+	bool trial_due; /* this process has rebooted it into a trial: which boot has come up? */
 	bool attach;    /* the open operation is to be followed, not begun */
 	bool take;      /* the lease is left from former_run */
 	bool releasing; /* the lease is being given back */

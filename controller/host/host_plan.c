@@ -51,7 +51,10 @@ static enum host_state verified_by_plan(struct host *host)
 static enum host_state after_facts(struct host *host)
 {
 	struct gf_err err = {0};
+	enum host_state next = host_trial_look(host);
 
+	if (next != HOST_STAY)
+		return next;
 	switch (host->shared->job) {
 	case JOB_SCAN:
 		return host_finish(host, HOST_DONE, NULL);
@@ -247,7 +250,9 @@ static enum host_state next_stage(struct host *host)
 				    "stage %s was applied, but is not in effect: `gpufleet plan` "
 				    "shows what is left",
 				    name);
-			return host->cleared ? HOST_INTENT : HOST_WAITING;
+			if (!host->cleared)
+				return HOST_WAITING;
+			return host_trial_blocks(host, stage) ? HOST_COMMIT_INTENT : HOST_INTENT;
 		}
 		if (host->stages_rebooted & bit)
 			return host_fail(
@@ -255,14 +260,19 @@ static enum host_state next_stage(struct host *host)
 			    "stage %s is still not in effect after the reboot: `gpufleet plan` "
 			    "shows what is left",
 			    name);
-		return host->cleared ? HOST_REBOOT_INTENT : HOST_WAITING;
+		if (!host->cleared)
+			return HOST_WAITING;
+		return host_trial_open(host) ? HOST_COMMIT_INTENT : HOST_REBOOT_INTENT;
 	}
 	if (reboot_left(host)) {
 		if (host_guests_forbid(host, &err))
 			return host_guests_end(host, &err);
 		return host->cleared ? HOST_REBOOT_INTENT : HOST_WAITING;
 	}
-	return host_unsettled(host) ? HOST_WAITING : HOST_PROVING;
+	/* Committing changes the host: that needs its turn, too. */
+	if (host_unsettled(host) || (host_trial_open(host) && !host->cleared))
+		return HOST_WAITING;
+	return HOST_PROVING;
 }
 
 const char *host_saved_plan(const struct host *host)

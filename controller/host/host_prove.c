@@ -189,7 +189,14 @@ enum host_state host_proving_input(struct host *host, const struct host_input *i
 	prove_devices(
 	    host, applied ? host->wanted : json_object_get(context, "wanted"),
 	    stages_driver(applied ? host->stages : json_object_get(host->expected, "stages")));
+	if (!applied && host_trial_open(host))
+		host_drift_add(
+		    host, "trial",
+		    "it runs a trial boot that is not the default yet: apply proves it and "
+		    "makes it so");
 	if (!host->drift) {
+		if (applied && host_trial_open(host))
+			return HOST_COMMIT_INTENT;
 		if (applied && expected_keep(host, &err))
 			return host_finish(host, HOST_FAILED, &err);
 		return host_finish(host, HOST_DONE, NULL);

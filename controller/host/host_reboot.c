@@ -115,6 +115,7 @@ enum host_state host_rebooted_enter(struct host *host)
 	host->tries = 0;
 	host->stages_rebooted |= UINT64_C(1) << (host->stage & 63);
 	host->touched = true;
+	host->trial_due = host->record.trial[0] && host->reboot_sent;
 	if (host_record_event(
 	        host, json_pack("{s:s, s:s}", "type", "reboot.done", "boot_id", host->boot_id),
 	        true, &err))

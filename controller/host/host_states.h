@@ -52,7 +52,28 @@ void host_drift_add(struct host *host, const char *what, const char *message);
 enum host_state host_proving_enter(struct host *host);
 enum host_state host_proving_input(struct host *host, const struct host_input *input);
 
+/* host_trial.c */
+/* The facts have come: is the boot the trial that was awaited, and is a commit to be finished?
+ * HOST_STAY to go on as ever. */
+enum host_state host_trial_look(struct host *host);
+/* Does a proven trial wait for being made the default? */
+bool host_trial_open(const struct host *host);
+/* May STAGE (of the playbook) end with a reboot, so that the open trial is to be committed first?
+ */
+bool host_trial_blocks(const struct host *host, const json_t *stage);
+enum host_state host_commit_intent_enter(struct host *host);
+enum host_state host_commit_intent_input(struct host *host, const struct host_input *input);
+enum host_state host_committing_enter(struct host *host);
+enum host_state host_committing_input(struct host *host, const struct host_input *input);
+/* A commit has ended with RESULT. */
+enum host_state host_committed(struct host *host, const json_t *result);
+
 /* host_apply.c */
+/* An event of the operation under way; HOST_STAY unless there are too many. */
+enum host_state host_operation_event(struct host *host, const json_t *event);
+/* Records how it ended. */
+int host_operation_result(struct host *host, const char *state, bool changed, bool reboot,
+                          bool trial);
 enum host_state host_intent_enter(struct host *host);
 enum host_state host_intent_input(struct host *host, const struct host_input *input);
 enum host_state host_applying_enter(struct host *host);

@@ -108,15 +108,17 @@ static void print_plan(const struct terminal *terminal, const json_t *plan, cons
 	fprintf(terminal->out, "%s:\n", hosts);
 	json_array_foreach(json_object_get(plan, "stages"), i, stage)
 	{
-		char name[128];
+		char name[128], protection[512];
 		bool reboots = json_is_true(json_object_get(stage, "reboot"));
+		const char *how = text_of(stage, "protection");
 
 		reboot |= reboots;
 		if (!reboots && !json_is_true(json_object_get(stage, "changed")))
 			continue;
-		fprintf(terminal->out, "  stage %s%s\n",
+		fprintf(terminal->out, "  stage %s%s%s%s%s\n",
 		        escape_text(text_of(stage, "name"), name, sizeof(name), 0),
-		        reboots ? ", with a reboot" : "");
+		        reboots ? ", with a reboot" : "", *how ? " (" : "",
+		        escape_text(how, protection, sizeof(protection), 0), *how ? ")" : "");
 		json_array_foreach(json_object_get(stage, "tasks"), j, task)
 		    print_task(terminal, task, diffs, count, totals);
 	}

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "node-agent/facts/facts.h"
+#include "node-agent/tasks/task_types.h"
 
 /* How long a created operation may be without a worker before it counts as never started. */
 #define START_GRACE_S 30
@@ -350,6 +351,8 @@ void operation_purge(const struct agent *agent, const char *keep)
 		rmdir(root_path(&agent->root, bases[i]).text); /* where nothing else is left */
 	}
 	unlink(root_pathf(&agent->root, "%s/lease.json", agent->state).text);
+	unlink(root_pathf(&agent->root, "%s/trial.lock", agent->state).text);
+	unlink(root_path(&agent->root, INITRAMFS_SEEN).text);
 	if (!keep) {
 		journal_remove_tree(root_pathf(&agent->root, "%s/operations", agent->state).text);
 		rmdir(root_path(&agent->root, agent->state).text);

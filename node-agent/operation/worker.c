@@ -1,5 +1,5 @@
-/* worker.c: starting an operation's worker, and what the worker does. */
-#include "node-agent/operation/operation.h"
+/* worker.c: starting an operation's worker, and its life from lock to result. */
+#include "node-agent/operation/work.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,16 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "node-agent/facts/facts.h"
-#include "node-agent/tasks/task.h"
 #include "node-agent/wire/frame.h"
-
-struct worker {
-	const struct agent *agent;
-	const char *id;
-	struct operation_journal journal;
-	bool changed, reboot, journal_failed;
-};
 
 /* Takes ID's lock. Somebody who looks at the operation holds it for a moment, too. */
 static int lock_take(const struct agent *agent, const char *id, struct gf_err *err)
@@ -118,135 +109,6 @@ static int start_process(const struct agent *agent, const char *id, struct gf_er
 	return 0;
 }
 
-static void worker_emit(void *ctx, const json_t *event)
-{
-	struct worker *worker = ctx;
-	if (journal_append(&worker->journal, event, NULL) != 0)
-		worker->journal_failed = true;
-}
-
-static int work_apply(struct worker *worker, struct task_context *context, const json_t *request,
-                      struct gf_err *err)
-{
-	const json_t *stage = json_object_get(request, "stage");
-	if (!json_is_object(stage))
-		return gf_err_set(err, GF_E_INPUT, "the request has no stage to apply");
-	context->facts = facts_collect(context->root, err);
-	if (!context->facts)
-		return -1;
-	return stage_apply(context, stage, &worker->changed, &worker->reboot, err);
-}
-
-static int undo_one(struct worker *worker, struct task_context *context, const char *id, bool force,
-                    struct gf_err *err)
-{
-	struct root_name dir = operation_path(worker->agent, id, "");
-	struct root_name mark = operation_path(worker->agent, id, "undone");
-	bool changed = false, reboot = false;
-	if (access(mark.text, F_OK) == 0)
-		return 0;
-	int failed = stage_undo(context, dir.text, force, &changed, &reboot, err);
-	worker->changed |= changed;
-	worker->reboot |= reboot;
-	if (failed)
-		return gf_err_wrap(err, "undoing operation %s", id);
-	json_t *by = json_pack("{s:s}", "operation", worker->id);
-	failed = journal_write_file(mark.text, by, err);
-	json_decref(by);
-	return failed;
-}
-
-/* The ids that the request names, or all applies, newest first. */
-static json_t *undo_ids(struct worker *worker, const json_t *request, struct gf_err *err)
-{
-	const json_t *named = json_object_get(request, "operations");
-	json_t *ids = json_array(), *item;
-	size_t i;
-	if (json_is_array(named)) {
-		json_array_foreach(named, i, item)
-		{
-			const char *id = json_string_value(item);
-			json_t *record = id ? operation_request(worker->agent, id, err) : NULL;
-			if (!id)
-				gf_err_set(err, GF_E_INPUT, "an operation to undo is not a string");
-			if (!record) {
-				json_decref(ids);
-				return NULL;
-			}
-			json_decref(record);
-			json_array_append(ids, item);
-		}
-		return ids;
-	}
-	json_t *list = operation_list(worker->agent, err);
-	if (!list) {
-		json_decref(ids);
-		return NULL;
-	}
-	json_array_foreach(list, i, item)
-	{
-		const char *kind = json_string_value(json_object_get(item, "request"));
-		if (kind && strcmp(kind, "apply") == 0)
-			json_array_insert(ids, 0, json_object_get(item, "operation"));
-	}
-	json_decref(list);
-	return ids;
-}
-
-static int work_undo(struct worker *worker, struct task_context *context, const json_t *request,
-                     struct gf_err *err)
-{
-	bool force = json_is_true(json_object_get(request, "force"));
-	json_t *ids = undo_ids(worker, request, err);
-	if (!ids)
-		return -1;
-	context->facts = facts_collect(context->root, err);
-	int failed = context->facts ? 0 : -1;
-	size_t i;
-	json_t *id;
-	json_array_foreach(ids, i, id)
-	{
-		if (!failed)
-			failed = undo_one(worker, context, json_string_value(id), force, err);
-	}
-	json_decref(ids);
-	if (!failed && json_is_true(json_object_get(request, "purge")))
-		operation_purge(worker->agent, worker->id);
-	return failed;
-}
-
-static int work_request(struct worker *worker, const json_t *request, struct gf_err *err)
-{
-	struct root_name dir = operation_path(worker->agent, worker->id, "");
-	struct task_context context = {
-	    .root = &worker->agent->root,
-	    .context = json_object_get(request, "context"),
-	    .operation_dir = dir.text,
-	    .allow_running_guests = json_is_true(json_object_get(request, "allow_running_guests")),
-	    .emit = worker_emit,
-	    .emit_ctx = worker,
-	};
-	const char *kind = json_string_value(json_object_get(request, "request"));
-	int failed;
-	if (kind && strcmp(kind, "apply") == 0)
-		failed = work_apply(worker, &context, request, err);
-	else if (kind && strcmp(kind, "undo") == 0)
-		failed = work_undo(worker, &context, request, err);
-	else
-		return gf_err_set(err, GF_E_INTERNAL, "the operation is neither apply nor undo");
-	union {
-		const json_t *in;
-		json_t *out;
-	} facts = {.in = context.facts};
-	json_decref(facts.out);
-	if (!failed && worker->journal_failed)
-		return gf_err_set(
-		    err, GF_E_IO,
-		    "the stage is done, but not all of its journal could be written: is "
-		    "the host's disk full?");
-	return failed;
-}
-
 static int write_result(struct worker *worker, int failed, const struct gf_err *error)
 {
 	const char *message = failed ? error->msg : "";
@@ -255,6 +117,8 @@ static int write_result(struct worker *worker, int failed, const struct gf_err *
 	                           worker->reboot, "message", frame_text(message, strlen(message)));
 	if (failed)
 		json_object_set_new(result, "code", json_string(gf_code_name(error->code)));
+	if (worker->tried)
+		json_object_set_new(result, "trial", json_true());
 	struct root_name path = operation_path(worker->agent, worker->id, "result.json");
 	struct root_name reserve = operation_path(worker->agent, worker->id, "reserve");
 	int unwritten = result ? journal_write_file(path.text, result, NULL) : -1;

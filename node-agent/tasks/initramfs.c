@@ -17,6 +17,7 @@
 #include "node-agent/file_place.h"
 #include "node-agent/tasks/task_help.h"
 #include "node-agent/tasks/task_types.h"
+#include "node-agent/trial/trial.h"
 #include "node-agent/wire/sha256.h"
 
 #define MARGIN ((unsigned long long)8 << 20)
@@ -31,11 +32,13 @@ static int directory_has_room(const struct root *root, const char *directory,
 		return gf_err_errno(err, GF_E_IO, "cannot see how much room %s has", directory);
 	unsigned long long free_bytes = (unsigned long long)fs.f_bavail * fs.f_frsize;
 	if (free_bytes < needed)
-		return gf_err_set(err, GF_E_BLOCKED,
-		                  "%s has %llu MiB free and a new initramfs needs %llu MiB: remove "
-		                  "old kernels (apt-get autoremove --purge, dnf remove "
-		                  "--oldinstallonly), then run apply again",
-		                  directory, free_bytes >> 20, (needed >> 20) + 1);
+		return gf_err_set(
+		    err, GF_E_BLOCKED,
+		    "%s has %llu MiB free and a new initramfs needs %llu MiB, %llu MiB "
+		    "more: remove old kernels (apt-get autoremove --purge, dnf remove "
+		    "--oldinstallonly), then run apply again",
+		    directory, free_bytes >> 20, (needed >> 20) + 1,
+		    ((needed - free_bytes) >> 20) + 1);
 	return 0;
 }
 
@@ -194,6 +197,46 @@ static int images_inspect(const struct task_context *ctx, const struct initramfs
 	return 1;
 }
 
+/* The image is not as it should be after it was built, or (-1) could not be looked into. */
+static int images_wrong(const struct initramfs_tool *tool, int right, const char *why,
+                        struct gf_err *err)
+{
+	if (right == 0)
+		gf_err_set(err, GF_E_TASK,
+		           "%s ran, but %s. Nothing was rebooted; look at %s and run %s by hand",
+		           tool->program, why, tool->settings, tool->command);
+	return -1;
+}
+
+/* A trial's own image, in the shape of initramfs_images(). */
+static json_t *trial_images(const char *path)
+{
+	return json_pack("[{ss ss ss}]", "kernel", "trial", "path", path, "booted", path);
+}
+
+/* The stage is tried first: an image for the default entry's kernel, beside the untouched ones. */
+static int image_try(struct task_run *run, const struct initramfs_tool *tool, const char *hex,
+                     char *why, size_t size, struct gf_err *err)
+{
+	const struct root *root = run->ctx->root;
+	struct trial *trial = run->ctx->trial;
+	const char *path = "/boot/" TRIAL_IMAGE;
+
+	if (tool->build_to(root, trial->kernel, path, err) != 0)
+		return -1;
+	task_change(run, "create", path, why);
+	json_t *images = trial_images(path);
+	int right = images_inspect(run->ctx, tool, images, why, size, err);
+	if (right == 1) {
+		json_t *seen = seen_now(root, images, hex);
+		seen_write(root, seen);
+		json_decref(seen);
+		trial->image = true;
+	}
+	json_decref(images);
+	return right == 1 ? 0 : images_wrong(tool, right, why, err);
+}
+
 static int images_rebuild(struct task_run *run, const struct initramfs_tool *tool,
                           const json_t *images, const char *hex, char *why, size_t size,
                           struct gf_err *err)
@@ -206,18 +249,16 @@ static int images_rebuild(struct task_run *run, const struct initramfs_tool *too
 		task_change(run, "run", tool->command, why);
 		return 0;
 	}
+	if (run->ctx->trial)
+		return image_try(run, tool, hex, why, size, err);
 	json_t *record = json_pack("{ssss}", "kind", "run", "what", "initramfs");
 	if (backup_record(run->ctx->operation_dir, record, err) != 0 ||
 	    initramfs_update(root, tool, err) != 0)
 		return -1;
 	task_change(run, "run", tool->command, why);
 	int right = images_inspect(run->ctx, tool, images, why, size, err);
-	if (right == 0)
-		gf_err_set(err, GF_E_TASK,
-		           "%s ran, but %s. Nothing was rebooted; look at %s and run %s by hand",
-		           tool->program, why, tool->settings, tool->command);
 	if (right != 1)
-		return -1;
+		return images_wrong(tool, right, why, err);
 	json_t *seen = seen_now(root, images, hex);
 	seen_write(root, seen);
 	json_decref(seen);
@@ -279,7 +320,10 @@ int initramfs_task(struct task_run *run, struct gf_err *err)
 
 	if (!tool)
 		return task_initramfs_unknown(run);
-	json_t *images = initramfs_images(run->ctx->root, tool);
+	const struct trial_status *up = run->ctx->trial_up;
+	/* In a trial boot its own image is what counts: the others follow when it is committed. */
+	json_t *images =
+	    up && *up->image ? trial_images(up->image) : initramfs_images(run->ctx->root, tool);
 	if (json_array_size(images) == 0)
 		result = task_say(run, TASK_BLOCKED,
 		                  "no kernel of /lib/modules has an initramfs image: is /boot "

@@ -11,6 +11,7 @@
 #include "node-agent/tasks/backup.h"
 #include "node-agent/tasks/task_help.h"
 #include "node-agent/tasks/task_types.h"
+#include "node-agent/trial/trial.h"
 
 #define TEXT_LIMIT ((size_t)1 << 20)
 
@@ -180,6 +181,16 @@ static int settings_settle(struct task_run *run, struct kernel_line *line,
 	return result;
 }
 
+/* The stage is tried first: the settings wait for its commit, and the arguments go onto the trial's
+ * own entry. */
+static int line_try(struct task_run *run, const struct kernel_line *line, bool write)
+{
+	trial_arguments(run->ctx->trial, line->add, line->remove);
+	if (write || kernel_line_wrong(line, line->next))
+		line_change(run, line);
+	return 0;
+}
+
 static int line_settle(struct task_run *run, struct kernel_line *line,
                        const struct boot_loader *loader, struct gf_err *err)
 {
@@ -187,10 +198,21 @@ static int line_settle(struct task_run *run, struct kernel_line *line,
 	const char *source;
 
 	line_look(line, root, loader, &source);
-	if (settings_settle(run, line, loader, err) != 0)
+	/* What a trial runs with becomes the default when it is committed. */
+	if (run->ctx->trial_up && line->running && !kernel_line_wrong(line, line->running))
+		return task_say(run, TASK_OK, "in effect in the trial boot");
+	bool tried = run->mode == TASK_APPLY && run->ctx->trial;
+	enum task_mode mode = run->mode;
+	run->mode = tried ? TASK_PLAN : mode;
+	int failed = settings_settle(run, line, loader, err);
+	run->mode = mode;
+	if (failed)
 		return -1;
 	bool write = json_array_size(run->result->changes) > 0;
-	if (run->mode == TASK_APPLY) {
+	if (tried) {
+		if (line_try(run, line, write) != 0)
+			return -1;
+	} else if (run->mode == TASK_APPLY) {
 		if (line_apply(run, line, loader, write, err) != 0)
 			return -1;
 	} else if (write || kernel_line_wrong(line, line->next)) {

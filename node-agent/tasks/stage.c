@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "node-agent/boot/initramfs_tool.h"
+#include "node-agent/tasks/package_lock.h"
+#include "node-agent/tasks/stage_trial.h"
 #include "node-agent/tasks/task_help.h"
 #include "node-agent/tasks/task_types.h"
 
@@ -182,6 +184,11 @@ static json_t *stage_look(struct task_context *ctx, const json_t *stage, enum ta
 		return NULL;
 	json_t *list = json_array();
 	bool idle = stage_is_idle(ctx, stage);
+	json_t *leftover = mode == TASK_PLAN ? stage_trial_leftover(ctx, shared.name) : NULL;
+	if (leftover) {
+		json_array_append_new(list, leftover);
+		shared.changed = true;
+	}
 	json_array_foreach(json_object_get(stage, "tasks"), i, task)
 	{
 		struct task_result result = {.changes = NULL};
@@ -200,8 +207,11 @@ static json_t *stage_look(struct task_context *ctx, const json_t *stage, enum ta
 	bool reboot = !idle && stage_reboots(stage, shared.changed, asked);
 	if (mode == TASK_PLAN)
 		ctx->reboot_planned |= reboot;
-	return json_pack("{ss sb sb so}", "name", shared.name, "changed", shared.changed, "reboot",
-	                 mode == TASK_PLAN && reboot, "tasks", list);
+	const char *protection =
+	    mode == TASK_PLAN && reboot && shared.changed ? stage_protection(ctx) : NULL;
+	return json_pack("{ss sb sb so ss*}", "name", shared.name, "changed", shared.changed,
+	                 "reboot", mode == TASK_PLAN && reboot, "tasks", list, "protection",
+	                 protection);
 }
 
 json_t *stage_plan(struct task_context *ctx, const json_t *stage, struct gf_err *err)
@@ -225,11 +235,13 @@ static void event_emit(const struct task_context *ctx, const json_t *task,
 	json_decref(event);
 }
 
-/* Is any task blocked? Emits its event and returns -1. */
-static int stage_precheck(struct task_context *ctx, const json_t *stage, struct gf_err *err)
+/* What the stage would come to, or -1 when a task is blocked: then its event is emitted. */
+static int stage_precheck(struct task_context *ctx, const json_t *stage, bool *changed,
+                          bool *reboot, struct gf_err *err)
 {
 	size_t i;
 	const json_t *task;
+	bool asked = false;
 	struct task_stage shared = {.name = json_text(stage, "name"), .stage = stage};
 
 	json_array_foreach(json_object_get(stage, "tasks"), i, task)
@@ -238,6 +250,7 @@ static int stage_precheck(struct task_context *ctx, const json_t *stage, struct 
 		struct gf_err local = {.code = GF_OK};
 		task_do(ctx, &shared, task, TASK_PLAN, &result, &local);
 		shared.changed |= result.status == TASK_CHANGE;
+		asked |= result.reboot;
 		bool stop = result.status == TASK_BLOCKED || result.status == TASK_FAILED;
 		if (stop) {
 			event_emit(ctx, task, &result);
@@ -248,28 +261,33 @@ static int stage_precheck(struct task_context *ctx, const json_t *stage, struct 
 		if (stop)
 			return -1;
 	}
+	*changed = shared.changed;
+	*reboot = stage_reboots(stage, shared.changed, asked);
 	return 0;
 }
 
-int stage_apply(struct task_context *ctx, const json_t *stage, bool *changed, bool *reboot,
-                struct gf_err *err)
+static int stage_tasks(struct task_context *ctx, const json_t *stage, bool *changed, bool *reboot,
+                       struct gf_err *err)
 {
 	size_t i;
 	const json_t *task;
 	bool asked = false;
-	int status = 0;
+	int status = 0, packages = -1;
 	struct task_stage shared = {.name = json_text(stage, "name"), .stage = stage};
 
-	*changed = *reboot = false;
-	if (stage_check(stage, err) != 0)
-		return -1;
-	if (stage_is_idle(ctx, stage))
-		return 0;
-	if (stage_precheck(ctx, stage, err) != 0)
-		return -1;
 	json_array_foreach(json_object_get(stage, "tasks"), i, task)
 	{
 		struct task_result result;
+		/* A command may be one that installs packages. */
+		if (strcmp(json_text(task, "type"), "command") == 0) {
+			package_lock_drop(packages);
+			packages = -1;
+		} else if (packages == -1) {
+			packages = package_lock_take(ctx->root, PACKAGE_LOCK_WAIT_S, err);
+			status = packages == -1 ? -1 : 0;
+		}
+		if (status != 0)
+			break;
 		task_do(ctx, &shared, task, TASK_APPLY, &result, err);
 		shared.changed |=
 		    result.status == TASK_CHANGE || json_array_size(result.changes) > 0;
@@ -281,7 +299,30 @@ int stage_apply(struct task_context *ctx, const json_t *stage, bool *changed, bo
 		if (status != 0)
 			break;
 	}
+	package_lock_drop(packages);
 	*changed = shared.changed;
 	*reboot = stage_reboots(stage, shared.changed, asked);
 	return status;
+}
+
+int stage_apply(struct task_context *ctx, const json_t *stage, bool *changed, bool *reboot,
+                struct gf_err *err)
+{
+	struct trial trial;
+	bool changes, reboots, given_up = false;
+
+	*changed = *reboot = false;
+	if (stage_check(stage, err) != 0 || stage_trial_settle(ctx, err) != 0)
+		return -1;
+	if (stage_is_idle(ctx, stage))
+		return 0;
+	do {
+		if (stage_precheck(ctx, stage, &changes, &reboots, err) != 0)
+			return -1;
+		if (changes && reboots &&
+		    stage_trial_begin(ctx, json_text(stage, "name"), &trial, &given_up, err) != 0)
+			return -1;
+	} while (changes && reboots && given_up && !ctx->trial);
+	int status = stage_tasks(ctx, stage, changed, reboot, err);
+	return stage_trial_finish(ctx, status, changed, reboot, err);
 }

@@ -14,7 +14,10 @@
 
 #include "node-agent/wire/error.h"
 
+struct agent;
 struct root;
+struct trial;
+struct trial_status;
 
 struct task_context {
 	const struct root *root;
@@ -22,6 +25,12 @@ struct task_context {
 	const json_t *facts;       /* fresh facts of this host */
 	const char *operation_dir; /* of the running operation, a path as the process sees it; NULL
 	                              when only planning or verifying */
+	/* Where trials are recorded (trial/trial.h). NULL: boot changes are made in place. */
+	const struct agent *agent;
+	const struct trial_status *trial_up; /* of the trial that runs now; NULL: none does */
+	struct trial *trial;                 /* the one that the stage at hand is made for */
+	bool tried;                          /* set by stage_apply: the next boot is a trial */
+	char protection[320];                /* stage_protection()'s */
 	bool allow_running_guests;
 	bool reboot_planned; /* set by stage_plan: a stage before this one would reboot. Start with
 	                        false */

@@ -171,7 +171,7 @@ class Fleet:
         os.remove(self.path(host, "root", path))
 
     def request(self, host, name):
-        """reboot, crash or cut"""
+        """reboot, crash, power (off and on, of a hung host, too) or cut"""
         with open(self.path(host, "control", name), "w", encoding="utf-8"):
             pass
 

@@ -37,7 +37,7 @@ class Safety(Case):
         """The first host fails; with no failures tolerated the others are never touched."""
         fleet = self.fleet([{"name": "gpu", "count": 3, "kind": "intel-nvidia"}],
                            {"rollout": {"waves": [1, "100%"], "max_unavailable": 1, "max_failures": 0}})
-        fleet.fault("gpu01", "fail-update-initramfs")
+        fleet.fault("gpu01", "fail-mkinitramfs")
         before = fleet.tree("gpu02", "etc", "boot")
         result = self.expect(fleet.run("apply", "--yes"), 3)
         self.assertIn("gpu01", result.out + result.err)
@@ -47,7 +47,7 @@ class Safety(Case):
     def test_failure_inside_the_budget_goes_on(self):
         fleet = self.fleet([{"name": "gpu", "count": 3, "kind": "intel-nvidia"}],
                            {"rollout": {"waves": [1, "100%"], "max_unavailable": 1, "max_failures": 1}})
-        fleet.fault("gpu01", "fail-update-initramfs")
+        fleet.fault("gpu01", "fail-mkinitramfs")
         self.expect(fleet.run("apply", "--yes"), 2)
         self.assertEqual(fleet.boots("gpu01"), 1)
         self.assertEqual([fleet.on_vfio("gpu02"), fleet.on_vfio("gpu03")], [CARDS, CARDS])

@@ -1,8 +1,11 @@
 /* boot_model.c: one boot of a simulated host, as GRUB, the kernel, initramfs-tools, udev and
- * systemd would do it from the host's own files: grub.cfg gives command line and image; the image's
- * init-top scripts really run, in ORDER, with udev's turn where `udev` stands; then the image's
- * conf/modules; then, on the real root, udev once more and systemd-modules-load. Shares nothing
- * with gpufleet. Happy path: 0; no image or no boot entry: -1, a host that never comes back.
+ * systemd would do it from the host's own files: the boot loader's choice (loader_model.c) gives
+ * command line and image; the image's init-top scripts really run, in ORDER, with udev's turn where
+ * `udev` stands; then the image's conf/modules; then, on the real root, early units, udev once more
+ * and systemd-modules-load. Shares nothing with gpufleet. Happy path: BOOT_UP; no image or no boot
+ * entry, or no first
+ * program in it: a panic, which ends in another boot where the command line
+ * asks for that.
  */
 #include "sim.h"
 
@@ -24,32 +27,6 @@ void boot_model_boot_id(const struct sim_host *host)
 	sim_write(path, "%02x%02x%02x%02x-%02x%02x-4%01x%02x-a%01x%02x-%02x%02x%02x%02x%02x%02x\n",
 	          b[0], b[1], b[2], b[3], b[4], b[5], b[6] & 0xf, b[7], b[8] & 0xf, b[9], b[10],
 	          b[11], b[12], b[13], b[14], b[15]);
-}
-
-/* The first entry's `linux` and `initrd` lines. GRUB's own variables, as Ubuntu's $vt_handoff at
- * the end, are empty. */
-static int loader_read(const struct sim_host *host, char *cmdline, char *image, size_t room)
-{
-	char path[SIM_PATH], *text, *line, *save = NULL;
-
-	*cmdline = *image = '\0';
-	if (red_hat_is(host))
-		return red_hat_loader(host, cmdline, image, room);
-	sim_path(path, "%.900s/boot/grub/grub.cfg", host->root);
-	text = sim_read(path);
-	for (line = text ? strtok_r(text, "\n", &save) : NULL; line;
-	     line = strtok_r(NULL, "\n", &save)) {
-		line += strspn(line, " \t");
-		if (!strncmp(line, "linux\t", 6) && !*cmdline)
-			snprintf(cmdline, room, "BOOT_IMAGE=%.*s", (int)strcspn(line + 6, "$"),
-			         line + 6);
-		if (!strncmp(line, "initrd\t", 7) && !*image)
-			snprintf(image, room, "%s", line + 7);
-		if (*line == '}' && *cmdline)
-			break;
-	}
-	free(text);
-	return *cmdline && *image ? 0 : -1;
 }
 
 /* The kernel's view: the last word on the IOMMU wins. Debian's kernels have both makes' on by
@@ -179,16 +156,44 @@ static void services_start(const struct sim_host *host)
 	sim_run(argv, NULL);
 }
 
-int boot_model_run(struct sim_host *host)
+/* The value of the last NAME=VALUE word of the line, or "". */
+static void cmdline_value(const char *cmdline, const char *name, char *value, size_t size)
 {
-	char cmdline[2048], image[2048], root[SIM_PATH];
+	char copy[2048], *save = NULL;
+	size_t length = strlen(name);
+
+	*value = '\0';
+	snprintf(copy, sizeof(copy), "%s", cmdline);
+	for (char *word = strtok_r(copy, " ", &save); word; word = strtok_r(NULL, " ", &save))
+		if (!strncmp(word, name, length) && word[length] == '=')
+			snprintf(value, size, "%s", word + length + 1);
+}
+
+/* Does the line name a first program that the image does not have? Then the kernel looks for the
+ * root file system itself, without the drivers that are in the image. (A wrong init= does no harm:
+ * initramfs-tools falls back to /sbin/init.) */
+static bool no_first_program(const char *image_root, const char *cmdline)
+{
+	char program[256], path[SIM_PATH];
+
+	cmdline_value(cmdline, "rdinit", program, sizeof(program));
+	sim_path(path, "%.700s%.300s", image_root, program);
+	return *program && access(path, X_OK);
+}
+
+enum boot_end boot_model_run(struct sim_host *host)
+{
+	char cmdline[2048], image[2048], root[SIM_PATH], wait[32];
+	enum boot_end panic;
 
 	host->boots++;
-	if (loader_read(host, cmdline, image, sizeof(cmdline)))
-		return -1;
+	if (loader_model_choose(host, cmdline, image, sizeof(cmdline)))
+		return BOOT_HUNG;
+	cmdline_value(cmdline, "panic", wait, sizeof(wait));
+	panic = atoi(wait) > 0 ? BOOT_AGAIN : BOOT_HUNG;
 	kernel_start(host, cmdline);
-	if (image_unpack(host, image, root))
-		return -1;
+	if (image_unpack(host, image, root) || no_first_program(root, cmdline))
+		return panic;
 	if (red_hat_is(host)) {
 		red_hat_hooks(root, "pre-udev");
 		module_model_coldplug(root);
@@ -197,9 +202,11 @@ int boot_model_run(struct sim_host *host)
 	lists_load(root, "conf/modules");
 	scripts_run(root, "init-premount");
 	scripts_run(root, "init-bottom");
+	unit_model_run(host, "sysinit.target");
 	module_model_coldplug(host->root);
 	lists_load(host->root, "etc/modules-load.d/*.conf");
 	lists_load(host->root, "etc/modules");
 	services_start(host);
-	return 0;
+	unit_model_run(host, "multi-user.target");
+	return BOOT_UP;
 }

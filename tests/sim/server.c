@@ -3,7 +3,8 @@
  *
  * A host goes down when its control/reboot (or crash) appears: connections are cut, its processes
  * (known by GPUFLEET_SYSROOT in their environment) are killed, its port is closed but kept; after
- * boot_seconds the boot model runs and the port is open again.
+ * boot_seconds the boot model runs and the port is open again. A host whose kernel panicked stays
+ * down until its control/power appears (or boots again by itself, with panic=SECONDS).
  */
 #include "sim.h"
 
@@ -132,7 +133,7 @@ static void *boot_thread(void *ctx)
 	struct boot *boot = ctx;
 	struct sim_host *host = boot->host;
 	uint64_t one = 1;
-	int status;
+	enum boot_end end;
 
 	if (!host->crash)
 		pause_for(boot->sim->shutdown_seconds);
@@ -140,12 +141,21 @@ static void *boot_thread(void *ctx)
 	port_hold(host);
 	sessions_cut(host);
 	processes_kill(host);
-	pause_for(host->boot_seconds);
-	status = boot_model_run(host);
-	if (status || host->faults.never_return) {
-		say(boot->sim, host->name,
-		    status ? "kernel panic: no boot entry or image" : "never comes back");
+	do {
+		pause_for(host->boot_seconds);
+		end = boot_model_run(host);
+		if (end != BOOT_UP) {
+			say(boot->sim, host->name, "kernel panic");
+			boots_write(host);
+		}
+	} while (end == BOOT_AGAIN);
+	if (end != BOOT_UP || host->faults.never_return) {
+		if (end == BOOT_UP)
+			say(boot->sim, host->name, "never comes back");
 		boots_write(host);
+		pthread_mutex_lock(&lock);
+		host->power = SIM_DOWN;
+		pthread_mutex_unlock(&lock);
 		free(boot);
 		return NULL;
 	}
@@ -173,16 +183,18 @@ static void thread_start(void *(*run)(void *), void *ctx)
 	pthread_detach(thread);
 }
 
-static void host_reboot(struct sim *sim, struct sim_host *host, bool crash)
+/* HOW: "reboot", "crash" (no shutdown), or "power": off and on, of a host that is hung, too. */
+static void host_reboot(struct sim *sim, struct sim_host *host, const char *how)
 {
 	struct boot *boot;
-	bool up;
+	bool crash = strcmp(how, "reboot") != 0, can;
 
 	pthread_mutex_lock(&lock);
-	up = host->power == SIM_UP;
-	host->power = SIM_GOING_DOWN;
+	can = host->power == SIM_UP || (host->power == SIM_DOWN && !strcmp(how, "power"));
+	if (can)
+		host->power = SIM_GOING_DOWN;
 	pthread_mutex_unlock(&lock);
-	if (!up)
+	if (!can)
 		return;
 	host->crash = crash;
 	boot = malloc(sizeof(*boot));
@@ -252,7 +264,7 @@ static void hosts_build(struct sim *sim)
 			host_root_clone(&sim->hosts[i - 1], host);
 		} else {
 			host_root_create(host);
-			if (boot_model_run(host))
+			if (boot_model_run(host) != BOOT_UP)
 				sim_die("host %s does not boot", host->name);
 		}
 	}
@@ -284,9 +296,10 @@ static void requests_take(struct sim *sim, int inotify)
 					continue;
 				sim_path(path, "%.800s/%.100s", host->control, event->name);
 				if (!strcmp(event->name, "reboot") ||
-				    !strcmp(event->name, "crash")) {
+				    !strcmp(event->name, "crash") ||
+				    !strcmp(event->name, "power")) {
 					unlink(path);
-					host_reboot(sim, host, *event->name == 'c');
+					host_reboot(sim, host, event->name);
 				} else if (!strcmp(event->name, "cut")) {
 					unlink(path);
 					say(sim, host->name, "connections cut");

@@ -126,9 +126,20 @@ void pci_layout_create(const struct sim_host *host);
 void pci_layout_groups(const struct sim_host *host, bool on);
 
 /* boot_model.c: one boot of the host, from its own boot loader's configuration on. */
-/* Returns -1 when it ends in a kernel panic. */
-int boot_model_run(struct sim_host *host);
+enum boot_end {
+	BOOT_UP,
+	BOOT_HUNG,  /* a kernel panic: until somebody switches the power off and on */
+	BOOT_AGAIN, /* the same with panic=SECONDS on the command line */
+};
+enum boot_end boot_model_run(struct sim_host *host);
 void boot_model_boot_id(const struct sim_host *host);
+
+/* loader_model.c: the command line and the image of the entry that boots now; -1: there is none. A
+ * one-time choice is used up. */
+int loader_model_choose(const struct sim_host *host, char *cmdline, char *image, size_t room);
+
+/* unit_model.c: the units that TARGET wants. */
+void unit_model_run(const struct sim_host *host, const char *target);
 
 /* module_model.c: what modprobe and udev do, on the files below ROOT (a host's root or its
  * initramfs). */

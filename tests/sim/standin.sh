@@ -2,11 +2,17 @@
 control=$root/../control
 program=${0##*/}
 echo "$program" >>"$control/programs.log"
-if [ -e "$control/fault/die-at-$program" ]; then
-	rm -f "$control/fault/die-at-$program"
+# The host loses its power here, once, when a test asked for it: $1 is at or after.
+standin_die() {
+	[ -e "$control/fault/die-$1-$program" ] || return 0
+	rm -f "$control/fault/die-$1-$program"
 	: >"$control/crash"
 	sleep 30
-fi
+}
+standin_after() {
+	standin_die after
+}
+standin_die at
 if [ -e "$control/fault/slow-$program" ]; then
 	sleep "$(cat "$control/fault/slow-$program")"
 fi

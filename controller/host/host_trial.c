@@ -1,0 +1,183 @@
+/* host_trial.c: a boot change that is tried before it becomes the default. The agent stages it for
+ * one boot (docs/design/trial.md); here it is seen which boot has come up, and a proven trial is
+ * committed: intent on the disk, then the operation, as with a stage.
+ *
+ * Whatever is cut off: facts.trial says where the host stands, and the journal which operation is
+ * open.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "controller/host/host_states.h"
+
+static const char *trial_text(const struct host *host, const char *key)
+{
+	const char *text =
+	    json_string_value(json_object_get(json_object_get(host->facts, "trial"), key));
+
+	return text ? text : "";
+}
+
+static bool trial_is(const struct host *host, const char *state, const char *boot)
+{
+	return strcmp(trial_text(host, "state"), state) == 0 &&
+	       (!boot || strcmp(trial_text(host, "boot"), boot) == 0);
+}
+
+bool host_trial_open(const struct host *host)
+{
+	return trial_is(host, "staged", "trial") || trial_is(host, "committing", NULL);
+}
+
+bool host_trial_blocks(const struct host *host, const json_t *stage)
+{
+	const char *policy = json_string_value(json_object_get(stage, "reboot"));
+	const char *name = json_string_value(json_object_get(stage, "name"));
+
+	return host_trial_open(host) && policy && strcmp(policy, "never") != 0 &&
+	       !(name && strcmp(name, trial_text(host, "stage")) == 0);
+}
+
+static void trial_over(struct host *host, const char *outcome)
+{
+	if (host->record.trial[0])
+		host_record_event(host,
+		                  json_pack("{s:s, s:s, s:s}", "type", "trial.over", "operation",
+		                            host->record.trial, "outcome", outcome),
+		                  false, NULL);
+}
+
+/* The trial should be running, and something else came up: from the reboot (DUE) or later. */
+static enum host_state trial_failed(struct host *host, bool due)
+{
+	const char *what =
+	    due ? "the trial boot did not come up" : "the host restarted before its trial was over";
+	/* The agent's own sentence names files that somebody else changed meanwhile. */
+	const char *left = strstr(trial_text(host, "message"), ", but ");
+	bool reverted = trial_is(host, "reverted", NULL);
+	char rest[200] = "";
+
+	if (left)
+		snprintf(rest, sizeof(rest), "%s", left);
+	trial_over(host, "reverted");
+	if (!reverted)
+		return host_fail(
+		    host, GF_E_REBOOT,
+		    "%s: the host is back on its former boot entry, but its former files are not "
+		    "restored (gpufleet-restore.service did not do it: see its journal); `apply` "
+		    "restores them before it tries again, `rollback` restores them only",
+		    what);
+	return host_fail(host, GF_E_REBOOT,
+	                 "%s: the host is back on its former boot entry, files restored%s. "
+	                 "%s`apply` tries again",
+	                 what, rest, due ? "Its console shows why the trial failed; " : "");
+}
+
+enum host_state host_trial_look(struct host *host)
+{
+	bool same = strcmp(trial_text(host, "operation"), host->record.trial) == 0;
+	bool due = host->trial_due;
+
+	host->trial_due = false;
+	if (host->shared->job < JOB_APPLY)
+		return HOST_STAY;
+	/* Of a trial that a former run began, nobody waits for the outcome: it is begun again. */
+	if (host->shared->job == JOB_APPLY && host->record.trial[0] &&
+	    (due || host->operations > 0) && !(same && host_trial_open(host)))
+		return trial_failed(host, due);
+	if (host->record.trial[0] && !(same && !trial_is(host, "reverted", NULL)))
+		trial_over(host, trial_is(host, "reverted", NULL) ? "reverted" : "gone");
+	/* It can only go forward, and everything else waits for it. */
+	if (host->shared->job == JOB_APPLY && trial_is(host, "committing", NULL) &&
+	    (!host->shared->saved_plan || strcmp(host->record.plan, host_saved_plan(host)) == 0))
+		return host->cleared ? HOST_COMMIT_INTENT : HOST_WAITING;
+	return HOST_STAY;
+}
+
+enum host_state host_commit_intent_enter(struct host *host)
+{
+	char operation[OPERATION_SIZE], stage[STAGE_SIZE], trial[OPERATION_SIZE];
+	struct gf_err err = {0};
+
+	/* One for each stage at most, and one that a former run left. */
+	if (++host->commits > json_array_size(host->stages) + 1)
+		return host_fail(host, GF_E_PROTOCOL,
+		                 "its trial is committed, and it says that it is not, again and "
+		                 "again: look at /var/lib/gpufleet/trial.json on the host");
+	snprintf(operation, sizeof(operation), "%s-%u", host->shared->run, ++host->operations);
+	snprintf(stage, sizeof(stage), "%s", trial_text(host, "stage"));
+	snprintf(trial, sizeof(trial), "%s", trial_text(host, "operation"));
+	host->attach = false;
+	host->event_seq = 0;
+	if (host_record_event(host,
+	                      json_pack("{s:s, s:s, s:s, s:s, s:s, s:s*}", "type", "stage.intent",
+	                                "stage", stage, "operation", operation, "boot_id",
+	                                host->boot_id, "commit", trial, "plan",
+	                                host_saved_plan(host)),
+	                      true, &err))
+		return host_finish(host, HOST_FAILED, &err);
+	return HOST_STAY;
+}
+
+enum host_state host_commit_intent_input(struct host *host, const struct host_input *input)
+{
+	switch (input->kind) {
+	case INPUT_ACK:
+		return host_acked(host) ? HOST_COMMITTING : HOST_STAY;
+	case INPUT_TIMEOUT:
+		return host_fail(host, GF_E_STORE,
+		                 "the store took too long to record the next step");
+	default:
+		return HOST_STAY; /* a lost connection is found on entry to committing */
+	}
+}
+
+enum host_state host_committing_enter(struct host *host)
+{
+	return host_request(host, json_pack("{s:s, s:s, s:s, s:{s:s}}", "request", "commit",
+	                                    "operation", host->record.operation, "trial",
+	                                    trial_text(host, "operation"), "context", "run",
+	                                    host->shared->run));
+}
+
+enum host_state host_committed(struct host *host, const json_t *result)
+{
+	const char *state = json_string_value(json_object_get(result, "state"));
+	const char *message = json_string_value(json_object_get(result, "message"));
+	bool done = state && strcmp(state, "done") == 0;
+
+	if (host_operation_result(host,
+	                          done    ? "done"
+	                          : state ? state
+	                                  : "failed",
+	                          true, false, false))
+		return host_finish(host, HOST_FAILED, &host->err);
+	/* Its worker died: the facts say how far it came. Once. */
+	if (state && strcmp(state, "unknown") == 0 && ++host->died <= 1)
+		return HOST_FACTS;
+	if (!done)
+		return host_fail(host, GF_E_TASK,
+		                 "the trial boot is proven, but making it the default failed: %s. "
+		                 "`apply` goes on with that",
+		                 message && *message ? message : "no reason given");
+	trial_over(host, "committed");
+	return HOST_FACTS;
+}
+
+enum host_state host_committing_input(struct host *host, const struct host_input *input)
+{
+	switch (input->kind) {
+	case INPUT_LOST:
+		host->attach = true; /* followed up in applying, whatever it is */
+		return host_lost(host, input->err);
+	case INPUT_EVENT:
+		return host_operation_event(host, input->data);
+	case INPUT_ERROR:
+		host_operation_result(host, "refused", false, false, false);
+		return host_end(host, input->err);
+	case INPUT_RESULT:
+		return host_committed(host, input->data);
+	default:
+		return HOST_STAY;
+	}
+}

@@ -1,0 +1,274 @@
+"""A boot change is tried once before it becomes the default: trials that fail, power cuts at every point, and hosts where
+a trial is not possible."""
+
+import fcntl
+import json
+import os
+import re
+import signal
+import time
+import unittest
+
+from harness import CARDS, Case, main
+
+STOCK = {"name": "gpu01", "kind": "intel-nvidia"}
+CUSTOM = "menuentry 'memtest' { linux16 /boot/memtest.bin }"
+
+
+class Trial(Case):
+    def kernel_line(self, fleet):
+        with open(fleet.path("gpu01", "root/proc/cmdline"), encoding="utf-8") as file:
+            return file.read()
+
+    def default_line(self, fleet):
+        with open(fleet.path("gpu01", "root/boot/grub/grub.cfg"), encoding="utf-8") as file:
+            return re.search(r"^\s+linux\s+(.*)$", file.read(), re.M).group(1)
+
+    def grubenv(self, fleet):
+        with open(fleet.path("gpu01", "root/boot/grub/grubenv"), encoding="utf-8") as file:
+            return file.read()
+
+    def marker(self, fleet):
+        try:
+            with open(fleet.path("gpu01", "root/var/lib/gpufleet/trial.json"), encoding="utf-8") as file:
+                return json.load(file)
+        except FileNotFoundError:
+            return None
+
+    def everything(self, fleet):
+        """What must be as it was: all of /etc and /boot but GRUB's environment block, and the services."""
+        tree = fleet.tree("gpu01", "etc", "boot")
+        del tree["boot/grub/grubenv"]
+        units = fleet.path("gpu01", "control/units")
+        for name in os.listdir(units):
+            with open(os.path.join(units, name), encoding="utf-8") as file:
+                tree["unit " + name] = file.read()
+        return tree
+
+    def no_trace(self, fleet):
+        """Nothing of a trial is left."""
+        names = [name for name in fleet.tree("gpu01", "etc", "boot") if "gpufleet-restore" in name or "gpufleet-trial" in name]
+        self.assertEqual(names, [])
+        self.assertNotRegex(self.grubenv(fleet), "next_entry=.")
+
+    def became_default(self, fleet):
+        """The declared state is in effect, and it is what every later boot brings."""
+        self.assertEqual(fleet.on_vfio("gpu01"), CARDS)
+        self.assertIn("iommu=pt", self.default_line(fleet))
+        self.assertIsNone(self.marker(fleet))
+        self.no_trace(fleet)
+        self.expect(fleet.run("plan"), 0)
+        boots = fleet.boots("gpu01")
+        fleet.request("gpu01", "power")
+        fleet.wait(lambda: fleet.boots("gpu01") > boots, 20, "one more boot")
+        self.assertEqual(fleet.on_vfio("gpu01"), CARDS)
+        self.assertNotIn("gpufleet.op", self.kernel_line(fleet))
+        self.expect(fleet.run("plan"), 0)
+
+    def kill(self, process):
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+
+    def test_trial_then_commit(self):
+        """One reboot; the default entry and its image are untouched until the trial is proven."""
+        fleet = self.fleet([dict(STOCK, files={"boot/grub/custom.cfg": CUSTOM})])
+        stock = self.everything(fleet)
+        self.assertIn("(trial boot, then commit)", self.expect(fleet.run("plan"), 2).out)
+        fleet.fault("gpu01", "slow-update-grub", "2")
+        process = fleet.start("apply", "--yes")
+        fleet.wait(lambda: fleet.programs("gpu01").count("update-grub") == 2, 90, "the commit")
+        during = self.everything(fleet)
+        for path in ("boot/grub/grub.cfg", "boot/initrd.img-6.1.0-28-amd64"):
+            self.assertEqual(stock[path], during[path], path)
+        self.assertRegex(self.kernel_line(fleet), r"iommu=pt.* gpufleet\.op=\S+ panic=30")
+        out, err = process.communicate(timeout=90)
+        self.assertEqual(process.returncode, 0, out + err)
+        self.assertEqual(fleet.boots("gpu01"), 2)
+        self.assertEqual(fleet.programs("gpu01").count("grub-reboot"), 1)
+        self.became_default(fleet)
+        self.expect(fleet.run("rollback", "--yes"), 0)
+        after = self.everything(fleet)
+        self.assertEqual({name for name in stock if stock[name] != after.get(name)}, set())
+        self.assertEqual(set(after), set(stock))
+
+    def panic(self, arguments):
+        fleet = self.fleet([STOCK], {"defaults": {"kernel_args": {"add": arguments}},
+                                     "rollout": {"waves": ["100%"], "max_unavailable": 1, "max_failures": 1,
+                                                 "boot_timeout": "8s"}})
+        return fleet, self.everything(fleet), fleet.drivers("gpu01")
+
+    def test_panic_comes_back_by_itself(self):
+        fleet, stock, drivers = self.panic(["rdinit=/nonexistent"])
+        result = self.expect(fleet.run("apply", "--yes"), 2)
+        self.assertIn("the trial boot did not come up: the host is back on its former boot entry, files restored",
+                      result.out + result.err)
+        self.assertEqual(fleet.boots("gpu01"), 3)
+        self.assertEqual(self.everything(fleet), stock)
+        self.assertEqual(fleet.drivers("gpu01"), drivers)
+        self.assertEqual(self.marker(fleet)["state"], "reverted")
+        events = fleet.path("gpu01", "root/var/lib/gpufleet/operations", self.marker(fleet)["operation"], "events.jsonl")
+        with open(events, encoding="utf-8") as file:
+            last = json.loads(file.read().splitlines()[-1])
+        self.assertEqual((last["task"], last["status"]), ("restore", "changed"))
+        fleet.inventory_change(lambda inventory: inventory["defaults"].update({"kernel_args": {}}))
+        self.expect(fleet.run("apply", "--yes"), 0)
+        self.became_default(fleet)
+
+    def test_panic_until_the_power_cycle(self):
+        fleet, stock, drivers = self.panic(["rdinit=/nonexistent", "panic=0"])
+        result = self.expect(fleet.run("apply", "--yes"), 2)
+        self.assertIn("switch its power off and on: it then boots its former entry", result.out + result.err)
+        self.assertNotEqual(self.everything(fleet), stock)
+        fleet.request("gpu01", "power")
+        fleet.wait(lambda: fleet.boots("gpu01") == 3, 20, "the boot after the power cycle")
+        self.assertEqual(self.everything(fleet), stock)
+        self.assertEqual(fleet.drivers("gpu01"), drivers)
+        fleet.inventory_change(lambda inventory: inventory["defaults"].update({"kernel_args": {}}))
+        self.expect(fleet.run("apply", "--yes"), 0)
+        self.became_default(fleet)
+
+    def cut(self, fault, settled=None):
+        """The host loses its power at FAULT, under a controller that dies with it; the next apply completes."""
+        fleet = self.fleet([STOCK])
+        stock = self.everything(fleet)
+        fleet.fault("gpu01", fault)
+        process = fleet.start("apply", "--yes")
+        fleet.wait(lambda: not os.path.exists(fleet.path("gpu01", "control/fault", fault)), 90, fault)
+        self.kill(process)
+        boots = 2 if settled is None else settled
+        fleet.wait(lambda: fleet.boots("gpu01") == boots, 30, "the boot after the power cut")
+        now = self.everything(fleet)
+        self.expect(fleet.run("apply", "--yes"), 0)
+        self.became_default(fleet)
+        return stock, now
+
+    def test_cut_while_staging(self):
+        stock, now = self.cut("die-at-mkinitramfs")
+        self.assertEqual(now, stock)
+
+    def test_cut_before_the_one_time_choice(self):
+        stock, now = self.cut("die-at-grub-reboot")
+        self.assertEqual(now, stock)
+
+    def test_cut_after_the_one_time_choice(self):
+        """The next boot is the trial, with nobody there to prove it."""
+        stock, now = self.cut("die-after-grub-reboot")
+        self.assertEqual(now["boot/grub/grub.cfg"], stock["boot/grub/grub.cfg"])
+
+    def test_cut_in_the_commit_before_the_menu(self):
+        self.cut_in_commit("die-at-update-grub")
+
+    def test_cut_in_the_commit_after_the_menu(self):
+        self.cut_in_commit("die-at-update-initramfs")
+
+    def cut_in_commit(self, fault):
+        self.cut(fault, settled=3)
+
+    def in_the_trial(self, fleet):
+        """Waits until the trial runs and nothing is committed, with a controller that was killed by then."""
+        fleet.fault("gpu01", "slow-unmkinitramfs", "1")
+        process = fleet.start("apply", "--yes")
+        fleet.wait(lambda: fleet.boots("gpu01") == 2, 90, "the trial")
+        self.kill(process)
+        self.assertIn("gpufleet.op=", self.kernel_line(fleet))
+        self.assertEqual(self.marker(fleet)["state"], "staged")
+
+    def test_cut_in_the_trial(self):
+        fleet = self.fleet([STOCK])
+        stock, drivers = self.everything(fleet), fleet.drivers("gpu01")
+        self.in_the_trial(fleet)
+        fleet.request("gpu01", "power")
+        fleet.wait(lambda: fleet.boots("gpu01") == 3, 30, "the boot after the power cut")
+        self.assertEqual(self.everything(fleet), stock)
+        self.assertEqual(fleet.drivers("gpu01"), drivers)
+        self.expect(fleet.run("apply", "--yes"), 0)
+        self.became_default(fleet)
+
+    def test_killed_controller_in_the_trial(self):
+        """The trial goes on; plan and verify say so, and the next apply proves and commits it without a reboot."""
+        fleet = self.fleet([STOCK])
+        self.in_the_trial(fleet)
+        self.assertIn("the trial boot runs", self.expect(fleet.run("plan"), 2).out)
+        self.expect(fleet.run("apply", "--yes"), 0)
+        self.assertEqual(fleet.boots("gpu01"), 2)
+        self.became_default(fleet)
+
+    def test_rollback_of_a_trial(self):
+        fleet = self.fleet([STOCK])
+        stock, drivers = self.everything(fleet), fleet.drivers("gpu01")
+        self.in_the_trial(fleet)
+        self.expect(fleet.run("rollback", "--yes", "--purge"), 0)
+        self.assertEqual(self.everything(fleet), stock)
+        self.assertEqual(fleet.drivers("gpu01"), drivers)
+        self.assertFalse(os.path.exists(fleet.path("gpu01", "root/var/lib/gpufleet")))
+
+    def test_restart_under_a_living_controller(self):
+        """The host restarts while its trial is being proven: said so, and the next apply begins again."""
+        fleet = self.fleet([STOCK])
+        fleet.fault("gpu01", "slow-systemctl", "1")
+        process = fleet.start("apply", "--yes")
+        fleet.wait(lambda: fleet.boots("gpu01") == 2, 120, "the trial")
+        fleet.request("gpu01", "power")
+        out, err = process.communicate(timeout=120)
+        os.unlink(fleet.path("gpu01", "control/fault/slow-systemctl"))
+        self.assertEqual(process.returncode, 3, out + err)
+        self.assertRegex(out + err, "(the trial boot did not come up|the host restarted before its trial was over)"
+                                    ": the host is back on its former boot entry, files restored")
+        self.expect(fleet.run("apply", "--yes"), 0)
+        self.became_default(fleet)
+
+    def test_failing_tool_puts_everything_back(self):
+        for tool in ("mkinitramfs", "grub-reboot"):
+            fleet = self.fleet([STOCK])
+            stock = self.everything(fleet)
+            fleet.fault("gpu01", "fail-" + tool)
+            result = self.expect(fleet.run("apply", "--yes"), 3)
+            self.assertIn("what the stage had changed was put back", result.out + result.err)
+            self.assertEqual(self.everything(fleet), stock)
+            self.assertIsNone(self.marker(fleet))
+            self.assertEqual(fleet.boots("gpu01"), 1)
+            fleet.close()
+
+    def test_file_changed_by_hand_meanwhile(self):
+        """A file that somebody changed after it was staged is theirs; the rest goes back."""
+        fleet, stock, _ = self.panic(["rdinit=/nonexistent", "panic=0"])
+        self.expect(fleet.run("apply", "--yes"), 2)
+        path = "etc/modules-load.d/gpufleet-vfio-modules.conf"
+        with open(fleet.path("gpu01", "root", path), "a", encoding="utf-8") as file:
+            file.write("kvm\n")
+        fleet.request("gpu01", "power")
+        fleet.wait(lambda: fleet.boots("gpu01") == 3, 20, "the boot after the power cycle")
+        now = self.everything(fleet)
+        self.assertIn(path, now)
+        self.assertEqual({name: now[name] for name in stock}, stock)
+        self.assertIn(path, self.marker(fleet)["message"])
+
+    def test_where_a_trial_is_not_possible(self):
+        for name, text, why in (("grub-abstraction", "lvm\n", "grubenv lies on LVM"),
+                                ("grub-abstraction", "diskfilter mdraid1x\n", "grubenv lies on RAID"),
+                                ("grub-fs", "btrfs\n", "grubenv lies on btrfs")):
+            fleet = self.fleet([STOCK])
+            with open(fleet.path("gpu01", "control", name), "w", encoding="utf-8") as file:
+                file.write(text)
+            self.assertIn("(in place: " + why, self.expect(fleet.run("plan"), 2).out)
+            self.expect(fleet.run("apply", "--yes"), 0)
+            self.assertNotIn("grub-reboot", fleet.programs("gpu01"))
+            self.assertEqual(fleet.boots("gpu01"), 2)
+            self.became_default(fleet)
+            fleet.close()
+
+    def test_waits_for_the_package_manager(self):
+        fleet = self.fleet([dict(STOCK, files={"var/lib/dpkg/lock-frontend": ""})])
+        with open(fleet.path("gpu01", "root/var/lib/dpkg/lock-frontend"), "r+", encoding="utf-8") as lock:
+            fcntl.lockf(lock, fcntl.LOCK_EX)
+            process = fleet.start("apply", "--yes")
+            time.sleep(6)
+            self.assertNotIn("mkinitramfs", fleet.programs("gpu01")[fleet.programs("gpu01").index("update-grub"):])
+            fcntl.lockf(lock, fcntl.LOCK_UN)
+        out, err = process.communicate(timeout=120)
+        self.assertEqual(process.returncode, 0, out + err)
+        self.became_default(fleet)
+
+
+if __name__ == "__main__":
+    main()
