@@ -41,10 +41,14 @@ static const char *home_folder(void)
 	return me ? me->pw_dir : "/";
 }
 
+/* Looked up once: it is asked for every host. */
 static const char *local_user(void)
 {
-	const struct passwd *me = getpwuid(getuid());
-	return me ? me->pw_name : "root";
+	static char name[64];
+	const struct passwd *me = name[0] ? NULL : getpwuid(getuid());
+	if (!name[0])
+		snprintf(name, sizeof(name), "%s", me ? me->pw_name : "root");
+	return name;
 }
 
 /* The name that HostName makes of the host's, %h being the latter. */

@@ -1,11 +1,14 @@
 /* test_ssh_bastion.c: hosts behind real OpenSSH bastions: one session for all, chains,
  * back-pressure, and what is said and done when a bastion refuses, forbids, hangs or dies. */
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -328,6 +331,51 @@ static void stopped_bastion_is_noticed(void **state)
 	bed_close(&bed);
 }
 
+/* The host behind takes the connection, and says nothing. */
+static void silent_host_behind_has_a_deadline(void **state)
+{
+	(void)state;
+	struct sockaddr_in address = {.sin_family = AF_INET};
+	socklen_t size = sizeof(address);
+	struct bed bed;
+	struct client client;
+	struct ssh_options options = {.agent_socket = "", .connect_timeout_ms = 1000};
+	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(listen(fd, 8), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
+	bed_open(&bed, &options);
+	behind(&client, "true");
+	client.host.port = ntohs(address.sin_port);
+	bed_exec(&bed, &client, 10000);
+	expect_words(&client, GF_E_TIMEOUT, "key exchange (through bastion jump01)");
+	client_free(&client);
+	bed_close(&bed);
+	close(fd);
+}
+
+/* The host behind hangs; neither the bastion nor TCP can tell. */
+static void hanging_host_behind_is_noticed(void **state)
+{
+	(void)state;
+	struct bed bed;
+	struct client client;
+	struct ssh_options options = {.agent_socket = "", .keepalive_ms = 300};
+	bed_open(&bed, &options);
+	behind(&client, "sleep 60");
+	client_open(&client, bed.opener);
+	for (int i = 0; i < 100 && !client.ready; i++)
+		bed_run_for(&bed, 50);
+	bed_run_for(&bed, 300);
+	session_end(&target, "STOP");
+	bed_run(&bed, &client, 1, 10000);
+	expect_words(&client, GF_E_LOST, "(through bastion jump01)");
+	client_free(&client);
+	session_end(&target, "KILL");
+	bed_close(&bed);
+}
+
 /* Links that are closed at any moment of their way leave nothing behind. */
 static void closed_at_any_moment(void **state)
 {
@@ -364,6 +412,8 @@ int main(void)
 	    cmocka_unit_test(absent_bastion_is_tried_once),
 	    cmocka_unit_test(dead_session_is_made_once_again),
 	    cmocka_unit_test(stopped_bastion_is_noticed),
+	    cmocka_unit_test(silent_host_behind_has_a_deadline),
+	    cmocka_unit_test(hanging_host_behind_is_noticed),
 	    cmocka_unit_test(closed_at_any_moment),
 	};
 	return cmocka_run_group_tests(tests, start, stop);
