@@ -18,6 +18,17 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 SOURCE = os.path.abspath(os.path.join(HERE, "..", "..", ".."))
 CARD = {"address": "0000:01:00.0", "vendor": "10de", "device": "1b06", "subsystem_vendor": "1462", "subsystem_device": "3609",
         "class": "0300", "primary": True}
+VIRTUAL = {"address": "0000:00:05.0", "vendor": "1af4", "device": "1050", "subsystem_vendor": "1af4", "subsystem_device": "1100",
+           "class": "0380", "primary": True}
+SHOW = """{
+echo
+for device in 0000:00:05.0 0000:00:06.0; do
+    driver=$(readlink /sys/bus/pci/devices/$device/driver || echo none)
+    echo "gpufleet-driver $device ${driver##*/}"
+done
+} >/dev/console
+poweroff -f
+"""
 BASE = ""  # the unpacked root, which no test writes to
 
 
@@ -52,7 +63,8 @@ def base_prepare():
 class Host:
     """One root, with a card, that the agent is pushed to."""
 
-    def __init__(self):
+    def __init__(self, card):
+        self.card = card
         self.work = tempfile.mkdtemp(prefix="gpufleet-distribution-")
         self.root = os.path.join(self.work, "root")
         for name in ("root", "upper", "scratch"):
@@ -69,12 +81,13 @@ class Host:
         self.write("usr/sbin/grub-probe", "#!/bin/sh\necho ext2\n", 0o755)
         self.write("etc/default/grub", 'GRUB_DEFAULT=0\nGRUB_TIMEOUT=5\nGRUB_CMDLINE_LINUX_DEFAULT="quiet"\n'
                                        'GRUB_CMDLINE_LINUX=""\n')
-        device = "sys/devices/pci0000:00/0000:01:00.0"
-        for name, text in (("vendor", "0x10de"), ("device", "0x1b06"), ("subsystem_vendor", "0x1462"),
-                           ("subsystem_device", "0x3609"), ("class", "0x030000"), ("driver_override", "(null)")):
-            self.write(f"{device}/{name}", text + "\n")
+        device = f"sys/devices/pci0000:00/{card['address']}"
+        for name in ("vendor", "device", "subsystem_vendor", "subsystem_device"):
+            self.write(f"{device}/{name}", f"0x{card[name]}\n")
+        self.write(f"{device}/class", f"0x{card['class']}00\n")
+        self.write(f"{device}/driver_override", "(null)\n")
         os.makedirs(self.path("sys/bus/pci/devices"))
-        os.symlink("../../../devices/pci0000:00/0000:01:00.0", self.path("sys/bus/pci/devices/0000:01:00.0"))
+        os.symlink(f"../../../devices/pci0000:00/{card['address']}", self.path(f"sys/bus/pci/devices/{card['address']}"))
         self.kernel = os.listdir(self.path("lib/modules"))[0]
         self.image = f"boot/initrd.img-{self.kernel}"
         with open(os.path.join(BUILD, "gpufleet-agent.hash"), encoding="utf-8") as file:
@@ -138,7 +151,7 @@ class Host:
         raise AssertionError(f"no answer: {done.stdout[-1000:]} {done.stderr[-1000:]}")
 
     def work_on(self, operation, **request):
-        context = {"run": "R1", "wanted": [CARD], "kernel_args": {"add": [], "remove": []}, "cpu_vendor": "intel"}
+        context = {"run": "R1", "wanted": [self.card], "kernel_args": {"add": [], "remove": []}, "cpu_vendor": "intel"}
         result, events = self.ask(operation=operation, context=context, allow_running_guests=True, **request)
         if result["state"] != "done":
             raise AssertionError(json.dumps([result, events], indent=1))
@@ -171,13 +184,14 @@ class Host:
 class Distributions(unittest.TestCase):
     maxDiff = None
 
-    def setUp(self):
-        self.host = Host()
-        self.addCleanup(self.host.close)
+    def start(self, card=None):
+        host = Host(card or CARD)
+        self.addCleanup(host.close)
+        return host
 
-    def expect_bound(self, image=None):
+    def expect_bound(self, host, image=None):
         """What the image's own shell does before udev: it keeps the card, and no other."""
-        tree = self.host.unpack(image)
+        tree = host.unpack(image)
         hooks = sorted(os.listdir(os.path.join(tree, "usr/lib/dracut/hooks/pre-udev")))
         self.assertEqual(hooks[0], "00-gpufleet-bind.sh")
         device = os.path.join(tree, "sys/bus/pci/devices/0000:01:00.0")
@@ -196,7 +210,7 @@ class Distributions(unittest.TestCase):
 
     def test_dracut_tuned_update_grub(self):
         """dracut instead of initramfs-tools; tuned's own arguments are a variable in grub.cfg."""
-        host = self.host
+        host = self.start()
         host.write("etc/tuned/mine/tuned.conf", "[main]\nsummary=x\n[bootloader]\ncmdline=nohz=on nohz_full=2-3\n")
         host.write("etc/tuned/tuned-main.conf", "daemon = 0\n")
         os.makedirs(host.path("boot/grub"), exist_ok=True)
@@ -215,13 +229,13 @@ class Distributions(unittest.TestCase):
         self.assertIn("iommu=pt", line)
         self.assertIn('set tuned_params="nohz=on nohz_full=2-3"', config)
         self.assertEqual(host.read("etc/tuned/bootcmdline"), tuned)
-        self.expect_bound()
+        self.expect_bound(host)
         self.assertFalse(host.apply("two")["changed"])
 
         # The next kernel package, and the next tuned profile.
         host.chroot("sh", "-c", f"DEB_MAINT_PARAMS=configure /etc/kernel/postinst.d/dracut {host.kernel} "
                                 f"/boot/vmlinuz-{host.kernel}")
-        self.expect_bound()
+        self.expect_bound(host)
         host.chroot("update-grub")
         self.assertIn("iommu=pt", host.read("boot/grub/grub.cfg"))
 
@@ -232,9 +246,37 @@ class Distributions(unittest.TestCase):
         self.assertIn("$tuned_params", config)
         self.assertNotIn("iommu=pt", config)
 
+    @unittest.skipUnless(shutil.which("qemu-system-x86_64"), "qemu-system-x86_64 is not installed")
+    def test_dracut_boots(self):
+        """The image that apply built, booted by a real kernel: of two equal devices the wanted one is on vfio-pci, its twin is not,
+        though their driver is in the image."""
+        host = self.start(VIRTUAL)
+        host.write("etc/dracut.conf.d/01-test.conf", 'add_drivers+=" virtio_pci "\n')
+        os.makedirs(host.path("boot/grub"))
+        host.chroot("update-grub")
+        host.apply("one")
+        # What shows the drivers, as one more archive behind the image that was built.
+        image = os.path.join(host.work, "image")
+        name = "usr/lib/dracut/hooks/initqueue/settled/99-show.sh"
+        host.write(f"var/tmp/extra/{name}", SHOW)
+        archive = subprocess.run(["chroot", host.root, "sh", "-c", f"cd /var/tmp/extra && echo {name} | cpio --quiet -o -H newc"],
+                                 stdout=subprocess.PIPE, check=True).stdout
+        with open(host.path(host.image), "rb") as built, open(image, "wb") as file:
+            data = built.read()
+            file.write(data + b"\0" * (-len(data) % 4) + archive)
+        serial = subprocess.run(
+            ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-machine", "q35,kernel-irqchip=split", "-cpu", "max", "-m", "512",
+             "-nodefaults", "-display", "none", "-serial", "stdio", "-no-reboot",
+             "-device", "intel-iommu,intremap=on,caching-mode=on", "-device", "virtio-gpu-pci,addr=5",
+             "-device", "virtio-gpu-pci,addr=6", "-kernel", host.path(f"boot/vmlinuz-{host.kernel}"), "-initrd", image,
+             "-append", "console=ttyS0 root=/dev/vda intel_iommu=on mitigations=off rd.shell=0 quiet"],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=True, timeout=400).stdout.decode(errors="replace")
+        found = {line.split()[1]: line.split()[2] for line in serial.splitlines() if line.startswith("gpufleet-driver")}
+        self.assertEqual(found, {"0000:00:05.0": "vfio-pci", "0000:00:06.0": "virtio-pci"}, serial[-3000:])
+
     def test_grub2_mkconfig(self):
         """GRUB's own mkconfig under the name and with the paths that SUSE has."""
-        host = self.host
+        host = self.start()
         os.remove(host.path("usr/sbin/update-grub"))
         os.symlink("grub-mkconfig", host.path("usr/sbin/grub2-mkconfig"))
         os.makedirs(host.path("boot/grub2"))
@@ -251,7 +293,7 @@ class Distributions(unittest.TestCase):
 
     def test_kernel_install(self):
         """systemd-boot: entries and copies of the images on the EFI partition, by systemd's own kernel-install."""
-        host = self.host
+        host = self.start()
         os.remove(host.path("etc/default/grub"))
         host.write("efi/loader/loader.conf", "timeout 3\n")
         host.write("etc/machine-id", "6f1d0b7e3c2a4e58b9d0c1a2f3e4d5c6\n")
@@ -266,7 +308,7 @@ class Distributions(unittest.TestCase):
         self.assertEqual(host.facts(), ("systemd-boot", "kernel-install", "dracut"))
         self.assertTrue(host.apply("one")["changed"])
         self.assertRegex(host.read(name), r"(?m)^options +root=UUID=1 ro quiet console=tty0 console=ttyS0 .*iommu=pt$")
-        self.expect_bound(f"efi/gpu/{host.kernel}/initrd.img-{host.kernel}")
+        self.expect_bound(host, f"efi/gpu/{host.kernel}/initrd.img-{host.kernel}")
         self.assertFalse(host.apply("two")["changed"])
         host.work_on("undo-one", request="undo")
         self.assertEqual(host.settings(), before)
