@@ -148,13 +148,18 @@ static const char *const ignored[] = {
 
 static const struct ssh_keyword ignored_keyword = {"", KEY_IGNORED, NULL, NULL};
 
+static bool same_word(const char *a, const char *b)
+{
+	return (*a | 0x20) == (*b | 0x20) && strcasecmp(a, b) == 0;
+}
+
 const struct ssh_keyword *ssh_keyword_find(const char *name)
 {
 	for (size_t i = 0; i < COUNT(keywords); i++)
-		if (strcasecmp(keywords[i].name, name) == 0)
+		if (same_word(keywords[i].name, name))
 			return &keywords[i];
 	for (size_t i = 0; i < COUNT(ignored); i++)
-		if (strcasecmp(ignored[i], name) == 0)
+		if (same_word(ignored[i], name))
 			return &ignored_keyword;
 	return NULL;
 }
