@@ -80,7 +80,7 @@ class Fleet:
         self.names = names
         self.program = GPUFLEET
         base = {"version": 1, "fleet": "test", "groups": {"computes": {"role": "compute", "hosts": names}},
-                "gpus": NVIDIA, "rollout": {"waves": ["100%"], "max_unavailable": 8, "max_failures": 0, "boot_timeout": "1m"}}
+                "gpus": NVIDIA, "rollout": {"waves": ["100%"], "max_unavailable": 8, "max_failures": 0, "boot_timeout": "5m"}}
         base.update(inventory or {})
         scenario = {"boot_seconds": boot_seconds, "shutdown_seconds": 0.2, "hosts": hosts, "inventory": base}
         path = os.path.join(self.directory, "scenario.json")

@@ -2,8 +2,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <linux/openat2.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/syscall.h>
 #include <sys/xattr.h>
 
 #include "tests/unit/task_host.h"
@@ -95,6 +97,17 @@ static void test_create_and_remove(void **state)
 	                    "f\nformer\n640\n");
 }
 
+/* Kernels before 5.6, and valgrind, have no openat2: then directories behind links are refused. */
+static bool links_are_followed(void)
+{
+	struct open_how how = {.flags = O_RDONLY | O_CLOEXEC};
+	int fd = (int)syscall(SYS_openat2, AT_FDCWD, "/", &how, sizeof(how));
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
 static void test_links(void **state)
 {
 	struct task_host *host = *state;
@@ -107,11 +120,12 @@ static void test_links(void **state)
 	assert_int_equal(write_text(host, "/etc/link", "x", &changed, &err), -1);
 	assert_non_null(strstr(err.msg, "symbolic link"));
 	assert_int_equal(write_text(host, "/etc/../../outside", "x", &changed, &err), -1);
-	assert_int_equal(write_text(host, "/etc/up/outside", "x", &changed, &err),
-	                 0); /* stays inside */
-	assert_int_equal(write_text(host, "/etc/inside/f", "x", &changed, &err), 0);
-	assert_string_equal(host_output(host, "cat ../outside; cat outside; cat real/f"),
-	                    "outside\nxx");
+	int behind = links_are_followed() ? 0 : -1; /* and stays inside the root */
+	assert_int_equal(write_text(host, "/etc/up/outside", "x", &changed, &err), behind);
+	assert_int_equal(write_text(host, "/etc/inside/f", "x", &changed, &err), behind);
+	assert_string_equal(
+	    host_output(host, "cat ../outside; cat outside real/f 2>/dev/null; true"),
+	    behind == 0 ? "outside\nxx" : "outside\n");
 	assert_int_equal(write_text(host, "etc/f", "x", &changed, &err), -1);
 	assert_int_equal(write_text(host, "/etc", "x", &changed, &err), -1);
 	assert_int_equal(write_text(host, "/etc/", "x", &changed, &err), -1);
@@ -376,7 +390,7 @@ static void test_read_only(void **state)
 	host_shell(host, "echo former >etc/f");
 	char path[PATH_MAX];
 	snprintf(path, sizeof(path), "%s", root_path(&host->root, "/etc").text);
-	int mounted = mount(NULL, path, NULL, MS_REMOUNT | MS_RDONLY, NULL);
+	int mounted = mount("none", path, "none", MS_REMOUNT | MS_RDONLY, NULL);
 	int result = write_text(host, "/etc/f", "new\n", &changed, &err);
 	umount(path);
 	assert_int_equal(mounted, 0);
