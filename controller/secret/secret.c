@@ -36,7 +36,7 @@ struct secret {
 struct secret_claim {
 	struct secrets *secrets;
 	struct secret *secret;
-	struct secret_claim *prev, *next;
+	struct secret_claim *next;
 	char *host, *prompt;
 	secret_cb *cb;
 	void *ctx;
@@ -47,13 +47,14 @@ struct secrets {
 	uv_loop_t *loop;
 	struct secret_hooks hooks;
 	struct secret *list;
-	struct secret_claim *first, *last;
-	struct secret_tty *tty; /* the question that is open */
-	struct secret *asked;   /* … and what it is about */
+	struct secret_claim *first; /* as many as connections: walked to find one */
+	struct secret_tty *tty;     /* the question that is open */
+	struct secret *asked;       /* … and what it is about */
 	uv_timer_t *turn, *still;
 };
 
 static void turn_cb(uv_timer_t *timer);
+static void claim_unlink(struct secrets *secrets, struct secret_claim *claim);
 
 static void take_turn(struct secrets *secrets)
 {
@@ -146,7 +147,7 @@ void secrets_free(struct secrets *secrets)
 	if (secrets->tty)
 		asking_end(secrets);
 	while (secrets->first)
-		secret_drop(secrets->first);
+		claim_unlink(secrets, secrets->first);
 	while (secrets->list) {
 		struct secret *secret = secrets->list;
 		secrets->list = secret->next;
@@ -230,29 +231,22 @@ struct secret_claim *secret_claim(struct secrets *secrets, enum secret_kind kind
 	claim->secret = secret;
 	claim->cb = cb;
 	claim->ctx = ctx;
-	claim->prev = secrets->last;
-	if (claim->prev)
-		claim->prev->next = claim;
-	else
-		secrets->first = claim;
-	secrets->last = claim;
+	struct secret_claim **at = &secrets->first;
+	while (*at)
+		at = &(*at)->next;
+	*at = claim;
 	if (!uv_is_active((uv_handle_t *)secrets->still))
 		uv_timer_start(secrets->still, still_cb, STILL_MS, STILL_MS);
 	take_turn(secrets);
 	return claim;
 }
 
-static void claim_unlink(struct secret_claim *claim)
+static void claim_unlink(struct secrets *secrets, struct secret_claim *claim)
 {
-	struct secrets *secrets = claim->secrets;
-	if (claim->next)
-		claim->next->prev = claim->prev;
-	else
-		secrets->last = claim->prev;
-	if (claim->prev)
-		claim->prev->next = claim->next;
-	else
-		secrets->first = claim->next;
+	struct secret_claim **at = &secrets->first;
+	while (*at != claim)
+		at = &(*at)->next;
+	*at = claim->next;
 	if (!secrets->first)
 		uv_timer_stop(secrets->still);
 	take_turn(secrets);
@@ -264,7 +258,7 @@ static void claim_unlink(struct secret_claim *claim)
 void secret_drop(struct secret_claim *claim)
 {
 	if (claim)
-		claim_unlink(claim);
+		claim_unlink(claim->secrets, claim);
 }
 
 void secret_accepted(struct secret_claim *claim)
@@ -272,7 +266,7 @@ void secret_accepted(struct secret_claim *claim)
 	struct secret *secret = claim->secret;
 	if (secret->state == SECRET_NEW)
 		secret->state = SECRET_TRUSTED;
-	claim_unlink(claim);
+	claim_unlink(claim->secrets, claim);
 }
 
 void secret_refused(struct secret_claim *claim)
@@ -296,7 +290,7 @@ void secret_refused(struct secret_claim *claim)
 		secret->state = SECRET_GONE;
 		wipe(secret);
 	}
-	claim_unlink(claim);
+	claim_unlink(claim->secrets, claim);
 }
 
 static void answer_cb(void *ctx, const char *text, const struct gf_err *err)
@@ -411,7 +405,7 @@ static bool serve(struct secrets *secrets, struct secret_claim *claim)
 		struct gf_err err = secret->err;
 		secret_cb *cb = claim->cb;
 		void *ctx = claim->ctx;
-		claim_unlink(claim);
+		claim_unlink(secrets, claim);
 		cb(ctx, NULL, &err);
 		return true;
 	}
@@ -420,19 +414,19 @@ static bool serve(struct secrets *secrets, struct secret_claim *claim)
 	return true;
 }
 
+/* Whether somebody was served: the list may be another one then. */
+static bool serve_one(struct secrets *secrets)
+{
+	for (struct secret_claim *claim = secrets->first; claim; claim = claim->next)
+		if (serve(secrets, claim))
+			return true;
+	return false;
+}
+
 static void turn_cb(uv_timer_t *timer)
 {
-	struct secrets *secrets = timer->data;
-	bool again = true;
-	/* A callback may claim and drop: each begins the list again. */
-	while (again) {
-		again = false;
-		for (struct secret_claim *claim = secrets->first; claim && !again;) {
-			struct secret_claim *next = claim->next;
-			again = serve(secrets, claim);
-			claim = next;
-		}
-	}
+	while (serve_one(timer->data))
+		;
 }
 
 void secrets_cancel(struct secrets *secrets)

@@ -89,8 +89,10 @@ static void ways(void **state)
 		snprintf(text, sizeof(text), HEAD, *table[i].defaults ? ", " : "",
 		         table[i].defaults, *table[i].hosts ? ", " : "", table[i].hosts);
 		struct inventory *inventory = inventory_parse("f", text, strlen(text), &err);
-		if (!inventory)
+		if (!inventory) {
 			fail_msg("%s", err.msg);
+			return;
+		}
 		struct ssh_config *config =
 		    ssh_config_parse("config", table[i].config, strlen(table[i].config), &err);
 		assert_non_null(config);
@@ -129,6 +131,8 @@ static void one_for_all(void **state)
 	struct ssh_jumps jumps = {0};
 	struct inventory *inventory = inventory_parse("f", text, strlen(text), &err);
 	assert_non_null(inventory);
+	if (!inventory)
+		return;
 	for (size_t i = 0; i < inventory->host_count; i++) {
 		struct inventory_host *host = &inventory->hosts[i];
 		assert_int_equal(ssh_config_apply(NULL, host, NULL, NULL, &err), 0);
@@ -136,9 +140,10 @@ static void one_for_all(void **state)
 		                 0);
 		assert_ptr_equal(host->bastion, inventory->hosts[0].bastion);
 	}
-	assert_non_null(jumps.first);
-	assert_non_null(jumps.first->next);
-	assert_null(jumps.first->next->next);
+	size_t bastions = 0;
+	for (const struct ssh_jump *jump = jumps.first; jump; jump = jump->next)
+		bastions++;
+	assert_int_equal(bastions, 2);
 	ssh_jumps_free(&jumps);
 	inventory_free(inventory);
 }
