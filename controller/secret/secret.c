@@ -116,6 +116,7 @@ static void wipe(struct secret *secret)
 
 static char *locked_page(void)
 {
+	/* cppcheck-suppress invalidFunctionArg ; no file: as the manual has it */
 	char *page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (page == MAP_FAILED)
 		return NULL;

@@ -265,7 +265,7 @@ static int check_owner(const char *path, const struct stat *info, struct gf_err 
 static int read_file(struct ssh_config *config, const char *path, unsigned depth,
                      const struct ssh_config_line *include, struct gf_err *err)
 {
-	if (config->files.count >= FILES_MAX)
+	if (include && config->files.count >= FILES_MAX)
 		return ssh_config_fail(include, 0, err, "Include brings more than %d files",
 		                       FILES_MAX);
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
