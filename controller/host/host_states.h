@@ -58,6 +58,8 @@ enum host_state host_proving_input(struct host *host, const struct host_input *i
 enum host_state host_trial_look(struct host *host);
 /* Does a proven trial wait for being made the default? */
 bool host_trial_open(const struct host *host);
+/* … and is it one of the stage of that name? */
+bool host_trial_of(const struct host *host, const char *stage);
 /* May STAGE (of the playbook) end with a reboot, so that the open trial is to be committed first?
  */
 bool host_trial_blocks(const struct host *host, const json_t *stage);

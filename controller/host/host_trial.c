@@ -29,13 +29,18 @@ bool host_trial_open(const struct host *host)
 	return trial_is(host, "staged", "trial") || trial_is(host, "committing", NULL);
 }
 
+bool host_trial_of(const struct host *host, const char *stage)
+{
+	return host_trial_open(host) && stage && strcmp(stage, trial_text(host, "stage")) == 0;
+}
+
 bool host_trial_blocks(const struct host *host, const json_t *stage)
 {
 	const char *policy = json_string_value(json_object_get(stage, "reboot"));
 	const char *name = json_string_value(json_object_get(stage, "name"));
 
 	return host_trial_open(host) && policy && strcmp(policy, "never") != 0 &&
-	       !(name && strcmp(name, trial_text(host, "stage")) == 0);
+	       !host_trial_of(host, name);
 }
 
 static void trial_over(struct host *host, const char *outcome)

@@ -118,12 +118,17 @@ static int marker_set(const struct agent *agent, json_t *marker, const char *key
 
 /* Files, then the record that they are back. */
 static int restore_early(const struct agent *agent, json_t *marker, const char *operation,
-                         const char *why, struct gf_err *err)
+                         enum trial_restore_mode mode, struct gf_err *err)
 {
+	/* By mode: who puts the files back. */
+	static const char *const names[] = {"gpufleet-restore", "gpufleet-restore-late",
+	                                    "gpufleet-agent"};
+	const char *why =
+	    mode == TRIAL_RESTORE_NOW ? "the trial was given up" : "the trial boot did not come up";
 	char left[256], message[512];
 	bool changed = false;
 	struct root_name dir = operation_path(agent, operation, "");
-	json_t *by = json_pack("{s:s}", "operation", "gpufleet-restore");
+	json_t *by = json_pack("{s:s}", "operation", names[mode]);
 
 	int failed = restore_files(&agent->root, dir.text, &changed, left, sizeof(left), err);
 	snprintf(message, sizeof(message), "%s; the former files are back%s%s%s", why,
@@ -167,9 +172,7 @@ static int restore(const struct agent *agent, enum trial_restore_mode mode, stru
 	}
 	bool now = mode == TRIAL_RESTORE_NOW;
 	if (status.state == TRIAL_STAGED && (now || status.boot == TRIAL_BOOT_DEFAULT)) {
-		failed = restore_early(
-		    agent, marker, status.operation,
-		    now ? "the trial was given up" : "the trial boot did not come up", err);
+		failed = restore_early(agent, marker, status.operation, mode, err);
 		if (!failed)
 			status.state = TRIAL_REVERTED;
 	}

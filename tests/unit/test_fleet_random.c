@@ -43,6 +43,8 @@ static void host_make(struct world_host *host, unsigned trouble)
 	host->ineffective = chance(trouble);
 	host->lies = chance(50);
 	host->reboot_ignored = chance(trouble);
+	host->tries = chance(50);
+	host->panics = chance(trouble);
 	host->cuts = chance(trouble * 2) ? roll(4) : 0;
 	host->configured = host->effective = host->tuned = chance(10);
 	host->latency_ms = 1 + roll(400);
@@ -97,7 +99,8 @@ static void check_end(unsigned long long seed, unsigned runs)
 			fail_msg("seed %llu: %s came to no end", seed, host->name);
 		if (host->verdict == HOST_DONE && !world_proven(host))
 			fail_msg("seed %llu: %s is called done, and is not", seed, host->name);
-		if (host->reboots > (host->ineffective ? runs : 1))
+		/* A trial that was lost is begun again by the next run. */
+		if (host->reboots > (host->ineffective || host->tries ? runs : 1))
 			fail_msg("seed %llu: %s was rebooted %u times in %u runs", seed, host->name,
 			         host->reboots, runs);
 		if (host->verdict == HOST_DONE && world_open_intents(&world, i))

@@ -176,11 +176,12 @@ after()
 	restored "$1"
 }
 
-# When the early unit ran, beside those that load drivers.
+# Who put the files back, and when, beside the units that load drivers. What ran before the journal
+# is in it as the kernel's.
 restored()
 {
-	machine_ssh "$1" 'journalctl -q -b -o short-monotonic --no-hostname -u "gpufleet-restore*" -u systemd-udevd -u systemd-modules-load |
-		grep -E "gpufleet|Starting|Started|Finished" | head -n 12' </dev/null
+	machine_ssh "$1" 'grep -h operation /var/lib/gpufleet/operations/*/undone 2>/dev/null
+		journalctl -q -b -o short-monotonic --no-hostname | grep -E "systemd\[1\]: (Starting|Started|Finished) (gpufleet-restore|systemd-(remount-fs|modules-load|udevd|udev-trigger)[.])"' </dev/null
 }
 
 # The trial's command line panics, and would hang for ever (panic=0).

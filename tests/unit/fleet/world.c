@@ -396,7 +396,7 @@ void world_wait(struct world *world, uint64_t ms)
 bool world_proven(const struct world_host *host)
 {
 	return host->verdict == HOST_DONE && host->configured && host->effective && host->tuned &&
-	       !host->down;
+	       host->trial == TRIAL_NONE && !host->down;
 }
 
 static void world_inventory(struct world *world, size_t count)

@@ -22,10 +22,13 @@ enum world_operation_state { OPERATION_RUNNING, OPERATION_DONE, OPERATION_FAILED
 struct world_operation {
 	char id[128], stage[32];
 	enum world_operation_state state;
-	bool reboot;
+	bool reboot, trial, commit;
 };
 
 struct world;
+
+/* Of a boot change that is tried: as trial.json on a real host says. */
+enum world_trial { TRIAL_NONE, TRIAL_STAGED, TRIAL_UP, TRIAL_COMMITTING, TRIAL_REVERTED };
 
 struct world_host {
 	/* The script: set between world_init and the first run. */
@@ -40,6 +43,8 @@ struct world_host {
 	bool lies;           /* … and its agent says that it did */
 	bool reboot_ignored; /* the first reboot is promised, but never happens */
 	bool control;        /* no compute host */
+	bool tries;          /* its boot change is tried once, then committed */
+	bool panics;         /* … and the trial does not come up */
 	unsigned cuts;       /* connections lost while an operation runs */
 	unsigned latency_ms, apply_ms, boot_ms;
 	/* What it is. */
@@ -47,6 +52,8 @@ struct world_host {
 	struct world *world;
 	size_t index;
 	bool configured, effective, tuned, down, away, promised;
+	enum world_trial trial;
+	char tried[128]; /* the operation that is on trial */
 	unsigned boot;
 	char lease[48];
 	uint64_t lease_until;
@@ -55,9 +62,10 @@ struct world_host {
 	struct clock_timer operation_timer, power_timer;
 	json_t *expected;
 	/* What was seen. */
-	unsigned reboots, begun; /* reboots asked for and done; operations begun */
-	unsigned starts;         /* times that the fleet let it act */
-	bool started;            /* … in the last run */
+	unsigned reboots, begun; /* reboots asked for and done; stages begun */
+	unsigned commits;
+	unsigned starts; /* times that the fleet let it act */
+	bool started;    /* … in the last run */
 	uint64_t started_at, finished_at;
 	enum host_state verdict; /* of the last run */
 	struct gf_err err;

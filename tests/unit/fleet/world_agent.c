@@ -28,6 +28,28 @@ void world_boot_id(const struct world_host *host, char *out, size_t size)
 	snprintf(out, size, "boot-of-%s-%u", host->name, host->boot);
 }
 
+static json_t *trial_facts(const struct world_host *host)
+{
+	static const char *const states[] = {"", "staged", "staged", "committing", "reverted"};
+	static const char *const boots[] = {"", "before", "trial", "default", "default"};
+
+	if (host->trial == TRIAL_NONE)
+		return json_null();
+	return json_pack("{s:s, s:s, s:s, s:s, s:s}", "operation", host->tried, "stage", "host",
+	                 "state", states[host->trial], "boot", boots[host->trial], "message", "");
+}
+
+/* What a boot makes of it. */
+static void trial_boot(struct world_host *host)
+{
+	if (host->trial == TRIAL_STAGED && host->panics)
+		host->boot++; /* it panics, and starts again by itself */
+	if (host->trial == TRIAL_STAGED && !host->panics)
+		host->trial = TRIAL_UP;
+	else if (host->trial == TRIAL_STAGED || host->trial == TRIAL_UP)
+		host->trial = TRIAL_REVERTED;
+}
+
 static json_t *answer_facts(struct world_host *host)
 {
 	json_t *facts = json_loads(facts_text, 0, NULL), *about = json_object_get(facts, "host");
@@ -38,6 +60,7 @@ static json_t *answer_facts(struct world_host *host)
 	json_object_set_new(about, "boot_id", json_string(boot_id));
 	json_object_set_new(about, "cpu_virtualization", json_boolean(!host->blocked));
 	json_object_set_new(gpu, "driver", json_string(host->effective ? "vfio-pci" : "nouveau"));
+	json_object_set_new(facts, "trial", trial_facts(host));
 	if (host->guests)
 		json_object_set_new(about, "guests",
 		                    json_pack("[{s:i, s:s, s:s, s:[]}]", "pid", 1, "name",
@@ -48,12 +71,13 @@ static json_t *answer_facts(struct world_host *host)
 /* Two stages: "host" needs a reboot, "after" needs none and comes once that is in effect. */
 static json_t *answer_plan(const struct world_host *host)
 {
-	bool host_ok = host->configured && (host->effective || (host->lies && host->reboots));
+	bool configured = host->configured || host->trial == TRIAL_UP;
+	bool host_ok = configured && (host->effective || (host->lies && host->reboots));
 	const char *status = host->plan_fails ? "failed" : "change";
 
 	return json_pack("{s:[{s:s, s:b, s:b, s:[{s:s, s:s, s:s}]}, {s:s, s:b, s:b, s:[{s:s, s:s, "
 	                 "s:s}]}]}",
-	                 "stages", "name", "host", "changed", !host->configured, "reboot", !host_ok,
+	                 "stages", "name", "host", "changed", !configured, "reboot", !host_ok,
 	                 "tasks", "task", "GPUs", "type", "bind", "status", host_ok ? "ok" : status,
 	                 "name", "after", "changed", host_ok && !host->tuned, "reboot", 0, "tasks",
 	                 "task", "tune", "type", "file", "status", host->tuned ? "ok" : "change");
@@ -95,7 +119,8 @@ static void power_fire(void *ctx)
 	}
 	host->down = false;
 	host->boot++;
-	host->effective = host->configured && !host->ineffective;
+	trial_boot(host);
+	host->effective = (host->configured || host->trial == TRIAL_UP) && !host->ineffective;
 }
 
 static void operation_fire(void *ctx)
@@ -109,7 +134,14 @@ static void operation_fire(void *ctx)
 		return;
 	}
 	operation->state = host->fails ? OPERATION_FAILED : OPERATION_DONE;
-	if (!host->fails && strcmp(operation->stage, "host") == 0)
+	if (!host->fails && operation->commit) {
+		host->configured = true;
+		host->trial = TRIAL_NONE;
+	} else if (!host->fails && host->tries && strcmp(operation->stage, "host") == 0) {
+		host->trial = TRIAL_STAGED;
+		snprintf(host->tried, sizeof(host->tried), "%s", operation->id);
+		operation->reboot = operation->trial = true;
+	} else if (!host->fails && strcmp(operation->stage, "host") == 0)
 		host->configured = operation->reboot = true;
 	else if (!host->fails)
 		host->tuned = true;
@@ -153,6 +185,7 @@ static struct world_operation *operation_find(struct world_host *host, const cha
 static struct world_operation *answer_apply(struct world_host *host, const json_t *request,
                                             json_t **error)
 {
+	const char *trial = json_string_value(json_object_get(request, "trial"));
 	const char *id = json_string_value(json_object_get(request, "operation"));
 	const char *run =
 	    json_string_value(json_object_get(json_object_get(request, "context"), "run"));
@@ -178,8 +211,20 @@ static struct world_operation *answer_apply(struct world_host *host, const json_
 	operation = &host->operations[host->operation_count++];
 	memset(operation, 0, sizeof(*operation));
 	snprintf(operation->id, sizeof(operation->id), "%s", id);
-	snprintf(operation->stage, sizeof(operation->stage), "%s", stage);
-	host->begun++;
+	snprintf(operation->stage, sizeof(operation->stage), "%s", stage ? stage : "");
+	operation->commit = trial != NULL;
+	if (trial && (strcmp(trial, host->tried) != 0 ||
+	              (host->trial != TRIAL_UP && host->trial != TRIAL_COMMITTING)))
+		world_broken(host->world, "%s: a commit of what is not on trial", host->name);
+	if (!trial && host->trial == TRIAL_COMMITTING)
+		world_broken(host->world, "%s: a stage in the middle of a commit", host->name);
+	if (trial && !host->effective && host->trial == TRIAL_UP)
+		world_broken(host->world, "%s: a commit of what is not proven", host->name);
+	if (trial)
+		host->trial = TRIAL_COMMITTING;
+	else if (host->trial != TRIAL_UP || strcmp(operation->stage, "host") == 0)
+		host->trial = TRIAL_NONE; /* what was staged is put back first */
+	*(trial ? &host->commits : &host->begun) += 1;
 	clock_arm(&host->world->clock, &host->operation_timer, host->apply_ms);
 	return operation;
 }
@@ -243,9 +288,10 @@ char *world_agent_result(struct world_host *host, const struct world_operation *
 	json_decref(event);
 	(void)host;
 	result = answer_line(id,
-	                     json_pack("{s:s, s:s, s:b, s:b, s:s}", "operation", operation->id,
+	                     json_pack("{s:s, s:s, s:b, s:b, s:b, s:s}", "operation", operation->id,
 	                               "state", names[operation->state], "changed", done, "reboot",
-	                               operation->reboot, "message", done ? "" : "it went wrong"),
+	                               operation->reboot, "trial", operation->trial, "message",
+	                               done ? "" : "it went wrong"),
 	                     NULL);
 	if (asprintf(&lines, "%s\n%s", told, result) < 0)
 		abort();
@@ -274,7 +320,7 @@ char *world_agent_answer(struct world_host *host, const json_t *request,
 		    operation_find(host, json_string_value(json_object_get(request, "operation")));
 		if (!*operation)
 			error = answer_error(GF_E_INPUT, "no such operation");
-	} else if (strcmp(kind, "apply") == 0) {
+	} else if (strcmp(kind, "apply") == 0 || strcmp(kind, "commit") == 0) {
 		*operation = answer_apply(host, request, &error);
 	} else {
 		error = answer_error(GF_E_INPUT, "no such request");
