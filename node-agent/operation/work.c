@@ -65,17 +65,17 @@ static int work_commit(struct worker *worker, struct task_context *context, cons
 	json_t *stage = commit_stage(json_object_get(staged, "stage"));
 	struct root_name dir = operation_path(worker->agent, trial, "");
 	context->facts = facts_collect(context->root, err);
-	context->context = json_object_get(staged, "context");
-	context->operation_dir = dir.text;
+	struct task_context commit = *context;
+	commit.context = json_object_get(staged, "context");
+	commit.operation_dir = dir.text;
 	bool reboot;
 	int failed = stage && context->facts ? trial_commit_begin(worker->agent, trial, err) : -1;
 	if (!failed) {
 		worker->changed = true;
-		failed = stage_apply(context, stage, &worker->changed, &reboot, err);
+		failed = stage_apply(&commit, stage, &worker->changed, &reboot, err);
 	}
 	if (!failed)
 		failed = trial_end(worker->agent, err);
-	context->context = json_object_get(request, "context");
 	json_decref(stage);
 	json_decref(record);
 	return failed;

@@ -147,8 +147,9 @@ static void a_line_that_is_too_long_is_refused(void **state)
 
 	(void)state;
 	memset(add, 'a', sizeof(add));
-	memcpy(add, "[\"", 2);
-	memcpy(add + sizeof(add) - 3, "\"]", 3);
+	add[0] = '[';
+	add[1] = '"';
+	snprintf(add + sizeof(add) - 3, 3, "\"]");
 	assert_null(copy_of(HEADER("0") MENU, add, "[]", NULL));
 }
 
