@@ -28,8 +28,8 @@ class Limits(Case):
         for command in (["exec", path, "--", "true"], ["scan", path, "--state", state]):
             done = subprocess.run([GPUFLEET, *command], preexec_fn=few, capture_output=True, text=True, timeout=60, check=False)
             self.assertEqual(done.returncode, 1, done)
-            self.assertIn("64 connections at once need up to 384 open files, and only 200 are allowed (ulimit -n)", done.stderr)
-            self.assertIn("give --forks 27", done.stderr)
+            self.assertIn("64 connections at once need up to 448 open files, and only 200 are allowed (ulimit -n)", done.stderr)
+            self.assertIn("give --forks 22", done.stderr)
         self.assertFalse(os.path.exists(state))
 
     def test_soft_limit_is_raised(self):
