@@ -51,7 +51,7 @@ step "clang-format" clang-format --dry-run -Werror "${sources[@]}"
 step "file length" long_files
 step "cppcheck" cppcheck_all
 step "codespell" codespell --quiet-level=2 --skip='*/bad-inputs/*,*/corpus/*,*.expected' \
-	--ignore-words-list='ue,te,nd,fo,crate,ser,daa,busses,hda,msdos' controller inventory playbooks node-agent tests docs README.md dev
+	--ignore-words-list='nwe,ue,te,nd,fo,crate,ser,daa,busses,hda,msdos' controller inventory playbooks node-agent tests docs README.md dev
 step "shellcheck" shellcheck -x -P SCRIPTDIR -S warning "${scripts[@]}"
 step "clang-tidy" clang_tidy_all
 exit $failed
