@@ -1,5 +1,5 @@
 /* red_hat.c: what a host of a kind with "distribution" has instead of Debian's programs: the
- * recorded layout of that name (tests/layouts), grubby and dracut, and their part of a boot: the
+ * written layout of that name (tests/layouts), grubby and dracut, and their part of a boot: the
  * entry that grubenv names, the arguments' variables, the pre-udev hooks. The kernel and its
  * modules are those of all simulated hosts. */
 #include "sim.h"

@@ -1,4 +1,4 @@
-/* The shipped playbook on recorded layouts of distributions that Debian cannot stand in for: what
+/* The shipped playbook on written layouts of distributions that Debian cannot stand in for: what
  * the next boot is given, what goes into the initramfs, and all back byte for byte. */
 #include "tests/unit/task_host.h"
 
