@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes a simulated host of a recorded layout (tests/layouts/NAME) in DIRECTORY/root, with the stand-ins that its file PROGRAMS
+# Makes a simulated host of a written layout (tests/layouts/NAME) in DIRECTORY/root, with the stand-ins that its file PROGRAMS
 # names, and a card: layout_host.sh TESTS NAME DIRECTORY
 set -e
 tests=$(cd "$1" && pwd) name=$2 dir=$3
