@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "node-agent/trial/grub_custom.h"
+#include "node-agent/trial/grub_text.h"
 
 #define CONFIG_LIMIT ((size_t)4 << 20)
 #define TOOL_TIMEOUT 120
