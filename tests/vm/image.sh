@@ -336,4 +336,7 @@ main()
 
 trap cleanup EXIT
 trap 'exit 130' INT TERM HUP
-main
+# image_dracut.sh sources this.
+if [ "${BASH_SOURCE[0]}" = "$0" ]; then
+	main
+fi

@@ -23,10 +23,12 @@ observe()
 	awk '/^[0-9a-f]/ { at = $1 } /Kernel driver in use/ { print at, $NF }' "$to.lspci" >"$to.drivers"
 	# The initramfs is compared by what it holds, GRUB's environment block not at all.
 	machine_ssh "$1" '
-		find /etc /boot -xdev ! -name "initrd.img-*" ! -name grubenv -type f -print0 |
+		dracut=$(ls -d /usr/lib/dracut/modules.d 2>/dev/null)
+		find /etc /boot $dracut -xdev ! -name "initrd.img-*" ! -name grubenv -type f -print0 |
 			xargs -0 sha256sum
-		find /etc /boot -xdev -printf "%p %y %m %U:%G %l\n"' | sort >"$to.files"
-	machine_ssh "$1" 'lsinitramfs /boot/initrd.img-"$(uname -r)" | sort' >"$to.initramfs"
+		find /etc /boot $dracut -xdev -printf "%p %y %m %U:%G %l\n"' | sort >"$to.files"
+	machine_ssh "$1" 'if command -v lsinitramfs >/dev/null; then list=lsinitramfs; else list=lsinitrd; fi
+		$list /boot/initrd.img-"$(uname -r)" | awk "{ print \$NF }" | sort' >"$to.initramfs"
 }
 
 # observe_same WHAT NAME WHEN WHEN

@@ -1,7 +1,8 @@
 #!/bin/bash
 # Boot changes that are tried once before they become the default, on real virtual machines: a
 # trial that panics, and power cuts between stage and trial, in the trial, and between proof and
-# commit. Each must leave a machine that boots and that the next apply completes.
+# commit; and a trial that panics on a machine whose initramfs is dracut's. Each must leave a machine
+# that boots and that the next apply completes.
 #   trial.sh BUILD_DIR [SCENARIO…]
 # Every scenario has a machine of its own, fresh from the image; two run at a time. What was seen is
 # kept in BUILD_DIR/vm-trial. README.md says more.
@@ -16,7 +17,7 @@ build=$(cd "$1" && pwd)
 shift
 results=$build/vm-trial
 scenarios=("$@")
-[ $# != 0 ] || scenarios=(panic staged trial commit)
+[ $# != 0 ] || scenarios=(panic staged trial commit dracut)
 wanted='0000:01:00.0 0000:01:00.1 0000:02:00.0 0000:02:00.1'
 
 # shellcheck source=tests/vm/machine.sh
@@ -145,13 +146,19 @@ power_on()
 	machine_start "$1" && machine_wait "$1" 600
 }
 
-# machine_until NAME SECONDS COMMAND: it comes true inside the machine; looked at ten times a second.
+# The one-time choice is in grubenv. No program is started for a look: the machine has enough to do.
+# shellcheck disable=SC2016
+choice_made='while read -r line && [ "$line" != next_entry=gpufleet-trial ]; do :; done </boot/grub/grubenv
+	[ "$line" = next_entry=gpufleet-trial ]'
+
+# machine_until NAME SECONDS COMMAND [EVERY]: it comes true inside the machine; looked at ten times a
+# second, or each EVERY seconds.
 machine_until()
 {
 	timeout "$2" bash -c 'until "$@" 2>/dev/null; do sleep 1; done' sh \
 		ssh -F /dev/null -o BatchMode=yes -o ConnectTimeout=5 -o LogLevel=ERROR \
 		-o UserKnownHostsFile="$bed/known_hosts" -o IdentitiesOnly=yes -i "$image/id_ed25519" \
-		-p "$(<"$bed/$1.port")" root@127.0.0.1 "for i in \$(seq 600); do if $3; then exit 0; fi; sleep 0.1; done; exit 1" </dev/null
+		-p "$(<"$bed/$1.port")" root@127.0.0.1 "for i in \$(seq 600); do if $3; then exit 0; fi; sleep ${4:-0.1}; done; exit 1" </dev/null
 }
 
 as_before()
@@ -189,7 +196,7 @@ scenario_panic()
 {
 	inventory "$1" '"rdinit=/nonexistent", "panic=0"'
 	apply "$1" apply
-	check "$1: the trial is staged" machine_until "$1" 400 'grep -qa next_entry=gpufleet-trial /boot/grub/grubenv' || return
+	check "$1: the trial is staged" machine_until "$1" 400 "$choice_made" || return
 	menu "$1" staged
 	# shellcheck disable=SC2016
 	check "$1: the trial panics" timeout 400 bash -c 'until grep -qa "Kernel panic" "$0"; do sleep 1; done' "$bed/$1.serial" || return
@@ -214,7 +221,7 @@ scenario_staged()
 {
 	inventory "$1" ''
 	apply "$1" apply
-	check "$1: the trial is staged" machine_until "$1" 400 'grep -qa next_entry=gpufleet-trial /boot/grub/grubenv' || return
+	check "$1: the trial is staged" machine_until "$1" 400 "$choice_made" || return
 	power_cut "$1"
 	check "$1: it boots" power_on "$1" || return
 	after "$1"
@@ -246,6 +253,30 @@ scenario_commit()
 	complete "$1"
 }
 
+# The trial's command line panics; the machine starts again by itself, into the default entry. The
+# images are dracut's, beside the trial's as beside the default's.
+scenario_dracut()
+{
+	inventory "$1" '"rdinit=/nonexistent"'
+	apply "$1" apply
+	# All of dracut is shell: a build takes many minutes on a busy machine.
+	check "$1: the trial is staged" machine_until "$1" 2400 "$choice_made" 0.5 || return
+	menu "$1" staged
+	# shellcheck disable=SC2016
+	check "$1: the trial panics" timeout 400 bash -c 'until grep -qa "Kernel panic" "$0"; do sleep 1; done' "$bed/$1.serial" || return
+	grep -a -m1 "Kernel panic" "$bed/$1.serial"
+	apply_ends "$1" apply 2 "apply, which has waited, exits 2"
+	grep -a 'failed' "$results/$1.apply.out" | head -n 1
+	check "$1: it says why" grep -q 'the trial boot did not come up: the host is back on its former boot entry, files restored' \
+		"$results/$1.apply.out"
+	after "$1"
+	as_before "$1"
+	inventory "$1" ''
+	complete "$1"
+	check "$1: the image is dracut's, with gpufleet's hook before udev" machine_ssh "$1" \
+		'lsinitrd "/boot/initrd.img-$(uname -r)" | grep -q "hooks/pre-udev/00-gpufleet-bind.sh"'
+}
+
 scenario()
 {
 	local began=$SECONDS
@@ -268,11 +299,18 @@ finish()
 umask 077
 rm -rf "$results"
 mkdir -p "$results"
-image=$("$here/image.sh") || exit 1
+stock=$("$here/image.sh") || exit 1
+with_dracut=
+case " ${scenarios[*]} " in
+*" dracut "*) with_dracut=$("$here/image_dracut.sh") || exit 1 ;;
+esac
 bed=$(mktemp -d "${TMPDIR:-/tmp}/gpufleet-vm.XXXXXX")
 trap finish EXIT
 trap 'exit 130' INT TERM HUP
 for name in "${scenarios[@]}"; do
+	# The key that may log in is the same.
+	image=$stock
+	[ "$name" != dracut ] || image=$with_dracut
 	machine_create "$name" || exit 1
 done
 for ((i = 0; i < ${#scenarios[@]}; i += 2)); do
