@@ -103,6 +103,7 @@ struct host_shared {
 	const struct saved_plan *saved_plan; /* apply: nothing but this is done; or NULL */
 	const struct inventory_rollout *rollout;
 	bool allow_running_guests, force, purge;
+	bool by_name;         /* the hosts were named (--limit) */
 	const char *undo_run; /* rollback: from this run on; NULL: everything */
 	unsigned timeout_s;   /* 0: each state's own deadline */
 	struct link_opener *opener;

@@ -127,6 +127,31 @@ static bool stages_bind(const json_t *stages)
 	return false;
 }
 
+/* Whose stages it runs. A control host runs its own; those of compute hosts, too, when it was asked
+ * for by name and has devices that are wanted. */
+static unsigned host_roles(const struct host *host)
+{
+	unsigned own = 1U << host->inventory->role;
+
+	if (host->inventory->role == ROLE_CONTROL && host->shared->by_name &&
+	    json_array_size(host->wanted) > 0)
+		return own | 1U << ROLE_COMPUTE;
+	return own;
+}
+
+/* The devices that stages may take, a new reference in *wanted. A control host keeps its own,
+ * unless it was asked for by name. */
+static int wanted_find(const struct host *host, json_t **wanted, struct gf_err *err)
+{
+	if (host->inventory->role != ROLE_CONTROL)
+		return readiness_preconditions(host->inventory, host->facts, wanted, err);
+	if (host->shared->by_name &&
+	    readiness_preconditions(host->inventory, host->facts, wanted, NULL) == 0)
+		return 0;
+	*wanted = json_array();
+	return *wanted ? 0 : gf_err_set(err, GF_E_MEMORY, "out of memory");
+}
+
 enum host_state host_planning_enter(struct host *host)
 {
 	struct gf_err err = {0};
@@ -134,12 +159,13 @@ enum host_state host_planning_enter(struct host *host)
 
 	if (host->shared->job == JOB_ROLLBACK)
 		return host_request(host, json_pack("{s:s}", "request", "operations"));
-	if (readiness_preconditions(host->inventory, host->facts, &wanted, &err))
+	if (wanted_find(host, &wanted, &err))
 		return host_end(host, &err);
 	json_decref(host->wanted);
 	host->wanted = wanted;
 	json_decref(host->stages);
-	host->stages = playbook_for_host(host->shared->playbook, host->facts, &err);
+	host->stages =
+	    playbook_for_host(host->shared->playbook, host_roles(host), host->facts, &err);
 	if (!host->stages)
 		return host_finish(host, HOST_FAILED, &err);
 	if (json_array_size(wanted) == 0 && stages_bind(host->stages)) {
