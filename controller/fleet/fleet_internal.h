@@ -20,9 +20,9 @@ struct fleet_slots {
 struct fleet {
 	struct fleet_options options;
 	struct host_shared shared;
-	struct host *hosts;
-	size_t count;
-	size_t *waves, wave_count, wave; /* cumulative; the open one */
+	struct host *hosts; /* compute hosts first, then control hosts */
+	size_t count, computes;
+	size_t *waves, wave_count, wave; /* of compute hosts: cumulative; the open one */
 	size_t max_unavailable, max_failures;
 	struct fleet_slots slots;
 	size_t running, waiting, finished;
