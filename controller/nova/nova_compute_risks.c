@@ -82,6 +82,7 @@ static void tell_surplus(struct risks *risks, size_t entry)
 		    selection_find(risks->work->selection, facts->devices[i].address);
 
 		if (offer->offered != FACT_YES || offer->entry != entry ||
+		    nova_spec_is_network(offer->spec, &facts->devices[i]) ||
 		    (item && nova_make_offers(item, risks->work->wanted)))
 			continue;
 		if (count++ < 4)

@@ -449,6 +449,12 @@ bool nova_spec_has_devname(const struct nova_spec *spec)
 	return spec->devname;
 }
 
+bool nova_spec_is_network(const struct nova_spec *spec, const struct host_facts_device *device)
+{
+	return json_object_get(spec->json, "physical_network") &&
+	       strncmp(device->class_code, "02", 2) == 0;
+}
+
 const char *nova_spec_odd_key(const struct nova_spec *spec, int release)
 {
 	const char *key;

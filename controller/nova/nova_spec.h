@@ -41,6 +41,9 @@ bool nova_spec_has_devname(const struct nova_spec *spec);
 /* The first of its keys that RELEASE does not know and ignores, or NULL. */
 const char *nova_spec_odd_key(const struct nova_spec *spec, int release);
 
+/* It hands a network card to Neutron (`physical_network`): nobody's GPU, and meant so. */
+bool nova_spec_is_network(const struct nova_spec *spec, const struct host_facts_device *device);
+
 /* How Nova types a device: "type-PCI", "type-PF" (the function has SR-IOV, with or without virtual
  * functions) or "type-VF". Source: nova/virt/libvirt/host.py, libvirt's node_device_conf.c. */
 const char *nova_spec_device_type(const struct host_facts_device *device);
