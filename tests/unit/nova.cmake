@@ -1,0 +1,8 @@
+unit_test(nova_rules nova)
+unit_test(nova_regex nova)
+unit_test(nova_spec nova)
+unit_test(nova_alias nova)
+unit_test(nova_facts nova)
+unit_test(nova_fleet nova)
+unit_test(nova_make nova)
+unit_test(nova_wanted nova)
