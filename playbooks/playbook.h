@@ -13,6 +13,8 @@ enum playbook_reboot { PLAYBOOK_REBOOT_NEVER, PLAYBOOK_REBOOT_IF_CHANGED, PLAYBO
 struct playbook_stage {
 	char *name;
 	enum playbook_reboot reboot;
+	enum inventory_role
+	    role;     /* whose hosts it is for: the playbook's unless it says otherwise */
 	json_t *json; /* the stage as it is sent; borrowed from the playbook */
 };
 
