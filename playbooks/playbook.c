@@ -220,15 +220,15 @@ static const struct field playbook_fields[] = {
 };
 static const struct field_set playbook_set = {playbook_fields, COUNT(playbook_fields)};
 
+/* ---- files ---- */
+
 /* A stage is for the playbook's hosts, unless it says otherwise. */
-static void stage_roles(struct playbook *playbook)
+static void stage_roles_inherit(struct playbook *playbook)
 {
 	for (size_t i = 0; i < playbook->stage_count; i++)
 		if (!json_object_get(playbook->stages[i].json, "role"))
 			playbook->stages[i].role = playbook->role;
 }
-
-/* ---- files ---- */
 
 static struct playbook *playbook_build(const char *path, const struct json_source *source,
                                        struct gf_err *err)
@@ -242,13 +242,13 @@ static struct playbook *playbook_build(const char *path, const struct json_sourc
 	else
 		rc = fields_read(&reader, NULL, json_source_root(source), &playbook_set, 0,
 		                 playbook, NULL);
-	if (rc == 0)
-		stage_roles(playbook);
-	if (rc == 0)
-		playbook->json = json_incref(json_object_get(json_source_root(source), "stages"));
-	else
+	if (rc < 0) {
 		playbook_free(playbook);
-	return rc == 0 ? playbook : NULL;
+		return NULL;
+	}
+	stage_roles_inherit(playbook);
+	playbook->json = json_incref(json_object_get(json_source_root(source), "stages"));
+	return playbook;
 }
 
 struct playbook *playbook_parse(const char *path, const char *text, size_t length,

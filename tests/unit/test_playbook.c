@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -147,13 +148,39 @@ static void roles(void **state)
 	playbook_free(playbook);
 }
 
+static const char roles_text[] =
+    "{\"version\": 1, \"name\": \"p\", \"stages\": ["
+    "{\"name\": \"a\", \"tasks\": [{\"type\": \"nova_config\", \"name\": \"c\","
+    " \"service\": \"nova-compute\"}]},"
+    "{\"name\": \"b\", \"role\": \"control\", \"tasks\": [{\"type\": \"nova_service\","
+    " \"name\": \"s\", \"service\": \"nova-scheduler\", \"timeout\": 180, \"settle\": \"5s\"}]}],"
+    "\"role\": \"%s\"}";
+
+static void stage_roles(void **state)
+{
+	char document[1024];
+	struct gf_err err = {0};
+	(void)state;
+	for (int role = ROLE_COMPUTE; role <= ROLE_CONTROL; role++) {
+		snprintf(document, sizeof(document), roles_text,
+		         role == ROLE_COMPUTE ? "compute" : "control");
+		struct playbook *playbook =
+		    playbook_parse("p.json", document, strlen(document), &err);
+		if (!playbook) {
+			fail_msg("%s", err.msg);
+			return;
+		}
+		assert_int_equal(playbook->stages[0].role, role);
+		assert_int_equal(playbook->stages[1].role, ROLE_CONTROL);
+		playbook_free(playbook);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(bad_inputs),
-	    cmocka_unit_test(shipped),
-	    cmocka_unit_test(when),
-	    cmocka_unit_test(roles),
+	    cmocka_unit_test(bad_inputs), cmocka_unit_test(shipped),     cmocka_unit_test(when),
+	    cmocka_unit_test(roles),      cmocka_unit_test(stage_roles),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
