@@ -125,7 +125,7 @@ static void judge(const struct nova_subject *subject, const struct nova_alias_li
 	}
 	if (subject->list->count == before)
 		check_add(subject->list, CHECK_NOVA_ALIAS, NULL, CHECK_PASS, NULL, NULL,
-		          "%zu models, each named by its alias and type", right);
+		          "%zu model%s named by alias and type", right, right == 1 ? "" : "s");
 }
 
 int nova_checks_alias(const struct nova_subject *subject, const struct nova_facts_service *service,
@@ -157,6 +157,16 @@ int nova_checks_alias(const struct nova_subject *subject, const struct nova_fact
 	}
 	if (!list.refused)
 		judge(subject, &list, own_only);
+	for (size_t i = 0; !list.refused && i < count; i++) {
+		char name[NOVA_ALIAS_NAME_SIZE];
+
+		if (nova_alias_requestable(nova_alias_name(values[i], name)))
+			continue;
+		check_add(subject->list, CHECK_NOVA_ALIAS, NULL, CHECK_WARN,
+		          "No flavor can ask for an alias with a blank, ':' or ',' in its name.",
+		          "Give it another name.", "%s: \"%.60s\"",
+		          nova_facts_place(&option->entries[i], place), name);
+	}
 	nova_alias_list_free(&list);
 	free(values);
 	return 0;

@@ -94,14 +94,12 @@ static bool everybody_reports(struct nova_work *work)
 
 	if (fleet->unscanned.count)
 		nova_remark(work, NOVA_WAITS,
-		            "pci_in_placement waits: %zu compute hosts were never scanned (%s)",
-		            fleet->unscanned.count,
+		            "pci_in_placement waits for compute hosts that were never scanned: %s",
 		            nova_fleet_names(&fleet->unscanned, names, sizeof(names)));
 	if (fleet->not_reporting.count)
 		nova_remark(work, NOVA_WAITS,
-		            "pci_in_placement waits: %zu compute hosts don't report to Placement "
-		            "yet (%s)",
-		            fleet->not_reporting.count,
+		            "pci_in_placement waits for compute hosts that don't report to "
+		            "Placement yet: %s",
 		            nova_fleet_names(&fleet->not_reporting, names, sizeof(names)));
 	return !fleet->unscanned.count && !fleet->not_reporting.count;
 }
@@ -136,9 +134,8 @@ static void tell_unscanned(struct nova_work *work)
 
 	if (work->fleet->unscanned.count)
 		nova_remark(work, NOVA_UNKNOWN,
-		            "%zu compute hosts were never scanned (%s): what devices they have, "
-		            "and of what type, is not known",
-		            work->fleet->unscanned.count,
+		            "never scanned: %s: what devices these compute hosts have, and of "
+		            "what type, is not known",
 		            nova_fleet_names(&work->fleet->unscanned, names, sizeof(names)));
 }
 

@@ -20,17 +20,6 @@ static bool text_equal(const char *a, const char *b)
 	return a == b || (a && b && strcmp(a, b) == 0);
 }
 
-static bool list_equal(const struct string_list *a, const struct string_list *b)
-{
-	if (a->count != b->count)
-		return false;
-	for (size_t i = 0; i < a->count; i++) {
-		if (strcmp(a->items[i], b->items[i]) != 0)
-			return false;
-	}
-	return true;
-}
-
 /* What two entries of one alias may not say differently, since Nova has one alias of that name. */
 static const char *difference(const struct inventory_gpu *a, const struct inventory_gpu *b)
 {
@@ -38,7 +27,7 @@ static const char *difference(const struct inventory_gpu *a, const struct invent
 		return "numa_policy";
 	if (!text_equal(a->resource_class, b->resource_class))
 		return "resource_class";
-	if (!list_equal(&a->traits, &b->traits))
+	if (!string_list_equal(&a->traits, &b->traits))
 		return "traits";
 	return a->live_migratable == b->live_migratable ? NULL : "live_migratable";
 }

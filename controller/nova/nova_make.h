@@ -35,4 +35,8 @@ int nova_make_specs(const struct host_facts *facts, const struct selection *sele
 int nova_make_alias(const struct nova_fleet *fleet, const struct nova_fleet_alias *alias,
                     const struct nova_target *target, json_t *values, struct gf_err *err);
 
+/* Sets JSON's key `traits`: with ',' between them and no blanks, which Nova would keep. -1 when out
+ * of memory. */
+int nova_make_traits(json_t *json, const struct string_list *traits);
+
 #endif

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "controller/nova/nova_rules.h"
+#include "inventory/nodeset.h"
 
 static bool same_model(const struct nova_fleet_model *a, const struct nova_fleet_model *b)
 {
@@ -36,17 +37,6 @@ static int check_types(const struct nova_fleet_alias *alias, struct gf_err *err)
 	return 0;
 }
 
-static bool list_equal(const struct string_list *a, const struct string_list *b)
-{
-	if (a->count != b->count)
-		return false;
-	for (size_t i = 0; i < a->count; i++) {
-		if (strcmp(a->items[i], b->items[i]) != 0)
-			return false;
-	}
-	return true;
-}
-
 /* Can Nova tell the devices of two aliases apart that are of one model? */
 static bool distinguished(const struct nova_fleet_alias *a, const struct nova_fleet_alias *b,
                           const struct nova_target *target)
@@ -58,7 +48,7 @@ static bool distinguished(const struct nova_fleet_alias *a, const struct nova_fl
 	if ((x || y) && !(x && y && strcmp(x, y) == 0))
 		return true;
 	return a->gpu->traits.count && b->gpu->traits.count &&
-	       !list_equal(&a->gpu->traits, &b->gpu->traits);
+	       !string_list_equal(&a->gpu->traits, &b->gpu->traits);
 }
 
 static int check_shared(const struct nova_fleet *fleet, const struct nova_fleet_alias *alias,
@@ -105,20 +95,6 @@ static int set_numa(json_t *json, const char *policy, const struct nova_target *
 	return set_text(json, "numa_policy", policy);
 }
 
-static int set_traits(json_t *json, const struct string_list *traits)
-{
-	char *text = NULL;
-	size_t size;
-	FILE *out = open_memstream(&text, &size);
-	int rc;
-
-	for (size_t i = 0; out && i < traits->count; i++)
-		fprintf(out, "%s%s", i ? "," : "", traits->items[i]);
-	rc = out && fclose(out) == 0 ? set_text(json, "traits", text) : -1;
-	free(text);
-	return rc;
-}
-
 /* MODEL NULL: by resource class alone. */
 static int append_entry(const struct nova_fleet_alias *alias, const struct nova_fleet_model *model,
                         const struct nova_target *target, json_t *values, struct gf_err *err)
@@ -139,7 +115,7 @@ static int append_entry(const struct nova_fleet_alias *alias, const struct nova_
 	if (rc == 0 && target->placement && gpu->resource_class)
 		rc = set_text(json, "resource_class", gpu->resource_class);
 	if (rc == 0 && target->placement && gpu->traits.count)
-		rc = set_traits(json, &gpu->traits);
+		rc = nova_make_traits(json, &gpu->traits);
 	if (rc == 0 && gpu->live_migratable >= 0) {
 		rc = nova_rule_require(NOVA_RULE_ALIAS_LIVE_MIGRATABLE, target->release,
 		                       "live_migratable", target->said, err);

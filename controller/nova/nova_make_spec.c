@@ -7,6 +7,7 @@
 
 #include "controller/nova/nova_rules.h"
 #include "controller/nova/nova_spec.h"
+#include "inventory/nodeset.h"
 
 struct work {
 	const struct host_facts *facts;
@@ -46,17 +47,6 @@ static const struct selection_device *offered_at(const struct work *work, const 
 	return item && nova_make_offers(item, work->wanted) ? item : NULL;
 }
 
-static bool same_list(const struct string_list *a, const struct string_list *b)
-{
-	if (a->count != b->count)
-		return false;
-	for (size_t i = 0; i < a->count; i++) {
-		if (strcmp(a->items[i], b->items[i]) != 0)
-			return false;
-	}
-	return true;
-}
-
 static bool same_text(const char *a, const char *b)
 {
 	return a == b || (a && b && strcmp(a, b) == 0);
@@ -65,7 +55,7 @@ static bool same_text(const char *a, const char *b)
 static bool same_tags(const struct inventory_gpu *a, const struct inventory_gpu *b)
 {
 	return same_text(a->resource_class, b->resource_class) &&
-	       same_list(&a->traits, &b->traits) && a->managed == b->managed &&
+	       string_list_equal(&a->traits, &b->traits) && a->managed == b->managed &&
 	       a->live_migratable == b->live_migratable && a->one_time_use == b->one_time_use;
 }
 
@@ -107,8 +97,7 @@ static int set_flag(const struct work *work, json_t *json, enum nova_rule_id id,
 	return set_text(json, nova_rule(id)->key, flag ? "yes" : "no");
 }
 
-/* Nova splits traits at ',' and keeps blanks, so there are none. */
-static int set_traits(json_t *json, const struct string_list *traits)
+int nova_make_traits(json_t *json, const struct string_list *traits)
 {
 	char *text = NULL;
 	size_t size;
@@ -134,7 +123,8 @@ static int set_tags(const struct work *work, json_t *json, const struct inventor
 			return -1;
 	}
 	if (gpu->traits.count) {
-		if (require(work, NOVA_RULE_SPEC_TRAITS) < 0 || set_traits(json, &gpu->traits) < 0)
+		if (require(work, NOVA_RULE_SPEC_TRAITS) < 0 ||
+		    nova_make_traits(json, &gpu->traits) < 0)
 			return -1;
 	}
 	if (set_flag(work, json, NOVA_RULE_SPEC_MANAGED, gpu->managed) < 0 ||
