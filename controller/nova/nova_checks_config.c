@@ -31,6 +31,19 @@ static const char *names_text(struct names *names)
 	return names->text;
 }
 
+static const char *place_of(const struct nova_facts_option *option, size_t entry,
+                            char buffer[NOVA_PLACE_SIZE])
+{
+	return entry < option->count && option->entries
+	           ? nova_facts_place(&option->entries[entry], buffer)
+	           : "a file";
+}
+
+static bool is_ours(const struct nova_facts_option *option, size_t entry)
+{
+	return entry < option->count && option->entries && option->entries[entry].ours;
+}
+
 /* The verdict of the primary function at ADDRESS that an alias wants; NULL: nothing Nova is to
  * offer. */
 static const char *wanted_verdict(const struct nova_subject *subject, const char *address)
@@ -75,15 +88,13 @@ static void judge(const struct nova_subject *subject, const struct nova_facts_op
 		if (offer->spec && nova_spec_is_network(offer->spec, &subject->facts->devices[i]))
 			continue;
 		if (offer->offered == FACT_UNKNOWN) {
-			name_add(&unsure, address,
-			         nova_facts_place(&option->entries[offer->entry], place));
+			name_add(&unsure, address, place_of(option, offer->entry, place));
 		} else if (offer->offered == FACT_NO) {
 			if (is_ready(verdict))
 				name_add(&missing, address, NULL);
 		} else if (!verdict || strcmp(verdict, "blocked") == 0) {
-			name_add(&surplus, address,
-			         nova_facts_place(&option->entries[offer->entry], place));
-			foreign = foreign || !option->entries[offer->entry].ours;
+			name_add(&surplus, address, place_of(option, offer->entry, place));
+			foreign = foreign || !is_ours(option, offer->entry);
 		} else {
 			offered++;
 		}
@@ -129,7 +140,7 @@ static void check_keys(const struct nova_subject *subject, const struct nova_fac
 			          "Nova ignores a key of device_spec that it does not know, and "
 			          "then matches more than is meant.",
 			          "Correct the key at that line, or remove it.", "%s: \"%.60s\"",
-			          nova_facts_place(&option->entries[i], place), key);
+			          place_of(option, i, place), key);
 			return;
 		}
 	}
@@ -163,8 +174,7 @@ int nova_checks_config(const struct nova_subject *subject, const struct nova_fac
 				          "Nova refuses an entry of device_spec: nova-compute does "
 				          "not start with it.",
 				          "Correct or remove the entry at that line.", "%s: %s",
-				          nova_facts_place(&option->entries[i], place),
-				          offers.wrong[i]);
+				          place_of(option, i, place), offers.wrong[i]);
 		}
 	} else {
 		judge(subject, option, &offers);

@@ -89,19 +89,23 @@ static int add_filters(struct nova_work *work, const struct nova_facts_service *
 /* Requests would find no device on a compute that does not report yet. */
 static bool everybody_reports(struct nova_work *work)
 {
-	const struct nova_fleet *fleet = work->fleet;
 	char names[200];
+	bool all = true;
 
-	if (fleet->unscanned.count)
+	if (nova_fleet_unscanned(work->fleet, names, sizeof(names))) {
 		nova_remark(work, NOVA_WAITS,
 		            "pci_in_placement waits for compute hosts that were never scanned: %s",
-		            nova_fleet_names(&fleet->unscanned, names, sizeof(names)));
-	if (fleet->not_reporting.count)
+		            names);
+		all = false;
+	}
+	if (nova_fleet_not_reporting(work->fleet, names, sizeof(names))) {
 		nova_remark(work, NOVA_WAITS,
 		            "pci_in_placement waits for compute hosts that don't report to "
 		            "Placement yet: %s",
-		            nova_fleet_names(&fleet->not_reporting, names, sizeof(names)));
-	return !fleet->unscanned.count && !fleet->not_reporting.count;
+		            names);
+		all = false;
+	}
+	return all;
 }
 
 static int add_placement(struct nova_work *work, struct gf_err *err)
@@ -132,11 +136,11 @@ static void tell_unscanned(struct nova_work *work)
 {
 	char names[200];
 
-	if (work->fleet->unscanned.count)
+	if (nova_fleet_unscanned(work->fleet, names, sizeof(names)))
 		nova_remark(work, NOVA_UNKNOWN,
 		            "never scanned: %s: what devices these compute hosts have, and of "
 		            "what type, is not known",
-		            nova_fleet_names(&work->fleet->unscanned, names, sizeof(names)));
+		            names);
 }
 
 int nova_control_options(struct nova_work *work, struct gf_err *err)

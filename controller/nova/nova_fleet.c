@@ -10,6 +10,18 @@
 #include "controller/readiness/selection.h"
 #include "inventory/nodeset.h"
 
+enum host_known { HOST_UNSCANNED, HOST_SILENT, HOST_REPORTS };
+
+/* What one host adds to the models. */
+struct nova_fleet_host {
+	enum host_known known;
+	struct seen {
+		size_t alias; /* index */
+		struct nova_fleet_model model;
+	} * seen;
+	size_t count;
+};
+
 static int no_memory(struct gf_err *err)
 {
 	return gf_err_set(err, GF_E_MEMORY, "out of memory");
@@ -65,16 +77,18 @@ struct nova_fleet *nova_fleet_new(const struct inventory *inventory, struct gf_e
 	if (!fleet)
 		goto fail;
 	fleet->inventory = inventory;
+	fleet->hosts = calloc(inventory->host_count + 1, sizeof(*fleet->hosts));
+	if (!fleet->hosts)
+		goto fail;
 	for (size_t i = 0; i < inventory->gpus.count; i++) {
 		if (alias_add(fleet, &inventory->gpus.items[i]) < 0)
 			goto fail;
 	}
 	for (size_t i = 0; i < inventory->host_count; i++) {
-		const struct inventory_host *host = &inventory->hosts[i];
+		const struct inventory_gpu_list *gpus = &inventory->hosts[i].gpus;
 
-		fleet->computes += host->role == ROLE_COMPUTE;
-		for (size_t k = 0; k < host->gpus.count; k++) {
-			if (alias_add(fleet, &host->gpus.items[k]) < 0)
+		for (size_t k = 0; k < gpus->count; k++) {
+			if (alias_add(fleet, &gpus->items[k]) < 0)
 				goto fail;
 		}
 	}
@@ -85,83 +99,144 @@ fail:
 	return NULL;
 }
 
-static int model_add(struct nova_fleet_alias *alias, const struct host_facts_device *device,
-                     const char *host)
+static bool model_equal(const struct nova_fleet_model *a, const struct nova_fleet_model *b)
 {
-	const char *type = nova_spec_device_type(device);
-	struct nova_fleet_model *model;
+	return strcmp(a->vendor, b->vendor) == 0 && strcmp(a->device, b->device) == 0 &&
+	       strcmp(a->type, b->type) == 0;
+}
+
+/* Adds what one host has of MODEL to the alias. */
+static int model_add(struct nova_fleet_alias *alias, const struct nova_fleet_model *model)
+{
+	struct nova_fleet_model *grown;
 
 	for (size_t i = 0; i < alias->count; i++) {
-		model = &alias->models[i];
-		if (strcmp(model->vendor, device->vendor) == 0 &&
-		    strcmp(model->device, device->device) == 0 && strcmp(model->type, type) == 0) {
-			model->count++;
+		if (model_equal(&alias->models[i], model)) {
+			alias->models[i].count += model->count;
 			return 0;
 		}
 	}
-	model = realloc(alias->models, (alias->count + 1) * sizeof(*model));
-	if (!model)
+	grown = realloc(alias->models, (alias->count + 1) * sizeof(*grown));
+	if (!grown)
 		return -1;
-	alias->models = model;
-	model += alias->count++;
-	*model = (struct nova_fleet_model){.type = type, .host = host, .count = 1};
-	memcpy(model->vendor, device->vendor, sizeof(model->vendor));
-	memcpy(model->device, device->device, sizeof(model->device));
+	alias->models = grown;
+	grown[alias->count++] = *model;
 	return 0;
 }
 
-static int models_add(struct nova_fleet *fleet, const struct inventory_host *host,
-                      const struct host_facts *facts, struct gf_err *err)
+static int models_add(struct nova_fleet *fleet, const struct nova_fleet_host *host)
+{
+	for (size_t i = 0; i < host->count; i++) {
+		if (model_add(&fleet->aliases[host->seen[i].alias], &host->seen[i].model) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* All anew: a host has other devices than before. */
+static int models_rebuild(struct nova_fleet *fleet)
+{
+	for (size_t i = 0; i < fleet->alias_count; i++)
+		fleet->aliases[i].count = 0;
+	for (size_t i = 0; i < fleet->inventory->host_count; i++) {
+		if (models_add(fleet, &fleet->hosts[i]) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static void seen_add(struct nova_fleet_host *host, size_t alias,
+                     const struct host_facts_device *device, const char *name)
+{
+	struct nova_fleet_model model = {
+	    .type = nova_spec_device_type(device), .host = name, .count = 1};
+
+	memcpy(model.vendor, device->vendor, sizeof(model.vendor));
+	memcpy(model.device, device->device, sizeof(model.device));
+	for (size_t i = 0; i < host->count; i++) {
+		if (host->seen[i].alias == alias && model_equal(&host->seen[i].model, &model)) {
+			host->seen[i].model.count++;
+			return;
+		}
+	}
+	host->seen[host->count++] = (struct seen){.alias = alias, .model = model};
+}
+
+static int look(const struct nova_fleet *fleet, const struct inventory_host *host,
+                const struct host_facts *facts, struct nova_fleet_host *out)
 {
 	struct selection selection;
-	int rc = 0;
 
 	/* More cards than are believed: what is stored of this host counts for nothing. */
-	if (selection_from_facts(facts, host, &selection, err) < 0)
-		return string_list_append(&fleet->unscanned, host->name);
-	for (size_t i = 0; rc == 0 && i < selection.count; i++) {
+	if (selection_from_facts(facts, host, &selection, NULL) < 0)
+		return 0;
+	out->known = HOST_SILENT;
+	out->seen = calloc(selection.count + 1, sizeof(*out->seen));
+	for (size_t i = 0; out->seen && i < selection.count; i++) {
 		const struct selection_device *item = &selection.items[i];
-		struct nova_fleet_alias *alias;
+		const struct nova_fleet_alias *alias =
+		    item->ignored || !item->primary || !item->alias
+		        ? NULL
+		        : alias_find(fleet, item->alias);
 
-		if (item->ignored || !item->primary || !item->alias)
-			continue;
-		alias = alias_find(fleet, item->alias);
 		if (alias)
-			rc = model_add(alias, host_facts_find(facts, item->address), host->name);
+			seen_add(out, (size_t)(alias - fleet->aliases),
+			         host_facts_find(facts, item->address), host->name);
 	}
 	selection_free(&selection);
-	return rc;
+	return out->seen ? 0 : -1;
 }
 
-static int reporting_add(struct nova_fleet *fleet, const struct inventory_host *host,
-                         const json_t *document)
+static bool reports(const json_t *document)
 {
 	struct nova_facts nova;
-	bool reports;
+	bool on;
 
 	if (nova_facts_parse(document, &nova, NULL) < 0)
-		return string_list_append(&fleet->not_reporting, host->name);
-	reports = nova_facts_switch(nova_facts_service(&nova, "nova-compute"),
-	                            "pci.report_in_placement") == FACT_YES;
+		return false;
+	on = nova_facts_switch(nova_facts_service(&nova, "nova-compute"),
+	                       "pci.report_in_placement") == FACT_YES;
 	nova_facts_free(&nova);
-	return reports ? 0 : string_list_append(&fleet->not_reporting, host->name);
+	return on;
 }
 
-int nova_fleet_add(struct nova_fleet *fleet, const struct inventory_host *host, const json_t *facts,
+static bool host_equal(const struct nova_fleet_host *a, const struct nova_fleet_host *b)
+{
+	if (a->count != b->count)
+		return false;
+	for (size_t i = 0; i < a->count; i++) {
+		if (a->seen[i].alias != b->seen[i].alias ||
+		    a->seen[i].model.count != b->seen[i].model.count ||
+		    !model_equal(&a->seen[i].model, &b->seen[i].model))
+			return false;
+	}
+	return true;
+}
+
+int nova_fleet_put(struct nova_fleet *fleet, const struct inventory_host *host, const json_t *facts,
                    struct gf_err *err)
 {
+	struct nova_fleet_host *known = &fleet->hosts[host - fleet->inventory->hosts];
+	struct nova_fleet_host now = {.known = HOST_UNSCANNED}, former = *known;
 	struct host_facts parsed;
-	struct gf_err ignored;
 	int rc;
 
 	if (host->role != ROLE_COMPUTE)
 		return 0;
-	if (!facts || host_facts_parse(facts, &parsed, &ignored) < 0)
-		return string_list_append(&fleet->unscanned, host->name) < 0 ? no_memory(err) : 0;
-	rc = models_add(fleet, host, &parsed, &ignored);
-	if (rc == 0)
-		rc = reporting_add(fleet, host, facts);
-	host_facts_free(&parsed);
+	if (facts && host_facts_parse(facts, &parsed, NULL) == 0) {
+		rc = look(fleet, host, &parsed, &now);
+		host_facts_free(&parsed);
+		if (rc < 0)
+			return no_memory(err);
+		if (now.known == HOST_SILENT && reports(facts))
+			now.known = HOST_REPORTS;
+	}
+	*known = now;
+	if (former.count == 0)
+		rc = models_add(fleet, known);
+	else
+		rc = host_equal(&former, known) ? 0 : models_rebuild(fleet);
+	free(former.seen);
 	return rc < 0 ? no_memory(err) : 0;
 }
 
@@ -171,9 +246,10 @@ void nova_fleet_free(struct nova_fleet *fleet)
 		return;
 	for (size_t i = 0; i < fleet->alias_count; i++)
 		free(fleet->aliases[i].models);
+	for (size_t i = 0; fleet->hosts && i < fleet->inventory->host_count; i++)
+		free(fleet->hosts[i].seen);
 	free(fleet->aliases);
-	string_list_free(&fleet->unscanned);
-	string_list_free(&fleet->not_reporting);
+	free(fleet->hosts);
 	free(fleet);
 }
 
@@ -183,11 +259,35 @@ const struct nova_fleet_alias *nova_fleet_alias_find(const struct nova_fleet *fl
 	return alias_find(fleet, name);
 }
 
-const char *nova_fleet_names(const struct string_list *hosts, char *buffer, size_t size)
+static size_t names_of(const struct nova_fleet *fleet, enum host_known known, char *names,
+                       size_t size)
 {
-	char *folded = nodeset_fold((const char *const *)hosts->items, hosts->count);
+	const struct inventory *inventory = fleet->inventory;
+	const char **list = calloc(inventory->host_count + 1, sizeof(*list));
+	char *folded = NULL;
+	size_t count = 0;
 
-	snprintf(buffer, size, "%s", folded ? folded : "?");
+	for (size_t i = 0; i < inventory->host_count; i++) {
+		if (inventory->hosts[i].role != ROLE_COMPUTE || fleet->hosts[i].known != known)
+			continue;
+		if (list)
+			list[count] = inventory->hosts[i].name;
+		count++;
+	}
+	if (list && count)
+		folded = nodeset_fold(list, count);
+	snprintf(names, size, "%s", folded ? folded : "");
 	free(folded);
-	return buffer;
+	free(list);
+	return count;
+}
+
+size_t nova_fleet_unscanned(const struct nova_fleet *fleet, char *names, size_t size)
+{
+	return names_of(fleet, HOST_UNSCANNED, names, size);
+}
+
+size_t nova_fleet_not_reporting(const struct nova_fleet *fleet, char *names, size_t size)
+{
+	return names_of(fleet, HOST_SILENT, names, size);
 }

@@ -28,22 +28,21 @@ struct nova_fleet_alias {
 	size_t count;
 };
 
+struct nova_fleet_host;
+
 struct nova_fleet {
 	const struct inventory *inventory; /* borrowed */
 	struct nova_fleet_alias *aliases;
 	size_t alias_count;
-	/* Compute hosts: never scanned; scanned, and their nova-compute does not report PCI devices
-	 * to Placement (or no nova-compute was found). */
-	struct string_list unscanned, not_reporting;
-	size_t computes;
+	struct nova_fleet_host *hosts; /* by index in the inventory */
 };
 
-/* An empty one; the caller frees it. NULL when out of memory. */
+/* One in which nobody was scanned yet; the caller frees it. NULL when out of memory. */
 struct nova_fleet *nova_fleet_new(const struct inventory *inventory, struct gf_err *err);
 
-/* Adds HOST of the inventory with its newest facts document (NULL: it was never scanned; one of the
- * wrong shape counts as that). Each host once. -1 only when out of memory. */
-int nova_fleet_add(struct nova_fleet *fleet, const struct inventory_host *host, const json_t *facts,
+/* What is known of HOST (of the inventory) from now on: its newest facts document, in place of an
+ * older one. NULL, and one of the wrong shape: it was never scanned. -1 only when out of memory. */
+int nova_fleet_put(struct nova_fleet *fleet, const struct inventory_host *host, const json_t *facts,
                    struct gf_err *err);
 
 void nova_fleet_free(struct nova_fleet *fleet);
@@ -52,7 +51,10 @@ void nova_fleet_free(struct nova_fleet *fleet);
 const struct nova_fleet_alias *nova_fleet_alias_find(const struct nova_fleet *fleet,
                                                      const char *name);
 
-/* "gpu[01-16], gpu20": a node set, cut to SIZE. */
-const char *nova_fleet_names(const struct string_list *hosts, char *buffer, size_t size);
+/* The compute hosts that were never scanned; those that were, and whose nova-compute does not
+ * report PCI devices to Placement (or was not found). Their number, and their names as a node set
+ * ("gpu[01-16],gpu20"), cut to SIZE, in NAMES. */
+size_t nova_fleet_unscanned(const struct nova_fleet *fleet, char *names, size_t size);
+size_t nova_fleet_not_reporting(const struct nova_fleet *fleet, char *names, size_t size);
 
 #endif

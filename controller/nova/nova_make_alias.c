@@ -142,7 +142,7 @@ int nova_make_alias(const struct nova_fleet *fleet, const struct nova_fleet_alia
 		                  "alias %s has different values of %s in the inventory: Nova has "
 		                  "one alias of that name; make them equal",
 		                  alias->name, alias->differs);
-	if (alias->count == 0)
+	if (alias->count == 0 || !alias->models)
 		return 0;
 	if (check_types(alias, err) < 0 || check_shared(fleet, alias, target, err) < 0)
 		return -1;

@@ -215,7 +215,7 @@ static struct nova_fleet *fleet_new(const struct inventory *inventory,
 	struct nova_fleet *fleet = nova_fleet_new(inventory, err);
 
 	for (size_t i = 0; fleet && i < count; i++) {
-		if (nova_fleet_add(fleet, hosts[i].host, hosts[i].facts, err) < 0) {
+		if (nova_fleet_put(fleet, hosts[i].host, hosts[i].facts, err) < 0) {
 			nova_fleet_free(fleet);
 			return NULL;
 		}

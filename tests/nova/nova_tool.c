@@ -17,9 +17,13 @@
 #include "controller/nova/nova_spec.h"
 #include "controller/nova/nova_wanted.h"
 
-static json_t *fail(const struct gf_err *err)
+/* The questions are well-formed: none of them may fail. */
+static void die(const struct gf_err *err) __attribute__((noreturn));
+
+static void die(const struct gf_err *err)
 {
-	return json_pack("{s:s, s:s}", "error", gf_code_name(err->code), "message", err->msg);
+	fprintf(stderr, "nova_tool: %s\n", err->msg);
+	exit(1);
 }
 
 static const char **texts_of(const json_t *array, size_t *count)
@@ -51,11 +55,10 @@ static json_t *offers(const json_t *question)
 	const char **values = texts_of(json_object_get(question, "values"), &count);
 	json_t *wrong = json_array(), *offered = json_object();
 
-	if (host_facts_parse(json_object_get(question, "facts"), &facts, &err) < 0)
-		return fail(&err);
-	if (nova_offers_compute(values, count, number_of(question, "release"), &facts, &result,
+	if (host_facts_parse(json_object_get(question, "facts"), &facts, &err) < 0 ||
+	    nova_offers_compute(values, count, number_of(question, "release"), &facts, &result,
 	                        &err) < 0)
-		return fail(&err);
+		die(&err);
 	for (size_t i = 0; i < count; i++)
 		json_array_append_new(wrong, reason(result.wrong[i]));
 	for (size_t i = 0; i < facts.device_count; i++) {
@@ -81,7 +84,7 @@ static json_t *aliases(const json_t *question)
 
 	if (nova_alias_judge(values, count, number_of(question, "release"),
 	                     json_is_true(json_object_get(question, "placement")), &list, &err) < 0)
-		return fail(&err);
+		die(&err);
 	for (size_t i = 0; i < list.count; i++)
 		json_array_append_new(wrong, reason(list.items[i].wrong));
 	nova_alias_list_free(&list);
@@ -102,16 +105,16 @@ static json_t *wanted(const json_t *question)
 	json_t *remarks = json_array(), *answer;
 
 	if (!fleet)
-		return fail(&err);
+		die(&err);
 	for (size_t i = 0; i < inventory->host_count; i++) {
 		const struct inventory_host *host = &inventory->hosts[i];
 
-		if (nova_fleet_add(fleet, host, json_object_get(facts, host->name), &err) < 0)
-			return fail(&err);
+		if (nova_fleet_put(fleet, host, json_object_get(facts, host->name), &err) < 0)
+			die(&err);
 	}
 	if (nova_wanted_compute(fleet, inventory_host_find(inventory, name),
 	                        json_object_get(facts, name), NULL, &result, &err) < 0)
-		return fail(&err);
+		die(&err);
 	for (size_t i = 0; i < result.count; i++)
 		json_array_append_new(remarks, json_pack("[s, s]", kinds[result.remarks[i].kind],
 		                                         result.remarks[i].text));

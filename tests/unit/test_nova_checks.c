@@ -52,7 +52,7 @@ static void expect(const char *nova, const char *host, json_t *facts, const char
 	snprintf(text, sizeof(text), HOSTS ", " GPUS "%s", nova);
 	inventory = nova_inventory(text);
 	fleet = nova_fleet_new(inventory, NULL);
-	nova_fleet_add(fleet, inventory_host_find(inventory, "gpu01"), gpu01, NULL);
+	nova_fleet_put(fleet, inventory_host_find(inventory, "gpu01"), gpu01, NULL);
 	if (nova_checks_add(fleet, inventory_host_find(inventory, host), facts, entry, &err) < 0)
 		fail_msg("%s", err.msg);
 	json_array_foreach(json_object_get(entry, "checks"), i, check)

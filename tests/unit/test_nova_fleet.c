@@ -18,7 +18,7 @@ static json_t *reporting(const char *devices, const char *value)
 static void add(struct nova_fleet *fleet, const char *name, json_t *facts)
 {
 	assert_int_equal(
-	    nova_fleet_add(fleet, inventory_host_find(fleet->inventory, name), facts, NULL), 0);
+	    nova_fleet_put(fleet, inventory_host_find(fleet->inventory, name), facts, NULL), 0);
 	json_decref(facts);
 }
 
@@ -32,7 +32,8 @@ static void test_models(void **state)
 	char names[64];
 
 	(void)state;
-	assert_int_equal(fleet->computes, 3);
+	assert_int_equal(nova_fleet_unscanned(fleet, names, sizeof(names)), 3);
+	assert_string_equal(names, "gpu[01-03]");
 	add(fleet, "gpu01",
 	    reporting("0000:01:00.0 10de:20b0 0302 sriov=16; 0000:02:00.0 10de:20b0 0302 sriov=16; "
 	              "0000:03:00.0 10de:1b06 0300; 0000:03:00.1 10de:10ef 0403",
@@ -51,8 +52,29 @@ static void test_models(void **state)
 	assert_int_equal(alias->count, 1);
 	assert_string_equal(alias->models[0].device, "1b06");
 	assert_null(nova_fleet_alias_find(fleet, "c"));
-	assert_string_equal(nova_fleet_names(&fleet->unscanned, names, sizeof(names)), "gpu03");
-	assert_string_equal(nova_fleet_names(&fleet->not_reporting, names, sizeof(names)), "gpu02");
+	assert_int_equal(nova_fleet_unscanned(fleet, names, sizeof(names)), 1);
+	assert_string_equal(names, "gpu03");
+	assert_int_equal(nova_fleet_not_reporting(fleet, names, sizeof(names)), 1);
+	assert_string_equal(names, "gpu02");
+	/* Newer facts: the firmware of gpu02 was changed, and gpu01 lost a card. */
+	add(fleet, "gpu02", reporting("0000:01:00.0 10de:20b0 0302 sriov=16", "on"));
+	add(fleet, "gpu01", reporting("0000:01:00.0 10de:20b0 0302 sriov=16", "true"));
+	add(fleet, "gpu03", reporting("0000:01:00.0 10de:1b06 0300", "1"));
+	alias = nova_fleet_alias_find(fleet, "a");
+	assert_int_equal(alias->count, 1);
+	assert_string_equal(alias->models[0].type, "type-PF");
+	assert_int_equal(alias->models[0].count, 2);
+	alias = nova_fleet_alias_find(fleet, "b");
+	assert_int_equal(alias->models[0].count, 1);
+	assert_string_equal(alias->models[0].host, "gpu03");
+	assert_int_equal(nova_fleet_unscanned(fleet, names, sizeof(names)), 0);
+	assert_int_equal(nova_fleet_not_reporting(fleet, names, sizeof(names)), 0);
+	assert_string_equal(names, "");
+	/* The same again changes nothing. */
+	add(fleet, "gpu03", reporting("0000:01:00.0 10de:1b06 0300", "1"));
+	assert_int_equal(nova_fleet_alias_find(fleet, "b")->models[0].count, 1);
+	add(fleet, "gpu03", NULL);
+	assert_int_equal(nova_fleet_alias_find(fleet, "b")->count, 0);
 	nova_fleet_free(fleet);
 	inventory_free(inventory);
 }
@@ -61,12 +83,14 @@ static void test_malformed(void **state)
 {
 	struct inventory *inventory = nova_inventory(HOSTS);
 	struct nova_fleet *fleet = nova_fleet_new(inventory, NULL);
+	char names[64];
 
 	(void)state;
 	add(fleet, "gpu01", json_pack("{s:i}", "facts", 1));
 	add(fleet, "gpu02", nova_document("", json_pack("[]")));
-	assert_int_equal(fleet->unscanned.count, 1);
-	assert_int_equal(fleet->not_reporting.count, 1);
+	assert_int_equal(nova_fleet_unscanned(fleet, names, sizeof(names)), 2);
+	assert_string_equal(names, "gpu[01,03]");
+	assert_int_equal(nova_fleet_not_reporting(fleet, names, sizeof(names)), 1);
 	nova_fleet_free(fleet);
 	inventory_free(inventory);
 }

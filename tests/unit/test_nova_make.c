@@ -142,8 +142,8 @@ static void expect_alias(const char *gpus, const char *gpu01, const char *gpu02,
 	snprintf(text, sizeof(text), HOSTS ", \"gpus\": [%s]", gpus);
 	inventory = nova_inventory(text);
 	fleet = nova_fleet_new(inventory, NULL);
-	nova_fleet_add(fleet, inventory_host_find(inventory, "gpu01"), first, NULL);
-	nova_fleet_add(fleet, inventory_host_find(inventory, "gpu02"), second, NULL);
+	nova_fleet_put(fleet, inventory_host_find(inventory, "gpu01"), first, NULL);
+	nova_fleet_put(fleet, inventory_host_find(inventory, "gpu02"), second, NULL);
 	if (nova_make_alias(fleet, nova_fleet_alias_find(fleet, "a"), target, values, &err) < 0)
 		snprintf(got, sizeof(got), "%s", err.msg);
 	else

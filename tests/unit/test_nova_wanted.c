@@ -18,9 +18,9 @@ static struct nova_fleet *fleet_of(const struct inventory *inventory, const json
 
 	assert_non_null(fleet);
 	assert_int_equal(
-	    nova_fleet_add(fleet, inventory_host_find(inventory, "gpu01"), gpu01, NULL), 0);
+	    nova_fleet_put(fleet, inventory_host_find(inventory, "gpu01"), gpu01, NULL), 0);
 	assert_int_equal(
-	    nova_fleet_add(fleet, inventory_host_find(inventory, "gpu02"), gpu02, NULL), 0);
+	    nova_fleet_put(fleet, inventory_host_find(inventory, "gpu02"), gpu02, NULL), 0);
 	return fleet;
 }
 
