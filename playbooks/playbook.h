@@ -48,7 +48,8 @@ bool playbook_task_holds(const json_t *task, const json_t *facts);
 json_t *playbook_for_host(const struct playbook *playbook, unsigned roles, const json_t *facts,
                           struct gf_err *err);
 
-/* Has the playbook a stage for hosts of that role? */
+/* Has the playbook a stage for hosts of that role? A task of that type? */
 bool playbook_has_role(const struct playbook *playbook, enum inventory_role role);
+bool playbook_has_task(const struct playbook *playbook, const char *type);
 
 #endif

@@ -79,3 +79,23 @@ bool playbook_has_role(const struct playbook *playbook, enum inventory_role role
 			return true;
 	return false;
 }
+
+static bool stage_has_task(const json_t *stage, const char *type)
+{
+	const json_t *task;
+	size_t i;
+	json_array_foreach(json_object_get(stage, "tasks"), i, task)
+	{
+		if (!strcmp(json_string_value(json_object_get(task, "type")), type))
+			return true;
+	}
+	return false;
+}
+
+bool playbook_has_task(const struct playbook *playbook, const char *type)
+{
+	for (size_t i = 0; i < playbook->stage_count; i++)
+		if (stage_has_task(playbook->stages[i].json, type))
+			return true;
+	return false;
+}

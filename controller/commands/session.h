@@ -36,6 +36,7 @@ struct session {
 	struct store *store;
 	struct journal_store journal;
 	struct secrets *secrets;
+	struct nova_fleet *nova; /* what the stored facts say of the fleet's Nova; or NULL */
 	struct link_opener *opener;
 	struct place place;
 	struct agent_bundle bundle;

@@ -234,6 +234,29 @@ static int replay_journal(struct session *session, struct gf_err *err)
 	return 0;
 }
 
+/* What the control plane needs to know of compute hosts comes from the whole fleet's facts. */
+static int nova_load(struct session *session, struct gf_err *err)
+{
+	const struct inventory *inventory = session->fleet.inventory;
+
+	if (!session->playbook || !playbook_has_task(session->playbook, "nova_config"))
+		return 0;
+	session->nova = nova_fleet_new(inventory, err);
+	for (size_t i = 0; session->nova && i < inventory->host_count; i++) {
+		bool found = false;
+		json_t *facts =
+		    store_facts_get(session->store, inventory->hosts[i].name, &found, err);
+		int rc = facts || !found
+		             ? nova_fleet_put(session->nova, &inventory->hosts[i], facts, err)
+		             : -1;
+
+		json_decref(facts);
+		if (rc)
+			return -1;
+	}
+	return session->nova ? 0 : -1;
+}
+
 static int journal_begin(struct session *session, struct gf_err *err)
 {
 	json_t *event =
@@ -301,6 +324,7 @@ static int connect_parts(struct session *session, struct gf_err *err)
 	    .opener = session->opener,
 	    .bundle = &session->bundle,
 	    .secrets = session->secrets,
+	    .nova = session->nova,
 	    .clock = &session->clock.clock,
 	    .journal = &session->journal.journal,
 	    .observer = &session_observer,
@@ -352,7 +376,7 @@ int session_prepare(struct session *session, struct gf_err *err)
 	if (replay_journal(session, err))
 		return -1;
 	leave_untouched_control_out(session);
-	if (connect_parts(session, err))
+	if (nova_load(session, err) || connect_parts(session, err))
 		return -1;
 	return journal_begin(session, err);
 }
@@ -360,6 +384,7 @@ int session_prepare(struct session *session, struct gf_err *err)
 void session_release(struct session *session)
 {
 	fleet_free(session->engine);
+	nova_fleet_free(session->nova);
 	ssh_opener_free(session->opener);
 	secrets_free(session->secrets);
 	if (session->store)

@@ -112,6 +112,7 @@ static void fleet_share(struct fleet *fleet)
 	    .opener = options->opener,
 	    .bundle = options->bundle,
 	    .secrets = options->secrets,
+	    .nova = options->nova,
 	    .clock = options->clock,
 	    .journal = options->journal,
 	    .events = &fleet_host_events,

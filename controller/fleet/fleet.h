@@ -40,6 +40,7 @@ struct fleet_options {
 	struct link_opener *opener;
 	const struct agent_bundle *bundle;
 	struct secrets *secrets; /* may be NULL */
+	struct nova_fleet *nova; /* what stored facts say; kept up to date; NULL: nothing of Nova */
 	struct clock *clock;
 	struct journal *journal;
 	const struct fleet_observer *observer;

@@ -54,6 +54,8 @@ static void admit_looking(struct fleet *fleet)
  * apply without compute hosts was asked for control hosts by name. */
 static bool control_may_begin(const struct fleet *fleet, bool *never)
 {
+	/* Placement must have every host's devices before the scheduler asks it for them. */
+	bool all = fleet->options.inventory->pci_in_placement == 1;
 	bool first_over = true, all_over = true, ready = fleet->computes == 0;
 
 	for (size_t i = 0; i < fleet->computes; i++) {
@@ -64,7 +66,7 @@ static bool control_may_begin(const struct fleet *fleet, bool *never)
 		ready = ready || state == HOST_DONE;
 	}
 	*never = all_over && !ready;
-	return first_over && ready;
+	return (all ? all_over : first_over) && ready;
 }
 
 /* Control hosts go one at a time. Returns how many began: 0 or 1. */
@@ -133,12 +135,28 @@ static void admit_acting(struct fleet *fleet)
 	    fleet_rollout(fleet)->per_domain ? " or per_domain" : "");
 	skip_waiting(fleet, &fleet->halt);
 }
+
+/* Everybody has been looked at: what shows only then (one alias, two types of device) is found
+ * before anything is written. */
+static void reconsider_all(struct fleet *fleet)
+{
+	if (fleet->reconsidered || fleet->go || !fleet->waiting || !fleet_looked(fleet))
+		return;
+	fleet->reconsidered = true;
+	for (size_t i = 0; i < fleet->count; i++) {
+		if (fleet->hosts[i].state == HOST_WAITING)
+			host_reconsider(&fleet->hosts[i]);
+	}
+}
+
 void fleet_admit(void *ctx)
 {
 	struct fleet *fleet = ctx;
 	struct gf_err stopped = {GF_E_CANCELLED, "not begun: interrupted"};
 
 	fleet_budget_check(fleet);
+	if (!fleet->halted && !fleet->stopping)
+		reconsider_all(fleet);
 	if (fleet->halted || fleet->stopping)
 		skip_waiting(fleet, fleet->halted ? &fleet->halt : &stopped);
 	else if (fleet->go)

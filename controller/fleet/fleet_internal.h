@@ -28,7 +28,8 @@ struct fleet {
 	size_t running, waiting, finished;
 	bool rolling; /* hosts are taken down: waves, slots and budget apply */
 	bool stopping, halted, aborted, reported;
-	bool go, asked; /* the acting part began; `planned` was called */
+	bool go, asked;    /* the acting part began; `planned` was called */
+	bool reconsidered; /* … after all who wait were asked once more */
 	struct clock_timer kick;
 	struct gf_err halt;
 	size_t *by_boot; /* open addressing: index + 1 of the host that shows a boot_id; 0: free */

@@ -20,11 +20,11 @@ json_t *host_context(const struct host *host)
 	const json_t *facts_host = json_object_get(host->facts, "host");
 	const char *vendor = json_string_value(json_object_get(facts_host, "cpu_vendor"));
 
-	return json_pack("{s:s, s:O, s:{s:o, s:o}, s:s}", "run", host->shared->run, "wanted",
+	return json_pack("{s:s, s:O, s:{s:o, s:o}, s:s, s:O*}", "run", host->shared->run, "wanted",
 	                 host->wanted, "kernel_args", "add",
 	                 strings_json(&host->inventory->kernel_args_add), "remove",
 	                 strings_json(&host->inventory->kernel_args_remove), "cpu_vendor",
-	                 vendor ? vendor : "other");
+	                 vendor ? vendor : "other", "nova", host->nova);
 }
 
 enum host_state host_facts_enter(struct host *host)
@@ -100,8 +100,9 @@ enum host_state host_facts_input(struct host *host, const struct host_input *inp
 		                           "the agent's facts are not of the expected shape"});
 	json_decref(host->facts);
 	host->facts = json_deep_copy(input->data);
-	if (!host->facts || host->shared->journal->facts_put(
-	                        host->shared->journal, host->inventory->name, host->facts, &err))
+	if (!host->facts || host_nova_put(host, &err) ||
+	    host->shared->journal->facts_put(host->shared->journal, host->inventory->name,
+	                                     host->facts, &err))
 		return host_finish(host, HOST_FAILED, &err);
 	host_record_event(host,
 	                  json_pack("{s:s, s:s}", "type", "host.facts", "boot_id", host->boot_id),
@@ -175,6 +176,8 @@ enum host_state host_planning_enter(struct host *host)
 		    "`gpufleet report` says why");
 		return host_end(host, &err);
 	}
+	if (host_nova_look(host, &err))
+		return host_end(host, &err);
 	return host_request(host, json_pack("{s:s, s:o, s:O}", "request", "plan", "context",
 	                                    host_context(host), "stages", host->stages));
 }
@@ -387,6 +390,7 @@ enum host_state host_planning_input(struct host *host, const struct host_input *
 		                                 "the agent's plan is not of the expected shape"});
 	json_decref(host->plan);
 	host->plan = json_deep_copy(input->data);
+	host_nova_note(host);
 	guests = json_object_get(json_object_get(host->facts, "host"), "guests");
 	if (plan_refused(host->plan, &err))
 		return host_end(host, &err);
