@@ -208,6 +208,35 @@ static int replay_journal(struct session *session, struct gf_err *err)
 	return 0;
 }
 
+/* What the control plane needs to know of computes comes from the whole fleet's stored facts. */
+static int load_nova(struct session *session, struct gf_err *err)
+{
+	const struct inventory *inventory = session->fleet.inventory;
+
+	if (!session->playbook || !host_nova_configured(session->playbook->json))
+		return 0;
+	session->nova = nova_fleet_new(inventory, err);
+	if (!session->nova)
+		return -1;
+	for (size_t i = 0; i < inventory->host_count; i++) {
+		const struct inventory_host *host = &inventory->hosts[i];
+		struct gf_err fault = {.code = GF_OK};
+		bool found = false;
+		json_t *facts = store_facts_get(session->store, host->name, &found, &fault);
+		int rc;
+
+		if (!facts && fault.code != GF_OK) {
+			*err = fault;
+			return -1;
+		}
+		rc = nova_fleet_put(session->nova, host, facts, err);
+		json_decref(facts);
+		if (rc < 0)
+			return -1;
+	}
+	return 0;
+}
+
 static int journal_begin(struct session *session, struct gf_err *err)
 {
 	json_t *event =
@@ -265,6 +294,7 @@ static int connect_parts(struct session *session, struct gf_err *err)
 	    .where = session->where,
 	    .playbook = session->playbook,
 	    .saved_plan = session->saved_plan,
+	    .nova = session->nova,
 	    .undo_run = context->run,
 	    .allow_running_guests = context->allow_running_guests,
 	    .force = context->force,
@@ -321,7 +351,7 @@ int session_prepare(struct session *session, struct gf_err *err)
 	session->store = store_open(session->fleet.state_path, &session->loop, err);
 	if (!session->store)
 		return -1;
-	if (replay_journal(session, err) || connect_parts(session, err))
+	if (replay_journal(session, err) || load_nova(session, err) || connect_parts(session, err))
 		return -1;
 	return journal_begin(session, err);
 }
@@ -335,6 +365,7 @@ void session_release(struct session *session)
 		store_close(session->store);
 	agent_bundle_free(&session->bundle);
 	saved_plan_free(session->saved_plan);
+	nova_fleet_free(session->nova);
 	playbook_free(session->playbook);
 	command_fleet_free(&session->fleet);
 	free(session->records);

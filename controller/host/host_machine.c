@@ -377,6 +377,8 @@ void host_release(struct host *host)
 	json_decref(host->plan);
 	json_decref(host->expected);
 	json_decref(host->drift);
+	json_decref(host->nova);
+	json_decref(host->nova_remarks);
 	host->stages = host->facts = host->wanted = host->plan = host->expected = host->drift =
 	    NULL;
 }

@@ -17,6 +17,7 @@
 #include "controller/host/agent_link.h"
 #include "controller/host/host_fold.h"
 #include "controller/host/journal.h"
+#include "controller/nova/nova_fleet.h"
 #include "controller/plan/saved_plan.h"
 #include "inventory/inventory.h"
 #include "playbooks/playbook.h"
@@ -102,6 +103,9 @@ struct host_shared {
 	const struct playbook *playbook;     /* NULL where the job needs none */
 	const struct saved_plan *saved_plan; /* apply: nothing but this is done; or NULL */
 	const struct inventory_rollout *rollout;
+	/* What is known of the whole fleet's devices and Nova, kept up to date by each host; NULL:
+	 * no stage configures Nova. */
+	struct nova_fleet *nova;
 	bool allow_running_guests, force, purge;
 	const char *undo_run; /* rollback: from this run on; NULL: everything */
 	unsigned timeout_s;   /* 0: each state's own deadline */
@@ -135,8 +139,10 @@ struct host {
 	char task[96];  /* the newest that ended */
 	json_t *stages; /* the playbook's, with the tasks that hold on this host */
 	json_t *facts, *wanted, *plan, *expected, *drift;
-	json_int_t event_seq;                  /* the last one seen of the open operation */
-	size_t stage;                          /* the one being applied */
+	json_t *nova;         /* what its Nova is to be told: the context's part; NULL: nothing */
+	json_t *nova_remarks; /* [{kind, text}]: what to know of that; may be NULL */
+	json_int_t event_seq; /* the last one seen of the open operation */
+	size_t stage;         /* the one being applied */
 	uint64_t stages_done, stages_rebooted; /* bits: each is done once in a run */
 	unsigned operations;                   /* made so far, for their ids */
 	bool active;    /* its fleet's: started and neither waiting nor ended */
@@ -185,6 +191,9 @@ const char *host_stage_name(const struct host *host);
 
 /* Verify: did it compare with what an apply left (else with what apply would do)? */
 bool host_applied(const struct host *host);
+
+/* Do these stages of a playbook configure Nova (tasks nova_config, nova_service)? */
+bool host_nova_configured(const json_t *stages);
 
 /* Rollback: is this entry of the agent's list one to undo? */
 bool host_undoes(const struct host *host, const json_t *operation);

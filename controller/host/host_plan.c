@@ -20,11 +20,15 @@ json_t *host_context(const struct host *host)
 	const json_t *facts_host = json_object_get(host->facts, "host");
 	const char *vendor = json_string_value(json_object_get(facts_host, "cpu_vendor"));
 
-	return json_pack("{s:s, s:O, s:{s:o, s:o}, s:s}", "run", host->shared->run, "wanted",
-	                 host->wanted, "kernel_args", "add",
-	                 strings_json(&host->inventory->kernel_args_add), "remove",
-	                 strings_json(&host->inventory->kernel_args_remove), "cpu_vendor",
-	                 vendor ? vendor : "other");
+	json_t *context = json_pack("{s:s, s:O, s:{s:o, s:o}, s:s}", "run", host->shared->run,
+	                            "wanted", host->wanted, "kernel_args", "add",
+	                            strings_json(&host->inventory->kernel_args_add), "remove",
+	                            strings_json(&host->inventory->kernel_args_remove),
+	                            "cpu_vendor", vendor ? vendor : "other");
+
+	if (host->nova)
+		json_object_set(context, "nova", host->nova);
+	return context;
 }
 
 enum host_state host_facts_enter(struct host *host)
@@ -103,6 +107,8 @@ enum host_state host_facts_input(struct host *host, const struct host_input *inp
 	if (!host->facts || host->shared->journal->facts_put(
 	                        host->shared->journal, host->inventory->name, host->facts, &err))
 		return host_finish(host, HOST_FAILED, &err);
+	if (host_nova_keep(host, &err))
+		return host_finish(host, HOST_FAILED, &err);
 	host_record_event(host,
 	                  json_pack("{s:s, s:s}", "type", "host.facts", "boot_id", host->boot_id),
 	                  false, NULL);
@@ -149,6 +155,8 @@ enum host_state host_planning_enter(struct host *host)
 		    "`gpufleet report` says why");
 		return host_end(host, &err);
 	}
+	if (host_nova_plan(host, &err))
+		return host_end(host, &err);
 	return host_request(host, json_pack("{s:s, s:o, s:O}", "request", "plan", "context",
 	                                    host_context(host), "stages", host->stages));
 }
