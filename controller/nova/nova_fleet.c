@@ -216,13 +216,15 @@ static bool host_equal(const struct nova_fleet_host *a, const struct nova_fleet_
 int nova_fleet_put(struct nova_fleet *fleet, const struct inventory_host *host, const json_t *facts,
                    struct gf_err *err)
 {
-	struct nova_fleet_host *known = &fleet->hosts[host - fleet->inventory->hosts];
-	struct nova_fleet_host now = {.known = HOST_UNSCANNED}, former = *known;
+	const struct inventory_host *own = inventory_host_find(fleet->inventory, host->name);
+	struct nova_fleet_host *known, now = {.known = HOST_UNSCANNED}, former;
 	struct host_facts parsed;
 	int rc;
 
-	if (host->role != ROLE_COMPUTE)
+	if (!own || host->role != ROLE_COMPUTE)
 		return 0;
+	known = &fleet->hosts[own - fleet->inventory->hosts];
+	former = *known;
 	if (facts && host_facts_parse(facts, &parsed, NULL) == 0) {
 		rc = look(fleet, host, &parsed, &now);
 		host_facts_free(&parsed);

@@ -40,8 +40,9 @@ struct nova_fleet {
 /* One in which nobody was scanned yet; the caller frees it. NULL when out of memory. */
 struct nova_fleet *nova_fleet_new(const struct inventory *inventory, struct gf_err *err);
 
-/* What is known of HOST (of the inventory) from now on: its newest facts document, in place of an
- * older one. NULL, and one of the wrong shape: it was never scanned. -1 only when out of memory. */
+/* What is known of HOST from now on (one that is not in the inventory counts for nothing): its
+ * newest facts document, in place of an older one. NULL, and one of the wrong shape: it was never
+ * scanned. -1 only when out of memory. */
 int nova_fleet_put(struct nova_fleet *fleet, const struct inventory_host *host, const json_t *facts,
                    struct gf_err *err);
 

@@ -18,9 +18,9 @@ except ImportError as error:
 
 from nova.scheduler import filters as nova_filters
 
-HOSTS = 300      # made-up hosts that are configured
-ENTRIES = 2000   # lists of foreign device_spec entries
-ALIASES = 1500   # lists of foreign aliases
+HOSTS = 200      # made-up hosts that are configured
+ENTRIES = 1500   # lists of foreign device_spec entries
+ALIASES = 1000   # lists of foreign aliases
 
 wrong = []
 
