@@ -64,29 +64,6 @@ static void show_left(const struct host *host)
 		       record->operation_open ? "" : ", with the reboot that it left");
 }
 
-/* What there is to know of what its Nova is told: waits, unknowns, and what others wrote. */
-static void show_nova(struct session *session, const struct host *host)
-{
-	const json_t *remark;
-	size_t i;
-
-	json_array_foreach(host->nova_remarks, i, remark)
-	{
-		const char *text = json_string_value(json_object_get(remark, "text"));
-		const char *kind = json_string_value(json_object_get(remark, "kind"));
-
-		if (session->terminal.json)
-			terminal_event(&session->terminal,
-			               &(struct terminal_event){.event = "plan",
-			                                        .host = host->inventory->name,
-			                                        .task = "nova",
-			                                        .status = kind,
-			                                        .message = text});
-		else
-			printf("%s: Nova: %s\n", host->inventory->name, text);
-	}
-}
-
 void plan_show(struct session *session)
 {
 	size_t size = fleet_size(session->engine), count = 0;
@@ -101,8 +78,6 @@ void plan_show(struct session *session)
 			show_json(session, host);
 		if (host->state == HOST_WAITING && !session->terminal.json)
 			show_left(host);
-		if (planned)
-			show_nova(session, host);
 		if (planned && host->plan)
 			items[count++] = (struct plan_item){host->inventory->name, host->plan};
 	}

@@ -23,7 +23,6 @@ struct session {
 	struct command_fleet fleet;
 	struct playbook *playbook;
 	struct saved_plan *saved_plan; /* of apply --plan; or NULL */
-	struct nova_fleet *nova;       /* where the playbook configures Nova; or NULL */
 	enum host_job job;
 	char run[48];
 	char *former_run; /* of this store, cut short; or NULL */

@@ -314,7 +314,6 @@ static int connect_parts(struct session *session, struct gf_err *err)
 	    .where = session->where,
 	    .playbook = session->playbook,
 	    .saved_plan = session->saved_plan,
-	    .nova = session->nova,
 	    .undo_run = context->run,
 	    .allow_running_guests = context->allow_running_guests,
 	    .force = context->force,
@@ -392,7 +391,6 @@ void session_release(struct session *session)
 		store_close(session->store);
 	agent_bundle_free(&session->bundle);
 	saved_plan_free(session->saved_plan);
-	nova_fleet_free(session->nova);
 	playbook_free(session->playbook);
 	command_fleet_free(&session->fleet);
 	free(session->records);

@@ -103,7 +103,6 @@ static void fleet_share(struct fleet *fleet)
 	    .playbook = options->playbook,
 	    .rollout = &options->inventory->rollout,
 	    .saved_plan = options->saved_plan,
-	    .nova = options->nova,
 	    .allow_running_guests = options->allow_running_guests,
 	    .force = options->force,
 	    .purge = options->purge,

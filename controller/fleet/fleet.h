@@ -34,7 +34,6 @@ struct fleet_options {
 	const struct playbook *playbook; /* may be NULL where the job needs none */
 	const char *undo_run;
 	const struct saved_plan *saved_plan; /* apply: do exactly this; or NULL */
-	struct nova_fleet *nova; /* with the stored facts of all hosts; NULL: none is configured */
 	bool allow_running_guests, force, purge;
 	bool by_name; /* the hosts were named: control hosts may be treated as compute hosts, too */
 	unsigned forks, timeout_s;

@@ -103,9 +103,6 @@ struct host_shared {
 	const struct playbook *playbook;     /* NULL where the job needs none */
 	const struct saved_plan *saved_plan; /* apply: nothing but this is done; or NULL */
 	const struct inventory_rollout *rollout;
-	/* What is known of the whole fleet's devices and Nova, kept up to date by each host; NULL:
-	 * no stage configures Nova. */
-	struct nova_fleet *nova;
 	bool allow_running_guests, force, purge;
 	bool by_name;         /* the hosts were named (--limit) */
 	const char *undo_run; /* rollback: from this run on; NULL: everything */
@@ -198,9 +195,6 @@ const char *host_stage_name(const struct host *host);
 
 /* Verify: did it compare with what an apply left (else with what apply would do)? */
 bool host_applied(const struct host *host);
-
-/* Do these stages of a playbook configure Nova (tasks nova_config, nova_service)? */
-bool host_nova_configured(const json_t *stages);
 
 /* Rollback: is this entry of the agent's list one to undo? */
 bool host_undoes(const struct host *host, const json_t *operation);

@@ -32,13 +32,26 @@ static json_t *notes_make(const struct nova_wanted *said)
 	return notes;
 }
 
+static bool stages_tell_nova(const json_t *stages)
+{
+	const json_t *stage;
+	size_t i;
+
+	json_array_foreach(stages, i, stage)
+	{
+		if (host_nova_stage(stage))
+			return true;
+	}
+	return false;
+}
+
 int host_nova_look(struct host *host, struct gf_err *err)
 {
 	struct nova_wanted said;
 	const char *refused;
 	int rc = 0;
 
-	if (!host->shared->nova || !host->facts)
+	if (!host->shared->nova || !host->facts || !stages_tell_nova(host->stages))
 		return 0;
 	if (nova_wanted_compute(host->shared->nova, host->inventory, host->facts, host->wanted,
 	                        &said, err))

@@ -104,8 +104,6 @@ enum host_state host_facts_input(struct host *host, const struct host_input *inp
 	    host->shared->journal->facts_put(host->shared->journal, host->inventory->name,
 	                                     host->facts, &err))
 		return host_finish(host, HOST_FAILED, &err);
-	if (host_nova_keep(host, &err))
-		return host_finish(host, HOST_FAILED, &err);
 	host_record_event(host,
 	                  json_pack("{s:s, s:s}", "type", "host.facts", "boot_id", host->boot_id),
 	                  false, NULL);

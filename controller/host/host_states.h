@@ -45,12 +45,6 @@ json_t *host_context(const struct host *host);
 bool plan_stage_pending(const json_t *stage_plan);
 const json_t *plan_stage_find(const json_t *plan, const char *name);
 
-/* host_nova.c */
-/* The host's newest facts, for what is known of the fleet. */
-int host_nova_keep(struct host *host, struct gf_err *err);
-/* Fills host->nova and its remarks. -1: GF_E_BLOCKED when it is refused, and why. */
-int host_nova_plan(struct host *host, struct gf_err *err);
-
 /* host_prove.c */
 /* What the last apply left, into host->expected. */
 int host_expected_load(struct host *host, struct gf_err *err);
