@@ -70,6 +70,9 @@ static inline bool session_acts(const struct session *session)
 	return session->job >= JOB_APPLY;
 }
 
+/* session_control.c: names what is pending on control hosts that --limit left out. */
+void session_control_left_out(struct session *session);
+
 /* session_show.c: what hosts tell, on the terminal. */
 extern const struct fleet_observer session_observer;
 void session_footer(struct session *session);
