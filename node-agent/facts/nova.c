@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "node-agent/facts/nova.h"
+#include "node-agent/facts/nova_options.h"
 #include "node-agent/wire/frame.h"
 
 #define HEAD_SIZE  4096
@@ -26,6 +27,7 @@ struct nova_scan {
 	size_t unit_count;
 	json_t *services, *problems;
 	const char *family; /* the first that was seen */
+	char release[32];   /* "": unknown */
 };
 
 /* ---- who else writes a file ---- */
@@ -116,12 +118,16 @@ static void log_set(const struct nova_scan *scan, json_t *service, const struct 
 }
 
 static json_t *service_begin(struct nova_scan *scan, const struct nova_launch *launch,
-                             const char *unit, const char *source)
+                             const char *unit, const char *source, const json_t *environment)
 {
 	json_t *service = json_pack("{s:s, s:s}", "name", launch->service, "source", source);
 	facts_set_text(service, "unit", unit);
 	nova_files_find(scan->root, launch, service, scan->problems);
 	log_set(scan, service, launch);
+	json_object_set_new(service, "options",
+	                    nova_options_facts(scan->root, service,
+	                                       nova_release_number(scan->release), environment,
+	                                       scan->problems));
 	return service;
 }
 
@@ -160,17 +166,25 @@ static void container_set(json_t *service, const struct nova_process *process)
 	json_object_set_new(service, "container", container);
 }
 
-static void overrides_tell(struct nova_scan *scan, const struct nova_process *process)
+/* The names of variables that outweigh files; NULL PROCESS: none is known. */
+static void overrides_set(struct nova_scan *scan, json_t *service,
+                          const struct nova_process *process)
 {
 	size_t i;
-	json_t *name;
+	json_t *item, *names = json_array();
 	char path[64];
-	snprintf(path, sizeof(path), "/proc/%ld/environ", process->pid);
-	json_array_foreach(process->overrides, i, name)
-	    nova_problem(scan->problems, path, 0,
-	                 "the environment of %s sets %.100s, which outweighs every "
-	                 "configuration file",
-	                 process->launch.service, json_string_value(name));
+	snprintf(path, sizeof(path), "/proc/%ld/environ", process ? process->pid : 0);
+	json_array_foreach(process ? process->overrides : NULL, i, item)
+	{
+		const char *text = json_string_value(item);
+		int length = (int)strcspn(text, "=");
+		json_array_append_new(names, json_stringn(text, (size_t)length));
+		nova_problem(scan->problems, path, 0,
+		             "the environment of %s sets %.*s, which outweighs every "
+		             "configuration file",
+		             process->launch.service, length < 100 ? length : 100, text);
+	}
+	json_object_set_new(service, "environment", names);
 }
 
 static void process_service(struct nova_scan *scan, const struct nova_process *process)
@@ -192,12 +206,12 @@ static void process_service(struct nova_scan *scan, const struct nova_process *p
 		             "not looked at",
 		             process->launch.service);
 	} else {
-		service = service_begin(scan, &process->launch, name, "argv");
+		service = service_begin(scan, &process->launch, name, "argv", process->overrides);
 	}
 	unit_state(service, unit);
 	service_process(service, scan->root, process->pid);
 	container_set(service, process);
-	overrides_tell(scan, process);
+	overrides_set(scan, service, process);
 	json_array_append_new(scan->services, service);
 	if (!scan->family)
 		scan->family = process->launch.kolla                    ? "kolla"
@@ -219,11 +233,12 @@ static void unit_service(struct nova_scan *scan, const struct nova_unit *unit)
 		launch.service = unit->service;
 		snprintf(launch.prog, sizeof(launch.prog), "%s", unit->service);
 	}
-	json_t *service = service_begin(scan, &launch, unit->name, source);
+	json_t *service = service_begin(scan, &launch, unit->name, source, NULL);
 	nova_launch_free(&launch);
 	unit_state(service, unit);
 	service_process(service, scan->root, unit->pid);
 	container_set(service, NULL);
+	overrides_set(scan, service, NULL);
 	json_array_append_new(scan->services, service);
 	if (!scan->family && strcmp(unit->family, "apache") != 0)
 		scan->family = unit->family;
@@ -240,16 +255,12 @@ static const char *deployment(const struct nova_scan *scan)
 
 static json_t *nova_value(struct nova_scan *scan)
 {
-	char release[32];
-	const struct nova_process *process =
-	    scan->processes.count > 0 ? &scan->processes.items[0] : NULL;
-	nova_release_find(scan->root, process, release);
 	if (scan->processes.truncated)
 		nova_problem(scan->problems, "/proc", 0,
 		             "more than %d processes of Nova: the rest is not looked at",
 		             NOVA_PROCESSES_MAX);
 	json_t *nova = json_pack("{s:s}", "deployment", deployment(scan));
-	facts_set_text(nova, "release", release);
+	facts_set_text(nova, "release", scan->release);
 	json_object_set(nova, "services", scan->services);
 	json_object_set_new(nova, "files", files_value(scan));
 	json_object_set(nova, "problems", scan->problems);
@@ -261,6 +272,9 @@ json_t *nova_facts(const struct root *root)
 	struct nova_scan scan = {.root = root, .services = json_array(), .problems = json_array()};
 	nova_processes_find(root, &scan.processes);
 	scan.unit_count = nova_units_find(root, scan.units);
+	if (scan.processes.count + scan.unit_count > 0)
+		nova_release_find(root, scan.processes.count > 0 ? &scan.processes.items[0] : NULL,
+		                  scan.release);
 	for (size_t i = 0; i < scan.processes.count; i++)
 		process_service(&scan, &scan.processes.items[i]);
 	for (size_t i = 0; i < scan.unit_count; i++)

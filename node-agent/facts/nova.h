@@ -43,8 +43,8 @@ bool nova_launch_read(const struct root *root, const json_t *argv, struct nova_l
 bool nova_launch_init_script(const struct root *root, const char *name, struct nova_launch *launch);
 
 /* Takes OS_NOVA_CONFIG_DIR, OS_NOVA_CONFIG_FILES and HOME from an environment as /proc shows it,
- * and appends to OVERRIDES the names of variables that outweigh configuration files
- * (oslo_config/sources/_environment.py). */
+ * and appends to OVERRIDES those variables ("NAME=VALUE") that outweigh configuration files
+ * (oslo_config/sources/_environment.py) for options of PCI devices and of the scheduler. */
 void nova_launch_environment(struct nova_launch *launch, const char *text, size_t size,
                              json_t *overrides);
 
@@ -60,7 +60,7 @@ struct nova_process {
 	char unit[128];     /* whose control group it is in; "" */
 	const char *engine; /* of its container: "docker", "podman", "container"; NULL: in none */
 	char program[256];  /* argv[0] */
-	json_t *overrides;  /* see nova_launch_environment */
+	json_t *overrides;  /* see nova_launch_environment; values stay on the host */
 	struct nova_launch launch;
 };
 

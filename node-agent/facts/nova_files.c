@@ -24,11 +24,17 @@ void nova_problem(json_t *problems, const char *file, unsigned line, const char 
 	va_start(args, format);
 	vsnprintf(message, sizeof(message), format, args);
 	va_end(args);
-	if (json_array_size(problems) < NOVA_FILES_MAX)
-		json_array_append_new(
-		    problems, json_pack("{s:o, s:o, s:o}", "file", frame_text(file, strlen(file)),
-		                        "line", line ? json_integer(line) : json_null(), "message",
-		                        frame_text(message, strlen(message))));
+	json_t *problem = json_pack("{s:o, s:o, s:o}", "file",
+	                            *file ? frame_text(file, strlen(file)) : json_null(), "line",
+	                            line ? json_integer(line) : json_null(), "message",
+	                            frame_text(message, strlen(message)));
+	/* Several services read the same files. */
+	bool told = json_array_size(problems) >= NOVA_FILES_MAX;
+	for (size_t i = 0; i < json_array_size(problems) && !told; i++)
+		told = json_equal(json_array_get(problems, i), problem);
+	if (!told)
+		json_array_append(problems, problem);
+	json_decref(problem);
 }
 
 static const char *text_of(const json_t *object, const char *key)

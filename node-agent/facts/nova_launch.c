@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "node-agent/wire/frame.h"
+
 #define TEXT_LIMIT ((size_t)256 << 10)
 
 static const struct {
@@ -227,8 +229,9 @@ static void assignment(const char *text, const char *name, char *value, size_t s
 	}
 }
 
-/* The words --config-file and --config-dir with their values, of lines that set DAEMON_ARGS. */
-static void daemon_arguments(const char *text, json_t *args)
+/* The words --config-file and --config-dir with their values, of lines that set DAEMON_ARGS: of
+ * files that are there, for the script looks, too. */
+static void daemon_arguments(const struct root *root, const char *text, json_t *args)
 {
 	for (const char *line = text; line; line = strchr(line, '\n'), line += line ? 1 : 0) {
 		size_t size = strcspn(line, "\n"), indent = strspn(line, " \t");
@@ -241,10 +244,14 @@ static void daemon_arguments(const char *text, json_t *args)
 		words_append(list, words);
 		for (size_t i = 0; i < json_array_size(list); i++) {
 			const char *word = argument(list, i);
+			const char *value = strchr(word, '=');
 			if (strncmp(word, "--config-", 9) != 0 || strchr(word, '$'))
 				continue;
+			value = value ? value + 1 : argument(list, i + 1);
+			if (*value != '/' || !root_exists(root, value))
+				continue;
 			json_array_append(args, json_array_get(list, i));
-			if (!strchr(word, '=') && i + 1 < json_array_size(list))
+			if (!strchr(word, '='))
 				json_array_append(args, json_array_get(list, ++i));
 		}
 		json_decref(list);
@@ -271,8 +278,8 @@ bool nova_launch_init_script(const struct root *root, const char *name, struct n
 			snprintf(launch->prog, sizeof(launch->prog), "%s", name);
 			json_array_append_new(launch->args,
 			                      json_string("--config-file=/etc/nova/nova.conf"));
-			daemon_arguments(text, launch->args);
-			daemon_arguments(settings, launch->args);
+			daemon_arguments(root, text, launch->args);
+			daemon_arguments(root, settings, launch->args);
 			snprintf(launch->log, sizeof(launch->log), "/var/log/nova/%.200s.log",
 			         name);
 		}

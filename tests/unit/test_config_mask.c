@@ -28,7 +28,7 @@ static void test_table(void **state)
 	     "[database]\n#connection = ***\n; password: ***\n# words only\n"},
 	    {"# see mysql+pymysql://nova:pw@db/nova and a://b:c@d\n",
 	     "# see mysql+pymysql://***@db/nova and a://***@d\n"},
-	    {"# a://u:p/w@h,v:x@i/y\n", "# a://***@i/y\n"},
+	    {"# see a://u:p/w@h,v:x@i/y\n", "# see a://***@i/y\n"},
 	    {"[pci]\npassword = x\nadmin_token=y\n", "[pci]\npassword = ***\nadmin_token=***\n"},
 	    {"[pci]\nalias = rabbit://u:p@h\n", "[pci]\nalias = rabbit://***@h\n"},
 	    {"[pci]\n[Database]\nalias = x\n", "[pci]\n[Database]\nalias = ***\n"},

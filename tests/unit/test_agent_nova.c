@@ -2,6 +2,7 @@
  */
 #include "node-agent/facts/facts.h"
 #include "node-agent/facts/nova.h"
+#include "node-agent/facts/nova_options.h"
 #include "tests/unit/agent_root.h"
 
 /* ARGUMENTS and ENVIRONMENT are separated by blanks; UNIT is the end of a control group's path. */
@@ -174,9 +175,7 @@ static void test_debian_stopped(void **state)
 	assert_member(service, "source", "'unit'");
 	assert_member(service, "state", "null");
 	assert_member(service, "pid", "null");
-	assert_member(
-	    service, "read",
-	    "['/etc/nova/nova.conf','/etc/nova/nova-compute.conf','/etc/nova/more/x.conf']");
+	assert_member(service, "read", "['/etc/nova/nova.conf','/etc/nova/more/x.conf']");
 	service = service_named(nova, "nova-api");
 	assert_member(service, "source", "'unit'");
 	assert_member(service, "read", "['/etc/nova/nova.conf']");
@@ -317,13 +316,104 @@ static void test_container(void **state)
 	json_decref(nova);
 }
 
+static json_t *option_named(const json_t *nova, const char *service, const char *key)
+{
+	return json_object_get(json_object_get(service_named(nova, service), "options"), key);
+}
+
+/* What the files come to, and not a word of what else they hold. */
+static void test_options(void **state)
+{
+	struct agent *agent = *state;
+	const struct root *root = &agent->root;
+	process_add(root, 100, 1,
+	            "/usr/bin/python3 /usr/bin/nova-compute --config-file=/etc/nova/nova.conf "
+	            "--config-file=/etc/nova/nova-compute.conf",
+	            "/system.slice/nova-compute.service", "OS_PCI__REPORT_IN_PLACEMENT=geheim1");
+	agent_root_file(
+	    root, "/etc/nova/nova.conf",
+	    "[DEFAULT]\ntransport_url = rabbit://nova:geheim2@ctl\npci_alias = {\"name\": "
+	    "\"old\"}\nreserved_host_cpus = 2\n[database]\nconnection = "
+	    "mysql://nova:geheim3@ctl/nova\n[pci]\nalias = {\"name\": \"a\"}\nalias = "
+	    "$transport_url\n# gpufleet: added 00000000\nalias = x\n"
+	    "[filter_scheduler]\nenabled_filters = A, B\n");
+	agent_root_file(root, "/etc/nova/nova-compute.conf",
+	                "[keystone_authtoken]\npassword = geheim4\n[pci]\n"
+	                "passthrough_whitelist = {\"vendor_id\": \"10de\"}\n"
+	                "[filter_scheduler]\nenabled_filters = C\n");
+	json_t *nova = nova_facts(root);
+	assert_member(option_named(nova, "nova-compute", "filter_scheduler.enabled_filters"),
+	              "value", "['C']");
+	assert_member(option_named(nova, "nova-compute", "pci.device_spec"), "entries",
+	              "[{'value':'{\\'vendor_id\\': \\'10de\\'}','file':"
+	              "'/etc/nova/nova-compute.conf','line':4,'section':'pci','name':"
+	              "'passthrough_whitelist','ours':false,'effective':true}]");
+	json_t *alias = option_named(nova, "nova-compute", "pci.alias");
+	assert_int_equal(json_array_size(json_object_get(alias, "entries")), 4);
+	assert_member(alias, "value", "null");
+	assert_member(json_array_get(json_object_get(alias, "entries"), 0), "name", "'pci_alias'");
+	assert_member(json_array_get(json_object_get(alias, "entries"), 2), "value",
+	              "'$transport_url'");
+	assert_member(option_named(nova, "nova-compute", "DEFAULT.reserved_host_cpus"), "value",
+	              "'2'");
+	assert_member(option_named(nova, "nova-compute", "DEFAULT.cpu_allocation_ratio"), "value",
+	              "null");
+	assert_member(service_named(nova, "nova-compute"), "environment",
+	              "['OS_PCI__REPORT_IN_PLACEMENT']");
+	char *text = json_dumps(nova, 0);
+	assert_null(strstr(text, "geheim"));
+	assert_null(strstr(text, "rabbit:"));
+	free(text);
+	json_decref(nova);
+	/* A file that Nova itself cannot read. */
+	agent_root_file(root, "/etc/nova/nova-compute.conf", "[pci]\npassword geheim\n}\n");
+	nova = nova_facts(root);
+	text = json_dumps(nova, 0);
+	assert_null(strstr(text, "geheim"));
+	free(text);
+	json_t *problem = json_array_get(json_object_get(nova, "problems"), 0);
+	assert_member(problem, "file", "'/etc/nova/nova-compute.conf'");
+	assert_member(problem, "line", "2");
+	json_decref(nova);
+	assert_int_equal(unlink(root_path(root, "/etc/nova/nova-compute.conf").text), 0);
+	nova = nova_facts(root);
+	problem = json_array_get(json_object_get(nova, "problems"), 0);
+	assert_member(problem, "message", "'cannot be read: No such file or directory'");
+	json_decref(nova);
+}
+
+/* What a release does not have is not looked at, or under its former name. */
+static void test_releases(void **state)
+{
+	(void)state;
+	assert_int_equal(nova_release_number("26.2.1"), 26);
+	assert_int_equal(nova_release_number(NULL), 0);
+	assert_non_null(nova_option_named(0, "PCI", "passthrough_whitelist"));
+	assert_string_equal(nova_option_named(25, "pci", "passthrough_whitelist")->as.name,
+	                    "passthrough_whitelist");
+	assert_null(nova_option_named(25, "pci", "device_spec"));
+	assert_null(nova_option_named(25, "pci", "report_in_placement"));
+	assert_non_null(nova_option_named(23, "DEFAULT", "scheduler_default_filters"));
+	assert_null(nova_option_named(24, "DEFAULT", "scheduler_default_filters"));
+	assert_non_null(nova_option_named(0, "DEFAULT", "scheduler_default_filters"));
+	assert_null(nova_option_named(26, "filter_scheduler", "pci_in_placement"));
+	assert_null(nova_option_named(27, "database", "connection"));
+	for (int release = 0; release < 40; release++) {
+		const struct nova_option *option, *other;
+		for (size_t i = 0; (option = nova_option_at(release, i)); i++)
+			for (size_t j = 0; j < i && (other = nova_option_at(release, j)); j++)
+				assert_string_not_equal(option->key, other->key);
+	}
+}
+
 #define CASE(test) cmocka_unit_test_setup_teardown(test, agent_root_setup, agent_root_teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    CASE(test_none), CASE(test_debian), CASE(test_debian_stopped), CASE(test_control),
-	    CASE(test_rdo),  CASE(test_kolla),  CASE(test_container),
+	    CASE(test_none),      CASE(test_debian),  CASE(test_debian_stopped),
+	    CASE(test_control),   CASE(test_rdo),     CASE(test_kolla),
+	    CASE(test_container), CASE(test_options), CASE(test_releases),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
