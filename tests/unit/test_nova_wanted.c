@@ -399,8 +399,13 @@ static void test_control(void **state)
 	               CONTROL("26", FILTER(DEFAULTS), ""));
 	nova_value(scheduler, "filter_scheduler.enabled_filters",
 	           json_pack("[s, s]", "ComputeFilter", "RetryFilter"));
-	expect_control("", gpu_host(), gpu_host(), control(json_object(), scheduler), "21.0.0",
-	               CONTROL("21", FILTER(""), ""));
+	expect_control(
+	    "", gpu_host(), gpu_host(), control(json_object(), scheduler), "21.0.0",
+	    CONTROL("21",
+	            FILTER(",\"default\":[\"AvailabilityZoneFilter\",\"ComputeFilter\","
+	                   "\"ComputeCapabilitiesFilter\",\"ImagePropertiesFilter\","
+	                   "\"ServerGroupAntiAffinityFilter\",\"ServerGroupAffinityFilter\"]"),
+	            ""));
 	scheduler = json_object();
 	nova_value(scheduler, "filter_scheduler.enabled_filters",
 	           json_pack("[s, s]", "ComputeFilter", "RetryFilter"));
@@ -409,6 +414,16 @@ static void test_control(void **state)
 	    "nothing\nrefused: /etc/nova/nova.conf:7 lists RetryFilter, which Nova has no "
 	    "more since 22 (Victoria): nova-scheduler would not start "
 	    "(SchedulerHostFilterNotFound); take it out");
+	/* Our own line, from before an upgrade: written anew. */
+	scheduler = json_object();
+	json_object_set_new(
+	    scheduler, "filter_scheduler.enabled_filters",
+	    json_pack("{s:s, s:[s], s:[{s:s, s:s, s:i, s:b}, {s:s, s:s, s:i, s:b, s:b}]}", "kind",
+	              "list", "value", "RetryFilter", "entries", "value", "RetryFilter", "file",
+	              "/etc/nova/nova.conf", "line", 8, "ours", 1, "value", "CoreFilter", "file",
+	              "/etc/nova/nova.conf", "line", 7, "ours", 0, "effective", 0));
+	expect_control("", gpu_host(), gpu_host(), control(json_object(), scheduler), "26.2.1",
+	               CONTROL("26", FILTER(DEFAULTS), ""));
 	scheduler = json_object();
 	nova_value(scheduler, "filter_scheduler.available_filters", json_pack("[s]", "my.Filter"));
 	expect_control("", gpu_host(), gpu_host(), control(json_object(), scheduler), "26.2.1",
