@@ -294,11 +294,16 @@ static void test_told(void **state)
 	    json_object_get(nova, "files"),
 	    json_pack("{s:s, s:s}", "path", "/etc/nova/nova.conf", "managed_by", "puppet"));
 	json_object_set_new(nova, "deployment", json_string("kolla"));
+	json_array_append_new(json_object_get(nova, "problems"),
+	                      json_pack("{s:s, s:i, s:s}", "file", "/etc/nova/x.conf", "line", 3,
+	                                "message", "no '=' in it"));
 	expect_compute(
 	    "", facts,
 	    COMPUTE(
 	        "26", "device_spec",
-	        "") "\ntold: /etc/nova/nova.conf is managed by puppet, which may take the changes "
+	        "") "\nunknown: /etc/nova/x.conf:3: no '=' in it: what Nova makes of it is not "
+	            "known"
+	            "\ntold: /etc/nova/nova.conf is managed by puppet, which may take the changes "
 	            "back: put them there, too\ntold: kolla writes its files anew at the next "
 	            "reconfigure: put the same lines into /etc/kolla/config/nova on the deploy "
 	            "host");
