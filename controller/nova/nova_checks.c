@@ -40,11 +40,13 @@ static void check_files(const struct nova_subject *subject)
 	for (size_t i = 0; i < nova->problem_count; i++) {
 		const struct nova_facts_problem *problem = &nova->problems[i];
 
-		check_add(subject->list, CHECK_NOVA_FILES, NULL, CHECK_BLOCKED,
-		          "A file of Nova's configuration can't be read as Nova reads it.",
-		          "Correct the file.", "%.160s:%d: %.200s",
-		          problem->file ? problem->file : "a file",
-		          problem->line < 0 ? 0 : problem->line, problem->message);
+		check_add(
+		    subject->list, CHECK_NOVA_FILES, NULL, CHECK_WARN,
+		    "Something in Nova's files can't be read or worked out as Nova does: what "
+		    "it makes of it is not known.",
+		    "Correct the file, or look at that line yourself.", "%.160s:%d: %.200s",
+		    problem->file ? problem->file : "a file", problem->line < 0 ? 0 : problem->line,
+		    problem->message);
 		said = true;
 	}
 	for (size_t i = 0; i < nova->file_count; i++) {

@@ -70,12 +70,12 @@ static int add_filters(struct nova_work *work, const struct nova_facts_service *
 
 	if (!option)
 		return no_memory(err);
-	/* Only where nothing configures the list is it Nova's own. */
-	if ((!enabled || enabled->count == 0) &&
-	    json_object_set_new(option, "default",
+	/* For where no line of others sets the list: then it is Nova's own. */
+	if (json_object_set_new(option, "default",
 	                        list_json(nova_rule_filters_default(work->target.release))) < 0)
 		return no_memory(err);
-	if (enabled)
+	/* Our own line is written anew. */
+	if (enabled && !(enabled->count && enabled->entries[enabled->count - 1].ours))
 		check_listed(work, enabled);
 	if (!available || available->count == 0 || has_text(available->value, ALL_FILTERS) ||
 	    has_text(available->value, PCI_FILTER_CLASS))

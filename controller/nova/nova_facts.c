@@ -91,6 +91,9 @@ static int parse_entries(const json_t *json, struct nova_facts_option *option, s
 		    get_line(item, "line", &entry->line, err) < 0)
 			return -1;
 		entry->ours = json_is_true(json_object_get(item, "ours"));
+		/* A line that a later one overrides counts for nothing. */
+		if (json_is_false(json_object_get(item, "effective")))
+			option->count--;
 	}
 	return 0;
 }

@@ -21,7 +21,9 @@ struct nova_facts_entry {
 struct nova_facts_option {
 	const char *key;     /* "pci.device_spec": the current spelling */
 	const json_t *value; /* the effective one: a string, an array of strings, or NULL */
-	struct nova_facts_entry *entries; /* in the order in which Nova reads them */
+	/* Those that count, in the order in which Nova reads them: all of a multi-valued option,
+	 * the last of another. */
+	struct nova_facts_entry *entries;
 	size_t count;
 };
 

@@ -151,6 +151,14 @@ static void find_target(struct nova_work *work)
 
 static void tell_of_files(struct nova_work *work)
 {
+	for (size_t i = 0; i < work->nova->problem_count; i++) {
+		const struct nova_facts_problem *problem = &work->nova->problems[i];
+		const struct nova_facts_entry at = {.file = problem->file, .line = problem->line};
+		char place[NOVA_PLACE_SIZE];
+
+		nova_remark(work, NOVA_UNKNOWN, "%s: %.200s: what Nova makes of it is not known",
+		            nova_facts_place(&at, place), problem->message);
+	}
 	for (size_t i = 0; i < work->nova->file_count; i++) {
 		const struct nova_facts_file *file = &work->nova->files[i];
 

@@ -89,12 +89,12 @@ def make_host(rng):
     nic = device(f"0000:{next(bus):02x}:00.0", "15b3", "1017", "0200", total=8, used=2)
     devices.append(nic)
     devices += [device(f"{nic['address'][:-1]}{i}", "15b3", "1018", "0200", of=nic["address"]) for i in (1, 2)]
-    if rng.random() < 0.1:
+    if rng.random() < 0.3:
         card = rng.choice(cards)
         if card["sriov"] and card["sriov"]["total"]:
             card["sriov"]["used"] = 1
             devices.append(device(f"{card['address'][:-4]}01.0", card["vendor"],
-                                  rng.choice([card["device"], "20c1"]), card["class"], of=card["address"]))
+                                  rng.choice([card["device"], card["device"], "20c1"]), card["class"], of=card["address"]))
     if rng.random() < 0.05:
         card = rng.choice(cards)
         card["address"] = "10000" + card["address"][4:]

@@ -294,11 +294,16 @@ static void test_told(void **state)
 	    json_object_get(nova, "files"),
 	    json_pack("{s:s, s:s}", "path", "/etc/nova/nova.conf", "managed_by", "puppet"));
 	json_object_set_new(nova, "deployment", json_string("kolla"));
+	json_array_append_new(json_object_get(nova, "problems"),
+	                      json_pack("{s:s, s:i, s:s}", "file", "/etc/nova/x.conf", "line", 3,
+	                                "message", "no '=' in it"));
 	expect_compute(
 	    "", facts,
 	    COMPUTE(
 	        "26", "device_spec",
-	        "") "\ntold: /etc/nova/nova.conf is managed by puppet, which may take the changes "
+	        "") "\nunknown: /etc/nova/x.conf:3: no '=' in it: what Nova makes of it is not "
+	            "known"
+	            "\ntold: /etc/nova/nova.conf is managed by puppet, which may take the changes "
 	            "back: put them there, too\ntold: kolla writes its files anew at the next "
 	            "reconfigure: put the same lines into /etc/kolla/config/nova on the deploy "
 	            "host");
@@ -399,8 +404,13 @@ static void test_control(void **state)
 	               CONTROL("26", FILTER(DEFAULTS), ""));
 	nova_value(scheduler, "filter_scheduler.enabled_filters",
 	           json_pack("[s, s]", "ComputeFilter", "RetryFilter"));
-	expect_control("", gpu_host(), gpu_host(), control(json_object(), scheduler), "21.0.0",
-	               CONTROL("21", FILTER(""), ""));
+	expect_control(
+	    "", gpu_host(), gpu_host(), control(json_object(), scheduler), "21.0.0",
+	    CONTROL("21",
+	            FILTER(",\"default\":[\"AvailabilityZoneFilter\",\"ComputeFilter\","
+	                   "\"ComputeCapabilitiesFilter\",\"ImagePropertiesFilter\","
+	                   "\"ServerGroupAntiAffinityFilter\",\"ServerGroupAffinityFilter\"]"),
+	            ""));
 	scheduler = json_object();
 	nova_value(scheduler, "filter_scheduler.enabled_filters",
 	           json_pack("[s, s]", "ComputeFilter", "RetryFilter"));
@@ -409,6 +419,16 @@ static void test_control(void **state)
 	    "nothing\nrefused: /etc/nova/nova.conf:7 lists RetryFilter, which Nova has no "
 	    "more since 22 (Victoria): nova-scheduler would not start "
 	    "(SchedulerHostFilterNotFound); take it out");
+	/* Our own line, from before an upgrade: written anew. */
+	scheduler = json_object();
+	json_object_set_new(
+	    scheduler, "filter_scheduler.enabled_filters",
+	    json_pack("{s:s, s:[s], s:[{s:s, s:s, s:i, s:b}, {s:s, s:s, s:i, s:b, s:b}]}", "kind",
+	              "list", "value", "RetryFilter", "entries", "value", "RetryFilter", "file",
+	              "/etc/nova/nova.conf", "line", 8, "ours", 1, "value", "CoreFilter", "file",
+	              "/etc/nova/nova.conf", "line", 7, "ours", 0, "effective", 0));
+	expect_control("", gpu_host(), gpu_host(), control(json_object(), scheduler), "26.2.1",
+	               CONTROL("26", FILTER(DEFAULTS), ""));
 	scheduler = json_object();
 	nova_value(scheduler, "filter_scheduler.available_filters", json_pack("[s]", "my.Filter"));
 	expect_control("", gpu_host(), gpu_host(), control(json_object(), scheduler), "26.2.1",
