@@ -177,6 +177,23 @@ static const struct nova_rule rules[] = {
      NOW,
      {NULL},
      "nova/virt/hardware.py"},
+    /* Release note sriov-numa-affinity-policy (Ussuri), blueprint pci-socket-affinity (Wallaby). */
+    {NOVA_RULE_FLAVOR_NUMA_POLICY,
+     "flavor",
+     "hw:pci_numa_affinity_policy",
+     NULL,
+     21,
+     NOW,
+     {NULL},
+     "nova/api/validation/extra_specs/hw.py"},
+    {NOVA_RULE_FLAVOR_NUMA_SOCKET,
+     "flavor",
+     "hw:pci_numa_affinity_policy",
+     "=socket",
+     23,
+     NOW,
+     {NULL},
+     "nova/api/validation/extra_specs/hw.py"},
     {NOVA_RULE_MAXPHYSADDR,
      "flavor",
      "hw:maxphysaddr_mode",
@@ -260,13 +277,27 @@ bool nova_rule_knows_alias_key(const char *key, int release)
 	return is_one_of(always, key) || knows_key("alias", key, release);
 }
 
-bool nova_rule_knows_numa_policy(const char *policy, int release)
+/* "socket" is by a rule of its own, because it came later than the others. */
+static bool knows_policy(const char *policy, int release, enum nova_rule_id first,
+                         enum nova_rule_id socket)
 {
-	static const char *const first[] = {"legacy", "preferred", "required", NULL};
+	static const char *const policies[] = {"legacy", "preferred", "required", NULL};
 
 	if (strcmp(policy, "socket") == 0)
-		return nova_rule_holds(NOVA_RULE_ALIAS_NUMA_SOCKET, release);
-	return is_one_of(first, policy) && nova_rule_holds(NOVA_RULE_ALIAS_NUMA_POLICY, release);
+		return nova_rule_holds(socket, release);
+	return is_one_of(policies, policy) && nova_rule_holds(first, release);
+}
+
+bool nova_rule_knows_numa_policy(const char *policy, int release)
+{
+	return knows_policy(policy, release, NOVA_RULE_ALIAS_NUMA_POLICY,
+	                    NOVA_RULE_ALIAS_NUMA_SOCKET);
+}
+
+bool nova_rule_knows_flavor_numa_policy(const char *policy, int release)
+{
+	return knows_policy(policy, release, NOVA_RULE_FLAVOR_NUMA_POLICY,
+	                    NOVA_RULE_FLAVOR_NUMA_SOCKET);
 }
 
 /* nova/conf/scheduler.py at each release. Pike dropped RamFilter and DiskFilter (release note

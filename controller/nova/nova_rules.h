@@ -33,6 +33,8 @@ enum nova_rule_id {
 	NOVA_RULE_HIDE_IMAGE_PROPERTY,
 	NOVA_RULE_HIDE_FLAVOR_OLD,
 	NOVA_RULE_HIDE_FLAVOR,
+	NOVA_RULE_FLAVOR_NUMA_POLICY,
+	NOVA_RULE_FLAVOR_NUMA_SOCKET,
 	NOVA_RULE_MAXPHYSADDR,
 	NOVA_RULE_COUNT
 };
@@ -41,8 +43,10 @@ struct nova_rule {
 	enum nova_rule_id id;
 	const char *where; /* the section of nova.conf, or "image", "flavor" */
 	const char *name;  /* the option, property or extra spec */
-	const char *key;   /* in the option's JSON, or NULL; "KEY=VALUE" for one value of it */
-	int first, last;   /* the releases that take it; NOVA_RELEASE_LAST: still taken */
+	/* In the option's JSON, or NULL; "KEY=VALUE" for one value of it, "=VALUE" for one of an
+	 * extra spec. */
+	const char *key;
+	int first, last; /* the releases that take it; NOVA_RELEASE_LAST: still taken */
 	/* "SECTION.NAME" of older spellings that are taken, too; NULL-terminated. */
 	const char *deprecated[3];
 	const char *source; /* where Nova says so: a file in its repository */
@@ -67,6 +71,9 @@ const char *nova_rule_device_spec_name(int release);
 bool nova_rule_knows_spec_key(const char *key, int release);
 bool nova_rule_knows_alias_key(const char *key, int release);
 bool nova_rule_knows_numa_policy(const char *policy, int release);
+
+/* Does the flavor's hw:pci_numa_affinity_policy take POLICY? It came later than the alias's. */
+bool nova_rule_knows_flavor_numa_policy(const char *policy, int release);
 
 /* The filters that nova-scheduler of RELEASE uses when none are configured, NULL-terminated.
  * PciPassthroughFilter never is among them. */

@@ -4,61 +4,12 @@
  */
 #include "controller/report/report_openstack.h"
 
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "controller/report/report_openstack_script.h"
 #include "controller/terminal/escape.h"
 #include "inventory/nodeset.h"
-
-/* ---- releases ---- */
-
-#define RELEASE_FIRST 15
-
-static const char *const release_names[] = {"ocata",     "pike",   "queens",   "rocky",   "stein",
-                                            "train",     "ussuri", "victoria", "wallaby", "xena",
-                                            "yoga",      "zed",    "antelope", "bobcat",  "caracal",
-                                            "dalmatian", "epoxy",  "flamingo"};
-
-#define RELEASE_COUNT (int)(sizeof(release_names) / sizeof(release_names[0]))
-
-/* "zed", "26", "26.2.1" and "2023.1" as Nova's major version; 0: no release that is known. */
-static int nova_release_number(const char *text)
-{
-	char *end;
-	long number;
-
-	for (int i = 0; i < RELEASE_COUNT; i++) {
-		if (strcmp(text, release_names[i]) == 0)
-			return RELEASE_FIRST + i;
-	}
-	if (!isdigit((unsigned char)*text))
-		return 0;
-	number = strtol(text, &end, 10);
-	if (*end && *end != '.')
-		return 0;
-	/* Two releases a year since 2023.1, which is 27. */
-	if (number >= 2023 && number < 2100 && (end[0] == '.' && (end[1] == '1' || end[1] == '2')))
-		return (int)(27 + 2 * (number - 2023) + (end[1] - '1'));
-	return number >= 1 && number < 100 ? (int)number : 0;
-}
-
-static const char *nova_release_name(int number)
-{
-	return number >= RELEASE_FIRST && number < RELEASE_FIRST + RELEASE_COUNT
-	           ? release_names[number - RELEASE_FIRST]
-	           : "";
-}
-
-/* Nova's release notes: the image property came with 16, the flavor's with 18, its name with "hw:"
- * before it (which no scheduler filter takes for a host's own) with 22. */
-static enum hide hide_setting(int release)
-{
-	if (release == 0 || release >= 22)
-		return HIDE_HW;
-	return release >= 18 ? HIDE_FLAVOR : release >= 16 ? HIDE_IMAGE : HIDE_NONE;
-}
 
 /* ---- text ---- */
 
@@ -199,17 +150,8 @@ static void put_head(const struct openstack_script *s)
 
 static void put_hiding(const struct openstack_script *s)
 {
-	static const char *const ways[] = {
-	    [HIDE_NONE] =
-	        "# This release has no setting for it: Pike (16) brought the first one.\n",
-	    [HIDE_IMAGE] = "# This release has it as a property of the image: see IMAGE below.\n",
-	    [HIDE_FLAVOR] = "# This release has it as the flavor's property hide_hypervisor_id "
-	                    "(Rocky, 18).\n# Where the scheduler has the "
-	                    "AggregateInstanceExtraSpecsFilter on, that filter refuses the\n# "
-	                    "property: set img_hide_hypervisor_id=true on the image instead.\n",
-	    [HIDE_HW] = "# This release has it as the flavor's property hw:hide_hypervisor_id "
-	                "(Victoria, 22).\n",
-	};
+	const struct nova_rule *rule = nova_rule(s->hide);
+	char since[NOVA_RELEASE_SHOW_SIZE];
 
 	if (!s->nvidia)
 		return;
@@ -217,8 +159,19 @@ static void put_hiding(const struct openstack_script *s)
 	        "#\n# The hypervisor is hidden where a flavor has an NVIDIA card: drivers of "
 	        "NVIDIA's refuse to work in\n# a guest that sees KVM (`nvidia-smi`: unknown "
 	        "error). Other flavors don't have it, because a\n# guest that doesn't see KVM also "
-	        "does without what KVM makes faster.\n%s",
-	        ways[s->hide]);
+	        "does without what KVM makes faster.\n");
+	if (s->hide == NOVA_RULE_HIDE_IMAGE_PROPERTY)
+		fprintf(s->out, "# This release has it as a property of the image: see IMAGE "
+		                "below.\n");
+	else
+		fprintf(s->out,
+		        "# This release has it as the flavor's property %s, since Nova %s.\n",
+		        rule->name, nova_release_show(rule->first, since));
+	if (s->hide == NOVA_RULE_HIDE_FLAVOR_OLD)
+		fprintf(s->out,
+		        "# Where the scheduler has the AggregateInstanceExtraSpecsFilter on, that "
+		        "filter refuses the\n# property: set %s=true on the image instead.\n",
+		        nova_rule(NOVA_RULE_HIDE_IMAGE_PROPERTY)->name);
 }
 
 static const char functions[] =
@@ -255,7 +208,7 @@ static const char functions[] =
 static void put_functions(const struct openstack_script *s)
 {
 	fprintf(s->out, "\nset -eu\n");
-	if (s->hide == HIDE_IMAGE && s->nvidia)
+	if (s->hide == NOVA_RULE_HIDE_IMAGE_PROPERTY && s->nvidia)
 		fprintf(
 		    s->out,
 		    "\n%sIMAGE=${1:?usage: sh $0 IMAGE, the name or id of the image that guests "
@@ -267,60 +220,75 @@ static void put_functions(const struct openstack_script *s)
 /* The step that a release without a flavor's property for it needs. */
 static void put_image(const struct openstack_script *s)
 {
-	if (s->hide != HIDE_IMAGE || !s->nvidia)
+	if (s->hide != NOVA_RULE_HIDE_IMAGE_PROPERTY || !s->nvidia)
 		return;
-	fprintf(
-	    s->out,
-	    "\n# ---- The image: hide the hypervisor from all guests that boot it ----\n"
-	    "# Do this for each image that guests with NVIDIA cards boot: run this again with "
-	    "its name.\n%sopenstack image set --property img_hide_hypervisor_id=true \"$IMAGE\"\n",
-	    s->prefix);
+	fprintf(s->out,
+	        "\n# ---- The image: hide the hypervisor from all guests that boot it ----\n"
+	        "# Do this for each image that guests with NVIDIA cards boot: run this again with "
+	        "its name.\n%sopenstack image set --property %s=true \"$IMAGE\"\n",
+	        s->prefix, nova_rule(s->hide)->name);
 }
 
 /* ---- all of it ---- */
 
-/* The releases that the hosts' facts name: the oldest, and whether there are several. */
-static int release_of_facts(const struct report_host *hosts, size_t count, bool *several)
-{
-	int oldest = 0;
+/* What the hosts' facts say of the release. */
+struct host_releases {
+	int oldest;   /* 0: none that is known */
+	bool several; /* known ones */
+	bool unknown; /* some host has one that is not known */
+};
 
-	*several = false;
+static struct host_releases releases_of(const struct report_host *hosts, size_t count)
+{
+	struct host_releases found = {0};
+
 	for (size_t i = 0; i < count; i++) {
 		const char *text = json_string_value(
 		    json_object_get(json_object_get(hosts[i].facts, "nova"), "release"));
-		int release = text ? nova_release_number(text) : 0;
+		int release = nova_release_from_version(text);
 
-		if (release == 0)
+		if (release < 0) {
+			found.unknown = found.unknown || text;
 			continue;
-		*several = *several || (oldest && release != oldest);
-		if (oldest == 0 || release < oldest)
-			oldest = release;
+		}
+		found.several = found.several || (found.oldest && release != found.oldest);
+		if (found.oldest == 0 || release < found.oldest)
+			found.oldest = release;
 	}
-	return oldest;
+	return found;
+}
+
+/* The newest that the release takes. No scheduler's filter takes a name with "hw:" before it for a
+ * host's own. */
+static enum nova_rule_id hiding_of(int release)
+{
+	if (nova_rule_holds(NOVA_RULE_HIDE_FLAVOR, release))
+		return NOVA_RULE_HIDE_FLAVOR;
+	return nova_rule_holds(NOVA_RULE_HIDE_FLAVOR_OLD, release) ? NOVA_RULE_HIDE_FLAVOR_OLD
+	                                                           : NOVA_RULE_HIDE_IMAGE_PROPERTY;
 }
 
 static void put_release(struct openstack_script *s, const struct report_host *hosts, size_t count)
 {
-	const char *given = s->inventory->nova_release;
-	bool several = false;
+	struct host_releases found = releases_of(hosts, count);
+	int given = s->inventory->nova_number, known = given ? given : found.oldest;
+	char shown[NOVA_RELEASE_SHOW_SIZE];
 
-	s->release = given ? nova_release_number(given) : release_of_facts(hosts, count, &several);
-	fprintf(s->out, "#\n# Nova release: ");
-	if (s->release)
-		fprintf(s->out, "%d%s%s%s\n", s->release,
-		        *nova_release_name(s->release) ? " (" : "", nova_release_name(s->release),
-		        *nova_release_name(s->release) ? ")" : "");
-	else
-		fprintf(s->out, "unknown, and taken for the newest\n");
-	if (s->release && !given)
-		fprintf(s->out,
-		        "# (%s; \"release\" under \"nova\" in the inventory goes before it)\n",
-		        several ? "the oldest of those that hosts run" : "as the hosts run it");
-	else if (!s->release)
+	fprintf(s->out, "#\n# Nova release: %s\n",
+	        known ? nova_release_show(known, shown) : "unknown, and taken for the newest");
+	if (!known)
 		fprintf(s->out, "# (%s: give it, as in \"nova\": {\"release\": \"zed\"})\n",
-		        given ? "the inventory's is not one that gpufleet knows"
-		              : "neither the inventory nor a host says it");
-	s->hide = hide_setting(s->release);
+		        found.unknown ? "gpufleet doesn't know the one that hosts run"
+		                      : "neither the inventory nor a host says it");
+	else if (!given)
+		fprintf(
+		    s->out, "# (%s; \"release\" under \"nova\" in the inventory goes before it)\n",
+		    found.several ? "the oldest of those that hosts run" : "as the hosts run it");
+	if (known && !given && found.unknown)
+		fprintf(s->out, "# (some hosts run one that gpufleet doesn't know: those are left "
+		                "out here)\n");
+	s->release = known ? known : NOVA_RELEASE_LAST;
+	s->hide = hiding_of(s->release);
 }
 
 static bool any_nvidia(const struct openstack_script *s)

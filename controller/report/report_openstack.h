@@ -11,9 +11,10 @@
  * alias are ready, and where. An inventory without flavors gets one proposed for each alias, in
  * comments.
  *
- * The release is the inventory's; else the oldest that the hosts' facts (facts.nova.release) name;
- * else the newest is taken and a comment says so. REPORT is report_build's, of the COUNT hosts
- * HOSTS. Returns 0, or -1 with *err when OUT can't be written or memory is short. */
+ * The release is the inventory's; else the oldest known one (nova_release_from_version) that the
+ * hosts' facts (facts.nova.release) name; else the newest is taken and a comment says so. REPORT is
+ * report_build's, of the COUNT hosts HOSTS. Returns 0, or -1 with *err when OUT can't be written or
+ * memory is short. */
 int report_openstack(const json_t *report, const struct inventory *inventory,
                      const struct report_host *hosts, size_t count, FILE *out, struct gf_err *err);
 

@@ -154,12 +154,6 @@ static const char *flavor_policy(const struct openstack_script *s,
 	return *differ ? NULL : policy;
 }
 
-/* The extra spec came with Ussuri (21), its value "socket" with Wallaby (23). */
-static bool release_has_policy(int release, const char *policy)
-{
-	return release == 0 || release >= (strcmp(policy, "socket") == 0 ? 23 : 21);
-}
-
 /* ---- flavors ---- */
 
 /* Nova takes ALIAS:COUNT, several with commas between them (nova/pci/request.py). */
@@ -178,6 +172,7 @@ static void put_flavor(const struct openstack_script *s, const struct inventory_
 {
 	bool differ;
 	const char *policy = flavor_policy(s, flavor, &differ);
+	bool has_policy = policy && nova_rule_knows_flavor_numa_policy(policy, s->release);
 
 	fprintf(s->out, "%sflavor ", s->prefix);
 	report_openstack_quote(flavor->name, s->out);
@@ -187,18 +182,17 @@ static void put_flavor(const struct openstack_script *s, const struct inventory_
 	if (differ)
 		fprintf(s->out, "# Its cards have several numa_policies in the inventory, and a "
 		                "flavor can have one: left to the aliases.\n");
-	else if (policy && !release_has_policy(s->release, policy))
+	else if (policy && !has_policy)
 		fprintf(s->out,
 		        "# numa_policy \"%s\" is left to the alias: this release has no "
 		        "such flavor property.\n",
 		        policy);
 	put_alias_property(s, flavor);
-	if (policy && release_has_policy(s->release, policy))
-		fprintf(s->out, " \\\n%s\t--property hw:pci_numa_affinity_policy=%s", s->prefix,
-		        policy);
-	if (s->hide >= HIDE_FLAVOR && flavor_is_nvidia(s, flavor))
-		fprintf(s->out, " \\\n%s\t--property %shide_hypervisor_id=true", s->prefix,
-		        s->hide == HIDE_HW ? "hw:" : "");
+	if (has_policy)
+		fprintf(s->out, " \\\n%s\t--property %s=%s", s->prefix,
+		        nova_rule(NOVA_RULE_FLAVOR_NUMA_POLICY)->name, policy);
+	if (s->hide != NOVA_RULE_HIDE_IMAGE_PROPERTY && flavor_is_nvidia(s, flavor))
+		fprintf(s->out, " \\\n%s\t--property %s=true", s->prefix, nova_rule(s->hide)->name);
 	fputc(' ', s->out);
 	report_openstack_quote(flavor->name, s->out);
 	fputc('\n', s->out);

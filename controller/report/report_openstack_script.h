@@ -8,19 +8,17 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "controller/nova/nova_rules.h"
 #include "inventory/inventory.h"
-
-/* By what name a release is told to hide the hypervisor from a guest; later ones are newer. */
-enum hide { HIDE_NONE, HIDE_IMAGE, HIDE_FLAVOR, HIDE_HW };
 
 /* Everything is borrowed. */
 struct openstack_script {
 	const json_t *report;
 	const struct inventory *inventory;
-	int release; /* 16 is Pike; 0: unknown, taken for the newest */
-	enum hide hide;
-	bool nvidia;        /* some flavor (without flavors: some alias) has an NVIDIA card */
-	const char *prefix; /* stands before commands: "# " where they are only proposed */
+	int release;            /* whose names are used; the newest where none is known */
+	enum nova_rule_id hide; /* how it is told to hide the hypervisor: a NOVA_RULE_HIDE_* */
+	bool nvidia;            /* some flavor (without flavors: some alias) has an NVIDIA card */
+	const char *prefix;     /* stands before commands: "# " where they are only proposed */
 	FILE *out;
 };
 

@@ -31,6 +31,8 @@ static const struct {
     {NOVA_RULE_HIDE_IMAGE_PROPERTY, 16, 32},
     {NOVA_RULE_HIDE_FLAVOR_OLD, 18, 21},
     {NOVA_RULE_HIDE_FLAVOR, 22, 32},
+    {NOVA_RULE_FLAVOR_NUMA_POLICY, 21, 32},
+    {NOVA_RULE_FLAVOR_NUMA_SOCKET, 23, 32},
     {NOVA_RULE_MAXPHYSADDR, 29, 32},
 };
 
@@ -119,6 +121,15 @@ static void test_numa(void **state)
 		assert_int_equal(nova_rule_knows_numa_policy("preferred", release), release >= 17);
 		assert_int_equal(nova_rule_knows_numa_policy("socket", release), release >= 23);
 		assert_false(nova_rule_knows_numa_policy("strict", release));
+		assert_int_equal(nova_rule_knows_flavor_numa_policy("required", release),
+		                 release >= 21);
+		assert_int_equal(nova_rule_knows_flavor_numa_policy("legacy", release),
+		                 release >= 21);
+		assert_int_equal(nova_rule_knows_flavor_numa_policy("preferred", release),
+		                 release >= 21);
+		assert_int_equal(nova_rule_knows_flavor_numa_policy("socket", release),
+		                 release >= 23);
+		assert_false(nova_rule_knows_flavor_numa_policy("strict", release));
 	}
 }
 

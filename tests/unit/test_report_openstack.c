@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "controller/report/report_openstack.h"
+#include "inventory/nova_release.h"
 
 static char *script(const struct fleet *fleet)
 {
@@ -21,16 +22,23 @@ static char *script(const struct fleet *fleet)
 	return text;
 }
 
+/* As the inventory's reader sets it. */
+static void give_release(struct fleet *fleet, const char *release)
+{
+	fleet->inventory.nova_number = nova_release_parse(release, NULL);
+	assert_true(fleet->inventory.nova_number > 0);
+}
+
 static void test_golden(void **state)
 {
 	struct fleet *fleet = *state;
-	char release[] = "zed", old[] = "queens", *text;
+	char *text;
 
-	fleet->inventory.nova_release = release;
+	give_release(fleet, "zed");
 	text = script(fleet);
 	expect_file(text, "openstack-zed.expected");
 	free(text);
-	fleet->inventory.nova_release = old;
+	give_release(fleet, "queens");
 	text = script(fleet);
 	expect_file(text, "openstack-queens.expected");
 	free(text);
@@ -59,26 +67,19 @@ static void test_without_flavors(void **state)
 static void test_hiding_by_release(void **state)
 {
 	static const struct {
-		const char *release, *said, *property; /* property NULL: none */
+		const char *release, *said, *property;
 	} rows[] = {
-	    {"ocata", "15 (ocata)", NULL},
-	    {"14", "14", NULL},
-	    {"pike", "16 (pike)", " img_hide_hypervisor_id=true"},
-	    {"17.0.13", "17 (queens)", " img_hide_hypervisor_id=true"},
-	    {"rocky", "18 (rocky)", " hide_hypervisor_id=true"},
-	    {"stein", "19 (stein)", " hide_hypervisor_id=true"},
-	    {"train", "20 (train)", " hide_hypervisor_id=true"},
-	    {"21", "21 (ussuri)", " hide_hypervisor_id=true"},
-	    {"victoria", "22 (victoria)", " hw:hide_hypervisor_id=true"},
-	    {"26.2.1", "26 (zed)", " hw:hide_hypervisor_id=true"},
-	    {"2023.1", "27 (antelope)", " hw:hide_hypervisor_id=true"},
-	    {"2023.2", "28 (bobcat)", " hw:hide_hypervisor_id=true"},
-	    {"2025.2", "32 (flamingo)", " hw:hide_hypervisor_id=true"},
-	    {"2026.1", "33", " hw:hide_hypervisor_id=true"},
-	    {"dodo", "unknown, and taken for the newest\n# (the inventory's is not one",
-	     " hw:hide_hypervisor_id=true"},
-	    {"2023.3", "unknown", " hw:hide_hypervisor_id=true"},
-	    {"2023", "unknown", " hw:hide_hypervisor_id=true"},
+	    {"pike", "16 (Pike)", " img_hide_hypervisor_id=true"},
+	    {"17.0.13", "17 (Queens)", " img_hide_hypervisor_id=true"},
+	    {"rocky", "18 (Rocky)", " hide_hypervisor_id=true"},
+	    {"stein", "19 (Stein)", " hide_hypervisor_id=true"},
+	    {"train", "20 (Train)", " hide_hypervisor_id=true"},
+	    {"21", "21 (Ussuri)", " hide_hypervisor_id=true"},
+	    {"victoria", "22 (Victoria)", " hw:hide_hypervisor_id=true"},
+	    {"26.2.1", "26 (Zed)", " hw:hide_hypervisor_id=true"},
+	    {"2023.1", "27 (2023.1 Antelope)", " hw:hide_hypervisor_id=true"},
+	    {"2023.2", "28 (2023.2 Bobcat)", " hw:hide_hypervisor_id=true"},
+	    {"2025.2", "32 (2025.2 Flamingo)", " hw:hide_hypervisor_id=true"},
 	    {NULL, "unknown, and taken for the newest\n# (neither the inventory nor a host",
 	     " hw:hide_hypervisor_id=true"},
 	};
@@ -88,18 +89,19 @@ static void test_hiding_by_release(void **state)
 	struct fleet *fleet = *state;
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		char release[16] = "", said[96], *text;
+		char said[96], *text;
 
-		snprintf(release, sizeof(release), "%s", rows[i].release ? rows[i].release : "");
 		snprintf(said, sizeof(said), "# Nova release: %s", rows[i].said);
-		fleet->inventory.nova_release = rows[i].release ? release : NULL;
+		fleet->inventory.nova_number = 0;
+		if (rows[i].release)
+			give_release(fleet, rows[i].release);
 		text = script(fleet);
 		expect_text(text, said);
 		for (size_t k = 0; k < 3; k++) {
 			char set[64];
 
 			snprintf(set, sizeof(set), "--property%s", all[k]);
-			if (rows[i].property && strcmp(all[k], rows[i].property) == 0)
+			if (strcmp(all[k], rows[i].property) == 0)
 				expect_text(text, set);
 			else
 				expect_no_text(text, set);
@@ -117,23 +119,39 @@ static void release_of(struct fleet *fleet, size_t host, const char *release)
 static void test_release_of_hosts(void **state)
 {
 	struct fleet *fleet = *state;
-	char given[] = "zed", *text;
+	char *text;
 
-	release_of(fleet, 0, "25.2.1");
+	release_of(fleet, 0, "3:25.2.1-0ubuntu2.3");
 	release_of(fleet, 1, NULL);
 	text = script(fleet);
-	expect_text(text, "# Nova release: 25 (yoga)\n# (as the hosts run it");
+	expect_text(text, "# Nova release: 25 (Yoga)\n# (as the hosts run it");
 	free(text);
 	release_of(fleet, 1, "21.0.0");
 	release_of(fleet, 2, "26.0.0");
-	release_of(fleet, 3, "of another world");
+	release_of(fleet, 3, NULL);
 	text = script(fleet);
-	expect_text(text, "# Nova release: 21 (ussuri)\n# (the oldest of those that hosts run");
+	expect_text(text, "# Nova release: 21 (Ussuri)\n# (the oldest of those that hosts run");
 	expect_text(text, "--property hide_hypervisor_id=true");
+	expect_no_text(text, "doesn't know");
 	free(text);
-	fleet->inventory.nova_release = given;
+	/* One that is not known is never rounded to one that is. */
+	release_of(fleet, 3, "2:33.0.0-1");
 	text = script(fleet);
-	expect_text(text, "# Nova release: 26 (zed)\n#\n");
+	expect_text(text, "# Nova release: 21 (Ussuri)\n# (the oldest of those that hosts run");
+	expect_text(text, "\n# (some hosts run one that gpufleet doesn't know");
+	expect_no_text(text, "33.0.0");
+	free(text);
+	give_release(fleet, "zed");
+	text = script(fleet);
+	expect_text(text, "# Nova release: 26 (Zed)\n#\n");
+	free(text);
+	fleet->inventory.nova_number = 0;
+	for (size_t i = 0; i < 3; i++)
+		release_of(fleet, i, NULL);
+	text = script(fleet);
+	expect_text(text, "# Nova release: unknown, and taken for the newest\n# (gpufleet doesn't "
+	                  "know the one that hosts run: give it");
+	expect_text(text, "--property hw:hide_hypervisor_id=true");
 	free(text);
 }
 
@@ -192,24 +210,23 @@ static void test_numa_policy(void **state)
 {
 	static char preferred[] = "preferred", socket[] = "socket";
 	struct fleet *fleet = *state;
-	char train[] = "train", ussuri[] = "ussuri", victoria[] = "victoria", wallaby[] = "wallaby";
 
 	expect_policy(fleet, "gpu.1", NULL, "numa");
 	fleet->gpus[0].numa_policy = preferred;
 	expect_policy(fleet, "gpu.1", "--property hw:pci_numa_affinity_policy=preferred", NULL);
-	fleet->inventory.nova_release = train;
+	give_release(fleet, "train");
 	expect_policy(fleet, "gpu.1", "\"preferred\" is left to the alias",
 	              "--property hw:pci_numa");
-	fleet->inventory.nova_release = ussuri;
+	give_release(fleet, "ussuri");
 	expect_policy(fleet, "gpu.1", "--property hw:pci_numa_affinity_policy=preferred", NULL);
 	/* A policy is the whole guest's: cards that differ can't have one. */
 	expect_policy(fleet, "gpu.mixed", "several numa_policies", "--property hw:pci_numa");
 	fleet->gpus[1].numa_policy = preferred;
 	expect_policy(fleet, "gpu.mixed", "--property hw:pci_numa_affinity_policy=preferred", NULL);
 	fleet->gpus[0].numa_policy = socket;
-	fleet->inventory.nova_release = victoria;
+	give_release(fleet, "victoria");
 	expect_policy(fleet, "gpu.1", "left to the alias", "--property hw:pci_numa");
-	fleet->inventory.nova_release = wallaby;
+	give_release(fleet, "wallaby");
 	expect_policy(fleet, "gpu.1", "--property hw:pci_numa_affinity_policy=socket", NULL);
 }
 
