@@ -387,16 +387,20 @@ static void line_end_cut(struct editing *editing)
 
 	if (editing->cut_count > 1)
 		qsort(editing->cuts, editing->cut_count, sizeof(*editing->cuts), cut_compare);
-	for (size_t i = editing->cut_count; i-- > 0;) {
-		const struct cut *cut = &editing->cuts[i];
+	size_t i = editing->cut_count;
+	for (; i > 0; i--) {
+		const struct cut *cut = &editing->cuts[i - 1];
 		if (cut->how != CUT_DROP || cut->end != tail)
 			break;
 		tail = cut->start;
 		of_line_end = of_line_end || cut->of_line_end;
 	}
 	size_t length = ini_line_end(editing->ini.text.data, tail);
-	if (of_line_end && length > 0)
-		cut_add(editing, CUT_DROP, tail - length, tail, false);
+	if (!of_line_end || length == 0)
+		return;
+	if (i > 0 && editing->cuts[i - 1].end == tail) /* a line that comes back */
+		editing->cuts[i - 1].end -= length;
+	cut_add(editing, CUT_DROP, tail - length, tail, false);
 }
 
 /* Is the line that ends at AT one of ours? */

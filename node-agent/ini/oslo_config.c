@@ -395,6 +395,33 @@ static const struct oslo_option *option_find(const struct oslo_config *config, c
 	return found;
 }
 
+/* Is there an option in the group NAME? */
+static bool group_is_known(const struct oslo_config *config, const char *name)
+{
+	for (size_t i = 0; i < config->known_count; i++) {
+		if (strcmp(config->known[i].section, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* The same, or is it a section of a file, by its name in lower case? */
+static bool group_can_be(const struct oslo_config *config, const char *name)
+{
+	for (const char *at = name; *at; at++) {
+		if (isupper((unsigned char)*at))
+			return false;
+	}
+	for (size_t i = 0; i < config->file_count; i++) {
+		const struct ini_text *ini = &config->files[i].ini;
+		for (size_t j = 0; j < ini->section_count; j++) {
+			if (ini_section_same(ini->sections[j].name, c_str(name)))
+				return true;
+		}
+	}
+	return group_is_known(config, name);
+}
+
 /* Would reading WHAT not end? oslo.config fails then, and where the references are too many or too
  * deep it is the better answer, too. */
 static bool refers_to_itself(struct oslo_reading *reading, struct oslo_referred *what)
@@ -422,7 +449,9 @@ static int refer_in(struct oslo_reading *reading, const char *section, struct py
 	if (!own)
 		return -1;
 	*found = false;
-	if (refers_to_itself(reading, &self))
+	reading->fatal = reading->fatal || refers_to_itself(reading, &self) ||
+	                 (strcmp(section, "DEFAULT") == 0 && group_is_known(reading->config, own));
+	if (reading->fatal)
 		return 0;
 	reading->referred = &self;
 	int result = option_read(reading, option ? option : &unknown, section, own, &items,
@@ -434,36 +463,44 @@ static int refer_in(struct oslo_reading *reading, const char *section, struct py
 	return *found ? oslo_str(reading, option ? option : &unknown, &items, text) : 0;
 }
 
-/* A group's name as oslo.config has it: lower case. */
-static bool group_can_be(const char *name)
+/* $group.name */
+static int refer_in_group(struct oslo_reading *reading, struct py_str group, struct py_str name,
+                          bool *found, struct py_str *text)
 {
-	for (; *name; name++) {
-		if (isupper((unsigned char)*name))
-			return false;
-	}
-	return true;
+	const char *section = oslo_copy(reading, group).data;
+
+	if (!section)
+		return -1;
+	if (group_can_be(reading->config, section))
+		return refer_in(reading, section, name, found, text);
+	reading->fatal = true;
+	return 0;
 }
 
+/* StrSubWrapper.__getitem__: what fails with NoSuchOptError, however deep, is looked for in
+ * [DEFAULT]; a missing group, a group's name or an endless reference fail for good. */
 int oslo_refer(struct oslo_reading *reading, const char *section, struct py_str name, bool *found,
                struct py_str *text)
 {
-	const char *dot = memchr(name.data, '.', name.size);
+	const char *dot = memchr(name.data, '.', name.size), *before = reading->unresolved;
+	size_t length = dot ? (size_t)(dot - name.data) : 0;
 
 	*found = false;
-	if (dot) {
-		size_t length = (size_t)(dot - name.data);
-		const char *group = oslo_copy(reading, py_str_head(name, length)).data;
-		if (!group)
-			return -1;
-		return group_can_be(group)
-		           ? refer_in(reading, group, py_str_tail(name, length + 1), found, text)
-		           : 0;
-	}
+	if (dot)
+		return refer_in_group(reading, py_str_head(name, length),
+		                      py_str_tail(name, length + 1), found, text);
+	reading->unresolved = NULL;
 	if (refer_in(reading, section, name, found, text) != 0)
 		return -1;
-	if (*found || strcmp(section, "DEFAULT") == 0)
-		return 0;
-	return refer_in(reading, "DEFAULT", name, found, text);
+	if ((!*found || reading->unresolved) && !reading->fatal &&
+	    strcmp(section, "DEFAULT") != 0) {
+		reading->unresolved = NULL;
+		if (refer_in(reading, "DEFAULT", name, found, text) != 0)
+			return -1;
+	}
+	if (before)
+		reading->unresolved = before;
+	return 0;
 }
 
 /* Each entry with its $names put in; what fails in one that does not count is not told. */
@@ -471,17 +508,19 @@ static int entries_fill(struct oslo_reading *reading, const struct oslo_option *
                         struct oslo_value *value, size_t winner)
 {
 	const char *unresolved = reading->unresolved, *invalid = reading->invalid;
-	bool file = value->source == OSLO_FILE;
+	bool file = value->source == OSLO_FILE, fatal = reading->fatal;
 
 	for (size_t i = 0; i < value->entry_count; i++) {
 		struct oslo_entry *entry = &value->entries[i];
 		reading->steps = 0;
+		reading->fatal = false;
 		if (oslo_substitute(reading, option->section, entry->raw, &entry->value) != 0)
 			return -1;
 		entry->effective = file && (option->kind == OSLO_MULTI || i == winner);
 	}
 	reading->unresolved = unresolved;
 	reading->invalid = invalid;
+	reading->fatal = fatal;
 	return 0;
 }
 

@@ -28,6 +28,7 @@ struct oslo_reading {
 	const struct oslo_referred *referred; /* what is being read now */
 	unsigned steps;
 	const char *unresolved, *invalid; /* the first; in memory */
+	bool fatal; /* something unresolved is not to be looked for in [DEFAULT] */
 	struct gf_err *err;
 };
 

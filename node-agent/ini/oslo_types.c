@@ -111,29 +111,36 @@ int oslo_convert(struct oslo_reading *reading, const struct oslo_option *option,
 	return 0;
 }
 
-/* Python's repr() of a string; what is not ASCII is taken for printable. */
+/* Python's repr() of a string. */
 static int repr_append(struct oslo_reading *reading, struct oslo_buffer *out, struct py_str text)
 {
 	bool single = memchr(text.data, '\'', text.size) && !memchr(text.data, '"', text.size);
-	char quote = single ? '"' : '\'', part[8];
-	int failed = oslo_append(reading, out, (struct py_str){.data = &quote, .size = 1});
+	const char *quote = single ? "\"" : "'";
+	char part[16];
+	int failed = oslo_append(reading, out, py_str_head((struct py_str){.data = quote}, 1));
 
-	for (size_t i = 0; i < text.size && failed == 0; i++) {
-		unsigned char c = (unsigned char)text.data[i];
-		const char *known = c ? strchr("\nn\rr\tt", c) : NULL;
-		if (c == (unsigned char)quote || c == '\\')
-			snprintf(part, sizeof(part), "\\%c", c);
-		else if (known && c < ' ')
-			snprintf(part, sizeof(part), "\\%c", known[1]);
-		else if (c < ' ' || c == 0x7f)
-			snprintf(part, sizeof(part), "\\x%02x", c);
+	while (text.size > 0 && failed == 0) {
+		uint32_t code = 0;
+		size_t length = py_str_code(text, &code);
+		if (code == (unsigned char)*quote || code == '\\')
+			snprintf(part, sizeof(part), "\\%c", (int)code);
+		else if (code == '\n' || code == '\r' || code == '\t')
+			snprintf(part, sizeof(part), "\\%c",
+			         code == '\n'   ? 'n'
+			         : code == '\r' ? 'r'
+			                        : 't');
+		else if (py_str_printable(code))
+			snprintf(part, sizeof(part), "%.*s", (int)length, text.data);
 		else
-			snprintf(part, sizeof(part), "%c", c);
+			snprintf(part, sizeof(part), code < 0x100 ? "\\x%02x" : "\\u%04x",
+			         (unsigned)code);
 		failed =
 		    oslo_append(reading, out, (struct py_str){.data = part, .size = strlen(part)});
+		text = py_str_tail(text, length);
 	}
-	return failed != 0 ? -1
-	                   : oslo_append(reading, out, (struct py_str){.data = &quote, .size = 1});
+	return failed != 0
+	           ? -1
+	           : oslo_append(reading, out, py_str_head((struct py_str){.data = quote}, 1));
 }
 
 int oslo_str(struct oslo_reading *reading, const struct oslo_option *option,

@@ -1,7 +1,6 @@
 /* py_str.c: see py_str.h. */
 #include "node-agent/ini/py_str.h"
 
-#include <stdint.h>
 #include <string.h>
 
 static bool is_tail(unsigned char byte)
@@ -54,6 +53,20 @@ static bool code_is_space(uint32_t code)
 	       code == 0xa0 || code == 0x1680 || (code >= 0x2000 && code <= 0x200a) ||
 	       code == 0x2028 || code == 0x2029 || code == 0x202f || code == 0x205f ||
 	       code == 0x3000;
+}
+
+size_t py_str_code(struct py_str text, uint32_t *code)
+{
+	return code_read(text.data, text.size, code);
+}
+
+bool py_str_printable(uint32_t code)
+{
+	return code == ' ' ||
+	       !(code_is_space(code) || code < 0x20 || (code >= 0x7f && code < 0xa0) ||
+	         code == 0xad || (code >= 0x200b && code <= 0x200f) ||
+	         (code >= 0x202a && code <= 0x202e) || (code >= 0x2060 && code <= 0x206f) ||
+	         code == 0xfeff);
 }
 
 struct py_str py_str_lstrip(struct py_str text)

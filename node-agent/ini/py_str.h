@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* Bytes of UTF-8, not NUL-terminated; they may hold NUL. */
 struct py_str {
@@ -22,6 +23,13 @@ size_t py_str_valid(const char *text, size_t size);
 struct py_str py_str_lstrip(struct py_str text);
 struct py_str py_str_rstrip(struct py_str text);
 struct py_str py_str_strip(struct py_str text);
+
+/* The first character of TEXT (valid UTF-8, not empty): its length, and *code its code point. */
+size_t py_str_code(struct py_str text, uint32_t *code);
+
+/* Does repr() print the character as it is? So are white space, control and format characters not;
+ * of the rest, characters that this Unicode does not know are taken for printable. */
+bool py_str_printable(uint32_t code);
 
 /* The first SIZE bytes of TEXT; what comes from there on. */
 struct py_str py_str_head(struct py_str text, size_t size);

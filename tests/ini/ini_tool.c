@@ -15,22 +15,36 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "node-agent/ini/ini_edit.h"
 #include "node-agent/ini/oslo_config.h"
 
-#define MOST 256
+#define FORMER 8 /* deprecated names of one option */
+
+/* Of COUNT items of SIZE bytes. */
+static void *array(size_t count, size_t size)
+{
+	void *items = calloc(count + 1, size);
+
+	if (!items)
+		exit(2);
+	return items;
+}
 
 static char *file_read(const char *path, size_t *size)
 {
 	FILE *file = fopen(path, "rb");
-	char *text = malloc((size_t)1 << 24);
+	struct stat info;
 
-	if (!file || !text) {
+	if (!file || fstat(fileno(file), &info) != 0) {
 		perror(path);
 		exit(2);
 	}
-	*size = fread(text, 1, (size_t)1 << 24, file);
+	*size = (size_t)info.st_size;
+	char *text = array(*size, 1);
+	if (fread(text, 1, *size, file) != *size)
+		exit(2);
 	fclose(file);
 	return text;
 }
@@ -41,17 +55,13 @@ static const char *text_of(const json_t *object, const char *key)
 }
 
 /* The strings of an array, ended by NULL: malloc'd, the strings are the array's. */
-static const char **strings(const json_t *array)
+static const char **strings(const json_t *of)
 {
 	size_t i;
 	const json_t *item;
-	const char **list = calloc(json_array_size(array) + 1, sizeof(*list));
+	const char **list = array(json_array_size(of), sizeof(*list));
 
-	json_array_foreach(array, i, item)
-	{
-		if (list)
-			list[i] = json_string_value(item);
-	}
+	json_array_foreach(of, i, item) list[i] = json_string_value(item);
 	return list;
 }
 
@@ -113,13 +123,13 @@ static void option_fill(const json_t *from, struct oslo_option *option, struct o
 
 static json_t *do_read(const json_t *request)
 {
-	static struct oslo_option options[MOST];
-	static struct oslo_name names[MOST][8];
 	const json_t *wanted = json_object_get(request, "options"), *item;
 	const char **environment = strings(json_object_get(request, "environment"));
 	json_t *answer = json_pack("{sn s[]}", "fault", "options");
 	struct gf_err err = {0};
 	size_t i, count = json_array_size(wanted);
+	struct oslo_option *options = array(count, sizeof(*options));
+	struct oslo_name(*names)[FORMER + 1] = array(count, sizeof(*names));
 
 	json_array_foreach(wanted, i, item) option_fill(item, &options[i], names[i]);
 	struct oslo_config *config = oslo_config_new(options, count, environment, &err);
@@ -142,20 +152,23 @@ static json_t *do_read(const json_t *request)
 		}
 		json_array_append_new(json_object_get(answer, "options"), value_json(&value));
 		oslo_value_free(&value);
-		free((void *)(uintptr_t)options[i].defaults);
 	}
+	for (i = 0; i < count; i++)
+		free((void *)(uintptr_t)options[i].defaults);
 	oslo_config_free(config);
+	free(options);
+	free(names);
 	free(environment);
 	return answer;
 }
 
 static json_t *do_edit(const json_t *request)
 {
-	static struct ini_change changes[MOST];
 	const json_t *wanted = json_object_get(request, "changes"), *item;
 	struct gf_err err = {0};
 	size_t i, size, count = json_array_size(wanted), result_size = 0;
 	char *text = file_read(text_of(request, "file"), &size), *result = NULL;
+	struct ini_change *changes = array(count, sizeof(*changes));
 
 	json_array_foreach(wanted, i, item)
 	{
@@ -182,6 +195,7 @@ static json_t *do_edit(const json_t *request)
 	}
 	for (i = 0; i < count; i++)
 		free((void *)(uintptr_t)changes[i].values);
+	free(changes);
 	free(result);
 	free(text);
 	return json_pack("{so}", "error", optional(failed ? err.msg : NULL));
