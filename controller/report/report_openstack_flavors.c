@@ -183,10 +183,10 @@ static void put_flavor(const struct openstack_script *s, const struct inventory_
 		fprintf(s->out, "# Its cards have several numa_policies in the inventory, and a "
 		                "flavor can have one: left to the aliases.\n");
 	else if (policy && !has_policy)
-		fprintf(s->out,
-		        "# numa_policy \"%s\" is left to the alias: this release has no "
-		        "such flavor property.\n",
-		        policy);
+		fprintf(s->out, "# numa_policy \"%s\" is left %s.\n", policy,
+		        nova_rule_knows_numa_policy(policy, s->release)
+		            ? "to the alias: this release has no such flavor property"
+		            : "out: this release has it neither for flavors nor for aliases");
 	put_alias_property(s, flavor);
 	if (has_policy)
 		fprintf(s->out, " \\\n%s\t--property %s=%s", s->prefix,

@@ -214,6 +214,8 @@ static void test_numa_policy(void **state)
 	expect_policy(fleet, "gpu.1", NULL, "numa");
 	fleet->gpus[0].numa_policy = preferred;
 	expect_policy(fleet, "gpu.1", "--property hw:pci_numa_affinity_policy=preferred", NULL);
+	give_release(fleet, "pike");
+	expect_policy(fleet, "gpu.1", "\"preferred\" is left out", "--property hw:pci_numa");
 	give_release(fleet, "train");
 	expect_policy(fleet, "gpu.1", "\"preferred\" is left to the alias",
 	              "--property hw:pci_numa");
@@ -225,7 +227,8 @@ static void test_numa_policy(void **state)
 	expect_policy(fleet, "gpu.mixed", "--property hw:pci_numa_affinity_policy=preferred", NULL);
 	fleet->gpus[0].numa_policy = socket;
 	give_release(fleet, "victoria");
-	expect_policy(fleet, "gpu.1", "left to the alias", "--property hw:pci_numa");
+	expect_policy(fleet, "gpu.1", "\"socket\" is left out: this release has it neither for",
+	              "--property hw:pci_numa");
 	give_release(fleet, "wallaby");
 	expect_policy(fleet, "gpu.1", "--property hw:pci_numa_affinity_policy=socket", NULL);
 }
