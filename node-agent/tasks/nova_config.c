@@ -190,13 +190,15 @@ static char *masked_diff(const struct nova_text *before, const struct nova_text 
 	return diff;
 }
 
-/* All services that read the file, for an undo to know them. */
+/* The services that are told something and read the file, for an undo to know them. */
 static int services_record(const struct task_run *run, const char *path, struct gf_err *err)
 {
 	size_t i, j;
 	json_t *service, *file;
 	json_array_foreach(json_object_get(nova_facts_of(run), "services"), i, service)
 	{
+		if (!nova_task_told(run, json_text(service, "name")))
+			continue;
 		json_array_foreach(json_object_get(service, "read"), j, file)
 		{
 			if (strcmp(json_string_value(file), path) != 0)

@@ -133,11 +133,27 @@ static int service_do(struct task_run *run, const json_t *service, struct gf_err
 	return 0;
 }
 
+bool nova_task_told(const struct task_run *run, const char *service)
+{
+	const json_t *name;
+	size_t i;
+	json_array_foreach(json_object_get(json_object_get(run->ctx->context, "nova"), "services"),
+	                   i, name)
+	{
+		const char *text = json_string_value(name);
+		if (text && strcmp(text, service) == 0)
+			return true;
+	}
+	return false;
+}
+
 int nova_service_task(struct task_run *run, struct gf_err *err)
 {
 	const json_t *service;
 	size_t index = 0, found = 0;
 	int failed = 0;
+	if (!nova_task_told(run, nova_task_service(run)))
+		return task_say(run, TASK_OK, "%s is told nothing here", nova_task_service(run));
 	/* A task before this one may have changed what the facts were made of. */
 	json_t *nova = run->mode == TASK_APPLY
 	                   ? nova_facts(run->ctx->root)

@@ -14,6 +14,10 @@ const char *nova_task_service(const struct task_run *run);
  */
 const json_t *nova_task_find(const json_t *nova, const char *name, size_t *index);
 
+/* Is SERVICE told anything by the request's context? Others may read the same files, and have no
+ * part in it. */
+bool nova_task_told(const struct task_run *run, const char *service);
+
 /* Did (or would) a task of this request change what the service NAME reads? With SET it is noted.
  */
 bool nova_task_stale(struct task_context *ctx, const char *name, bool set);

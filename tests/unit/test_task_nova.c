@@ -81,9 +81,10 @@ static void want(struct task_host *host, const char *options)
 	json_t *list = json_loads(text, 0, NULL);
 	assert_non_null(list);
 	free(text);
-	json_object_set_new(
-	    host->context, "nova",
-	    json_pack("{si ss so}", "release", 26, "role", "compute", "options", list));
+	json_object_set_new(host->context, "nova",
+	                    json_pack("{si ss so s[sss]}", "release", 26, "role", "compute",
+	                              "options", list, "services", "nova-compute", "nova-api",
+	                              "nova-scheduler"));
 	json_object_set_new(host->facts, "nova", nova_facts(&host->root));
 	host->ctx.nova_stale = 0;
 }
@@ -97,7 +98,8 @@ static void want_gpu(struct task_host *host)
 	char *text = json_dumps(options, 0);
 	assert_non_null(text);
 	json_object_set_new(host->context, "nova",
-	                    json_pack("{si so}", "release", 26, "options", options));
+	                    json_pack("{si so s[s]}", "release", 26, "options", options, "services",
+	                              "nova-compute"));
 	json_object_set_new(host->facts, "nova", nova_facts(&host->root));
 	host->ctx.nova_stale = 0;
 	free(text);
@@ -463,7 +465,8 @@ static void test_stopped(void **state)
 	assert_true(plan_changes(host, COMPUTE));
 }
 
-/* Several services of one file: each is restarted by its own task, an undo restarts both. */
+/* Several services of one file: each that is told something is restarted by its own task, the
+ * conductor is not; an undo restarts both. */
 static void test_control(void **state)
 {
 	struct task_host *host = *state;
@@ -475,6 +478,8 @@ static void test_control(void **state)
 	         "/usr/bin/uwsgi_python311 --ini /etc/nova/nova-api-uwsgi.ini");
 	unit_set(host, "nova-scheduler.service", "enabled active",
 	         "/usr/bin/python3 /usr/bin/nova-scheduler --config-file=/etc/nova/nova.conf");
+	unit_set(host, "nova-conductor.service", "enabled active",
+	         "/usr/bin/python3 /usr/bin/nova-conductor --config-file=/etc/nova/nova.conf");
 	units_boot(host);
 	static const char stage[] =
 	    "{\"name\": \"control\", \"role\": \"control\", \"tasks\": ["
