@@ -2,6 +2,7 @@
  * of the fleet. What that refuses blocks the host before anything changes; the rest of what it says
  * goes with the plan, as notes.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "controller/host/host_states.h"
@@ -15,10 +16,42 @@ int host_nova_put(const struct host *host, struct gf_err *err)
 	return nova_fleet_put(host->shared->nova, host->inventory, host->facts, err);
 }
 
-static json_t *notes_make(const struct nova_wanted *said)
+/* An entry of device_spec may name a model: what it comes to on this host are these. */
+static int note_offered(const struct host *host, json_t *notes)
+{
+	const json_t *device;
+	char list[400] = "";
+	size_t i, used = 0, count = 0;
+
+	json_array_foreach(host->wanted, i, device)
+	{
+		const char *address = json_string_value(json_object_get(device, "address"));
+
+		if (!address || !json_is_true(json_object_get(device, "primary")))
+			continue;
+		if (used + strlen(address) + 3 < sizeof(list))
+			used += (size_t)snprintf(list + used, sizeof(list) - used, "%s%s",
+			                         used ? ", " : "", address);
+		count++;
+	}
+	if (count == 0)
+		return 0;
+	return json_array_append_new(notes,
+	                             json_pack("{s:o, s:b}", "text",
+	                                       json_sprintf("Nova is to offer %s (%zu device%s)",
+	                                                    list, count, count == 1 ? "" : "s"),
+	                                       "always", 0));
+}
+
+static json_t *notes_make(const struct host *host, const struct nova_wanted *said)
 {
 	json_t *notes = json_array();
 
+	if (notes && said->context && host->inventory->role == ROLE_COMPUTE &&
+	    note_offered(host, notes)) {
+		json_decref(notes);
+		return NULL;
+	}
 	for (size_t i = 0; notes && i < said->count; i++) {
 		/* What is told only matters beside a change. */
 		json_t *note = json_pack("{s:s, s:b}", "text", said->remarks[i].text, "always",
@@ -60,7 +93,7 @@ int host_nova_look(struct host *host, struct gf_err *err)
 	json_decref(host->nova);
 	json_decref(host->nova_notes);
 	host->nova = json_incref(said.context);
-	host->nova_notes = notes_make(&said);
+	host->nova_notes = notes_make(host, &said);
 	if (refused)
 		rc = gf_err_set(err, GF_E_BLOCKED, "Nova: %s", refused);
 	else if (!host->nova_notes)

@@ -28,10 +28,10 @@ static bool is_named(const struct nova_alias *alias, const char *name)
 
 enum finding { ALIAS_RIGHT, ALIAS_ABSENT, ALIAS_TYPE, ALIAS_MODEL };
 
-/* What is wrong with the entries of ALIAS for MODEL. */
+/* What is wrong with the entries of ALIAS for MODEL; *entry: the one with another type. */
 static enum finding find_model(const struct nova_alias_list *list,
                                const struct nova_fleet_alias *alias,
-                               const struct nova_fleet_model *model)
+                               const struct nova_fleet_model *model, size_t *entry)
 {
 	enum finding worst = ALIAS_ABSENT;
 
@@ -54,21 +54,25 @@ static enum finding find_model(const struct nova_alias_list *list,
 		if (type ? strcmp(type, model->type) == 0 : strcmp(model->type, "type-PF") != 0)
 			return ALIAS_RIGHT;
 		worst = ALIAS_TYPE;
+		*entry = i;
 	}
 	return worst;
 }
 
 static void tell(const struct nova_subject *subject, const struct nova_fleet_alias *alias,
-                 const struct nova_fleet_model *model, enum finding finding)
+                 const struct nova_fleet_model *model, enum finding finding,
+                 const struct nova_facts_entry *entry)
 {
+	char place[NOVA_PLACE_SIZE];
+
 	if (finding == ALIAS_TYPE)
 		check_add(subject->list, CHECK_NOVA_ALIAS, NULL, CHECK_PENDING,
 		          "The alias has another device_type than Nova gives the device: servers "
 		          "end with \"No valid host\".",
 		          "`gpufleet apply` replaces the entry.",
-		          "alias %.60s: %s:%s is %s (SR-IOV %s)", alias->name, model->vendor,
-		          model->device, model->type,
-		          strcmp(model->type, "type-PF") == 0 ? "capable" : "absent");
+		          "%s: alias %.60s: %s:%s is %s (SR-IOV %s)",
+		          nova_facts_place(entry, place), alias->name, model->vendor, model->device,
+		          model->type, strcmp(model->type, "type-PF") == 0 ? "capable" : "absent");
 	else
 		check_add(subject->list, CHECK_NOVA_ALIAS, NULL, CHECK_PENDING,
 		          finding == ALIAS_ABSENT
@@ -96,7 +100,7 @@ static bool host_has(const struct nova_subject *subject, const char *alias)
 }
 
 static void judge(const struct nova_subject *subject, const struct nova_alias_list *list,
-                  bool own_only)
+                  const struct nova_facts_option *option, bool own_only)
 {
 	size_t right = 0, before = subject->list->count;
 
@@ -115,12 +119,14 @@ static void judge(const struct nova_subject *subject, const struct nova_alias_li
 			          fault.msg);
 		json_decref(values);
 		for (size_t k = 0; subject->list->count == before && k < alias->count; k++) {
-			enum finding finding = find_model(list, alias, &alias->models[k]);
+			size_t entry = 0;
+			enum finding finding = find_model(list, alias, &alias->models[k], &entry);
 
 			if (finding == ALIAS_RIGHT)
 				right++;
 			else
-				tell(subject, alias, &alias->models[k], finding);
+				tell(subject, alias, &alias->models[k], finding,
+				     finding == ALIAS_TYPE ? &option->entries[entry] : NULL);
 		}
 	}
 	if (subject->list->count == before)
@@ -156,7 +162,7 @@ int nova_checks_alias(const struct nova_subject *subject, const struct nova_fact
 			          list.items[i].wrong);
 	}
 	if (!list.refused)
-		judge(subject, &list, own_only);
+		judge(subject, &list, option, own_only);
 	for (size_t i = 0; !list.refused && i < count; i++) {
 		char name[NOVA_ALIAS_NAME_SIZE];
 

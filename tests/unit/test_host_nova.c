@@ -36,7 +36,7 @@ static void world_make(struct world *world, const char *type, const char *releas
 	world->host.inventory = &world->inventory->hosts[0];
 	world->host.stages = stages_of(type);
 	world->host.facts = facts_of(release);
-	world->host.wanted = json_pack("[{s:s}]", "address", "0000:01:00.0");
+	world->host.wanted = json_pack("[{s:s, s:b}]", "address", "0000:01:00.0", "primary", 1);
 	assert_int_equal(host_nova_put(&world->host, NULL), 0);
 }
 
@@ -64,7 +64,10 @@ static void test_context(void **state)
 	    json_integer_value(json_object_get(json_object_get(context, "nova"), "release")), 26);
 	assert_int_equal(
 	    json_array_size(json_object_get(json_object_get(context, "nova"), "options")), 2);
-	assert_int_equal(json_array_size(world.host.nova_notes), 0);
+	assert_int_equal(json_array_size(world.host.nova_notes), 1);
+	assert_string_equal(
+	    json_string_value(json_object_get(json_array_get(world.host.nova_notes, 0), "text")),
+	    "Nova is to offer 0000:01:00.0 (1 device)");
 	json_decref(context);
 	world_end(&world);
 }

@@ -134,11 +134,13 @@ static void test_alias(void **state)
 	alias(CONF "{\"name\":\"nvidia1080\",\"vendor_id\":\"10de\",\"product_id\":\"1b80\"}", NULL,
 	      "fail: alias nvidia1080: no entry for 10de:1b06 type-PCI");
 	/* What everybody's pages of 2018 say, on a card with SR-IOV. */
-	alias(CONF ALIAS, "0000:01:00.0 10de:1b06 0300 sriov=8",
-	      "fail: alias nvidia1080: 10de:1b06 is type-PF (SR-IOV capable)");
-	alias(CONF "{\"name\":\"nvidia1080\",\"vendor_id\":\"10de\",\"product_id\":\"1b06\"}",
-	      "0000:01:00.0 10de:1b06 0300 sriov=8",
-	      "fail: alias nvidia1080: 10de:1b06 is type-PF (SR-IOV capable)");
+	alias(
+	    CONF ALIAS, "0000:01:00.0 10de:1b06 0300 sriov=8",
+	    "fail: /etc/nova/nova.conf:4: alias nvidia1080: 10de:1b06 is type-PF (SR-IOV capable)");
+	alias(
+	    CONF "{\"name\":\"nvidia1080\",\"vendor_id\":\"10de\",\"product_id\":\"1b06\"}",
+	    "0000:01:00.0 10de:1b06 0300 sriov=8",
+	    "fail: /etc/nova/nova.conf:4: alias nvidia1080: 10de:1b06 is type-PF (SR-IOV capable)");
 	alias(CONF "{\"name\":\"nvidia1080\",\"vendor_id\":\"10de\",\"product_id\":\"1b06\"}", NULL,
 	      "pass: 1 model named by alias and type");
 	alias(CONF ALIAS "\n/etc/x:7 {\"name\":\"b\",\"live_migratable\":\"yes\"}", NULL,
