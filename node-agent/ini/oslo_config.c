@@ -75,19 +75,15 @@ struct oslo_config *oslo_config_new(const struct oslo_option *known, size_t coun
 	return config;
 }
 
-static void file_free(struct oslo_file *file)
-{
-	ini_text_free(&file->ini);
-	free(file->path);
-	free(file->text);
-}
-
 void oslo_config_free(struct oslo_config *config)
 {
 	if (!config)
 		return;
-	for (size_t i = 0; i < config->file_count; i++)
-		file_free(&config->files[i]);
+	for (size_t i = 0; i < config->file_count; i++) {
+		ini_text_free(&config->files[i].ini);
+		free(config->files[i].path);
+		free(config->files[i].text);
+	}
 	free(config->files);
 	free(config);
 }
@@ -95,28 +91,31 @@ void oslo_config_free(struct oslo_config *config)
 int oslo_config_add(struct oslo_config *config, const char *path, const char *text, size_t size,
                     unsigned *line, struct gf_err *err)
 {
-	struct oslo_file file = {.path = strdup(path), .text = malloc(size + 1)};
 	struct oslo_file *grown =
 	    realloc(config->files, (config->file_count + 1) * sizeof(*config->files));
+	char *own_path = strdup(path), *own_text = malloc(size + 1);
+	struct ini_text ini = {0};
 	int result = -1;
 
-	if (line)
-		*line = 0;
 	if (grown)
 		config->files = grown;
-	if (!grown || !file.path || !file.text) {
+	if (!grown || !own_path || !own_text) {
 		gf_err_set(err, GF_E_MEMORY, "out of memory");
 	} else {
-		memcpy(file.text, text, size);
-		result = ini_text_parse(&file.ini, file.text, size, err);
-		if (line)
-			*line = file.ini.fault_line;
+		if (size > 0)
+			memcpy(own_text, text, size);
+		result = ini_text_parse(&ini, own_text, size, err);
 	}
+	if (line)
+		*line = ini.fault_line;
 	if (result != 0) {
-		file_free(&file);
+		ini_text_free(&ini);
+		free(own_path);
+		free(own_text);
 		return -1;
 	}
-	config->files[config->file_count++] = file;
+	config->files[config->file_count++] =
+	    (struct oslo_file){.path = own_path, .text = own_text, .ini = ini};
 	return 0;
 }
 
