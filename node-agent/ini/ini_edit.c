@@ -53,7 +53,7 @@ static void cut_add(struct editing *editing, int how, size_t start, size_t end, 
 
 static void put(struct editing *editing, struct py_str text)
 {
-	if (editing->out_size + text.size + 1 > editing->out_room) {
+	if (!editing->out || editing->out_size + text.size + 1 > editing->out_room) {
 		size_t want = 2 * (editing->out_size + text.size) + 256;
 		char *grown = realloc(editing->out, want);
 		if (!grown) {
@@ -77,17 +77,19 @@ static void put_range(struct editing *editing, size_t start, size_t end)
 /* Reads TEXT, which becomes the editing's. */
 static int editing_read(struct editing *editing, char *text, size_t size, struct gf_err *err)
 {
+	struct ini_text ini;
+	int result = ini_text_parse(&ini, text, size, err);
+
 	ini_text_free(&editing->ini);
 	free(editing->text);
+	editing->ini = ini;
 	editing->text = text;
 	editing->cut_count = 0;
 	editing->out = NULL;
 	editing->out_size = editing->out_room = 0;
-	if (ini_text_parse(&editing->ini, text, size, err) != 0)
-		return editing->ini.fault_line
-		           ? gf_err_wrap(err, "line %u", editing->ini.fault_line)
-		           : -1;
-	return 0;
+	if (result != 0 && ini.fault_line > 0)
+		gf_err_wrap(err, "line %u", ini.fault_line);
+	return result;
 }
 
 /* What was put becomes what is read. */

@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "node-agent/wire/sha256.h"
-
 /* What the pass remembers from line to line. */
 struct reading {
 	struct ini_text *ini;
@@ -71,28 +69,24 @@ bool ini_section_same(struct py_str a, struct py_str b)
 	return true;
 }
 
+/* FNV-1a of 32 bits. */
+static uint32_t hash_add(uint32_t hash, struct py_str text, bool lower)
+{
+	for (size_t i = 0; i < text.size; i++) {
+		int c = (unsigned char)text.data[i];
+		hash = (hash ^ (uint32_t)(lower ? tolower(c) : c)) * 16777619U;
+	}
+	return (hash ^ '\n') * 16777619U;
+}
+
 void ini_mark_hash(struct py_str section, struct py_str name, struct py_str value,
                    char hash[INI_HASH_SIZE])
 {
-	struct sha256 sha;
-	uint8_t digest[SHA256_SIZE];
-	bool lower = !py_str_is(section, "DEFAULT");
+	uint32_t sum = hash_add(2166136261U, section, !py_str_is(section, "DEFAULT"));
 
-	sha256_init(&sha);
-	for (size_t i = 0; i < section.size; i++) {
-		char c = section.data[i];
-		c = lower ? (char)tolower((unsigned char)c) : c;
-		sha256_update(&sha, &c, 1);
-	}
-	sha256_update(&sha, "\n", 1);
-	sha256_update(&sha, name.data, name.size);
-	sha256_update(&sha, "\n", 1);
-	sha256_update(&sha, value.data, value.size);
-	sha256_final(&sha, digest);
-	for (size_t i = 0; i < (INI_HASH_SIZE - 1) / 2; i++) {
-		hash[2 * i] = "0123456789abcdef"[digest[i] >> 4];
-		hash[2 * i + 1] = "0123456789abcdef"[digest[i] & 15];
-	}
+	sum = hash_add(hash_add(sum, name, false), value, false);
+	for (size_t i = INI_HASH_SIZE - 1; i-- > 0; sum >>= 4)
+		hash[i] = "0123456789abcdef"[sum & 15];
 	hash[INI_HASH_SIZE - 1] = '\0';
 }
 
@@ -105,8 +99,10 @@ size_t ini_line_end(const char *text, size_t size)
 
 size_t ini_line_next(struct py_str text, size_t at)
 {
-	while (at < text.size && text.data[at] != '\n' && text.data[at] != '\r')
-		at++;
+	size_t from = at;
+
+	at += py_str_find(py_str_tail(text, at), '\n');
+	at = from + py_str_find(py_str_tail(py_str_head(text, at), from), '\r');
 	if (at == text.size)
 		return at;
 	return at +
@@ -159,10 +155,9 @@ static int entry_close(struct reading *reading)
 /* Parts LINE at the first = or : as _split_key_value does. False when there is none. */
 static bool assignment_split(struct py_str line, struct py_str *name, struct py_str *value)
 {
-	size_t at = 0;
+	size_t at = py_str_find(line, '=');
 
-	while (at < line.size && line.data[at] != '=' && line.data[at] != ':')
-		at++;
+	at = py_str_find(py_str_head(line, at), ':');
 	if (at == line.size)
 		return false;
 	*name = py_str_strip(py_str_head(line, at));

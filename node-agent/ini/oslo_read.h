@@ -1,5 +1,5 @@
-/* oslo_read.h: the parts that oslo_config.c, oslo_substitute.c and oslo_types.c share: what it
- * takes to read one option once.
+/* oslo_read.h: the parts that oslo_config.c, oslo_option.c, oslo_substitute.c and oslo_types.c
+ * share: what it takes to read one option once.
  */
 #ifndef GPUFLEET_INI_OSLO_READ_H
 #define GPUFLEET_INI_OSLO_READ_H
@@ -9,6 +9,19 @@
 #define OSLO_LIMIT ((size_t)1 << 20) /* bytes of a value */
 #define OSLO_STEPS 4096              /* options read for one */
 #define OSLO_DEPTH 64                /* options that refer to one another */
+
+struct oslo_file {
+	char *path, *text;
+	struct ini_text ini;
+};
+
+struct oslo_config {
+	const struct oslo_option *known;
+	size_t known_count;
+	const char *const *environment;
+	struct oslo_file *files;
+	size_t file_count;
+};
 
 /* Memory that is freed as one. */
 struct oslo_memory {
@@ -53,6 +66,13 @@ struct oslo_buffer {
 
 /* -1 when there is no memory or the text is past OSLO_LIMIT. */
 int oslo_append(struct oslo_reading *reading, struct oslo_buffer *buffer, struct py_str text);
+
+/* Reads OPTION as SECTION has it, which a reference by a deprecated name can make another than its
+ * own (and NAME what the environment calls it; NULL: its own). *winner is the index of the entry
+ * that counts for a single-valued option, where there are entries. 0 or -1. */
+int oslo_option_read(struct oslo_reading *reading, const struct oslo_option *option,
+                     const char *section, const char *name, struct oslo_items *items,
+                     struct oslo_entry **entries, size_t *count, size_t *winner);
 
 /* The option that NAME (as in $name) stands for, read from SECTION or, without a dot in NAME, from
  * [DEFAULT] too: *found and *text, as Python's str() of the value. 0 or -1. */

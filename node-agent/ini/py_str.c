@@ -37,8 +37,17 @@ size_t py_str_valid(const char *text, size_t size)
 {
 	size_t at = 0;
 	uint32_t code;
+	uint64_t eight;
 
 	while (at < size) {
+		/* Most of it is ASCII. */
+		for (; size - at >= sizeof(eight); at += sizeof(eight)) {
+			memcpy(&eight, text + at, sizeof(eight));
+			if (eight & 0x8080808080808080U)
+				break;
+		}
+		if (at == size)
+			break;
 		size_t length = code_read(text + at, size - at, &code);
 		if (length == 0)
 			break;
@@ -111,6 +120,13 @@ struct py_str py_str_head(struct py_str text, size_t size)
 struct py_str py_str_tail(struct py_str text, size_t from)
 {
 	return (struct py_str){.data = text.data + from, .size = text.size - from};
+}
+
+size_t py_str_find(struct py_str text, char c)
+{
+	const char *at = text.size > 0 ? memchr(text.data, c, text.size) : NULL;
+
+	return at ? (size_t)(at - text.data) : text.size;
 }
 
 bool py_str_is(struct py_str text, const char *want)

@@ -35,6 +35,9 @@ bool py_str_printable(uint32_t code);
 struct py_str py_str_head(struct py_str text, size_t size);
 struct py_str py_str_tail(struct py_str text, size_t from);
 
+/* Where in TEXT the byte C is first; TEXT's size when it is not. */
+size_t py_str_find(struct py_str text, char c);
+
 /* Is TEXT the bytes of the C string WANT? Does it begin with them? */
 bool py_str_is(struct py_str text, const char *want);
 bool py_str_starts(struct py_str text, const char *want);

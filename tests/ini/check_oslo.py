@@ -216,7 +216,7 @@ def check_read(tool, what, files, arguments=None, environment=()):
             index = files.index(entry["file"])
             check(name + " entry", [entry["section"], entry["name"], entry["raw"], entry["line"]] in parsed[index][0],
                   True)
-        if own["source"] == "file" and option[2] == "multi":
+        if own["source"] == "file" and option[2] == "multi" and len(mine) == 3:
             check(name + " entries", [e["value"] for e in own["entries"]], own["values"])
     return dict(zip([(o[0], o[1]) for o in options], answer["options"]))
 
@@ -367,7 +367,7 @@ def check_random(tool, scratch, count):
 
 
 def check_sets(tool, folder):
-    names = sorted(os.listdir(folder))
+    names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
     for name in names:
         here = os.path.join(folder, name)
         files = [os.path.join(here, f) for f in sorted(os.listdir(here)) if f.endswith((".conf", ".ini"))]
