@@ -144,7 +144,26 @@ static bool value_written(const struct oslo_value *value, const char *wanted)
 
 /* ---- one option ---- */
 
-static void multi_work(struct option_work *work, const struct oslo_value *base, json_t *told)
+/* Tells of an entry of others, with its line in the file as it is NOW (BASE is without ours). One
+ * that was put aside before is not there any more: nothing is told again. */
+static void entry_tell(const struct oslo_entry *entry, const struct oslo_value *now,
+                       const char *what, json_t *told)
+{
+	for (size_t i = 0; i < now->entry_count; i++) {
+		const struct oslo_entry *other = &now->entries[i];
+		if (other->ours || strcmp(other->file, entry->file) != 0 ||
+		    strcmp(other->name, entry->name) != 0 || other->raw.size != entry->raw.size ||
+		    memcmp(other->raw.data, entry->raw.data, entry->raw.size) != 0)
+			continue;
+		json_array_append_new(told,
+		                      json_sprintf("[%s] %s of others %s: %s:%u", entry->section,
+		                                   entry->name, what, entry->file, other->line));
+		return;
+	}
+}
+
+static void multi_work(struct option_work *work, const struct oslo_value *base,
+                       const struct oslo_value *now, json_t *told)
 {
 	size_t i;
 	json_t *item;
@@ -157,15 +176,15 @@ static void multi_work(struct option_work *work, const struct oslo_value *base, 
 		const struct oslo_entry *entry = &base->entries[i];
 		if (wanted_same(work, entry->value.data))
 			continue;
-		if (wanted_identity(work, entry->value.data))
+		if (wanted_identity(work, entry->value.data)) {
 			json_array_append_new(
 			    work->out, json_pack("{s:s, s:s, s:s, s:s%}", "file", entry->file,
 			                         "section", entry->section, "name", entry->name,
 			                         "raw", entry->raw.data, entry->raw.size));
-		else if (!work->identity)
-			json_array_append_new(told, json_sprintf("[%s] %s of others stays: %s:%u",
-			                                         entry->section, entry->name,
-			                                         entry->file, entry->line));
+			entry_tell(entry, now, "says otherwise and is put aside", told);
+		} else if (!work->identity) {
+			entry_tell(entry, now, "stays", told);
+		}
 	}
 }
 
@@ -291,21 +310,26 @@ static void option_end(struct option_work *work)
 }
 
 static int option_work(struct option_work *work, const struct nova_texts *texts,
-                       const struct oslo_config *base, size_t main, json_t *told,
-                       struct gf_err *err)
+                       const struct oslo_config *base, const struct oslo_config *now, size_t main,
+                       json_t *told, struct gf_err *err)
 {
-	struct oslo_value value;
+	struct oslo_value value, present;
 	int result = 0;
 	if (oslo_config_get(base, &work->known->as, &value, err) != 0)
 		return -1;
+	if (oslo_config_get(now, &work->known->as, &present, err) != 0) {
+		oslo_value_free(&value);
+		return -1;
+	}
 	target_choose(work, texts, &value, main);
 	if (kind_is(work, "multi"))
-		multi_work(work, &value, told);
+		multi_work(work, &value, &present, told);
 	else if (kind_is(work, "set"))
 		result = set_work(work, &value, err);
 	else
 		result = list_work(work, &value, err);
 	oslo_value_free(&value);
+	oslo_value_free(&present);
 	return result;
 }
 
@@ -459,11 +483,12 @@ static int works_run(const struct nova_texts *texts, struct nova_texts *base,
 			if (is_editable(texts->items[j].path) &&
 			    text_edit(&base->items[j], &works[i], false, false, err) != 0)
 				return -1;
-	struct oslo_config *config = config_of(base, err);
-	int failed = config ? 0 : -1;
+	struct oslo_config *config = config_of(base, err), *now = config_of(texts, err);
+	int failed = config && now ? 0 : -1;
 	for (size_t i = 0; i < count && !failed; i++)
-		failed = option_work(&works[i], texts, config, (size_t)main, told, err);
+		failed = option_work(&works[i], texts, config, now, (size_t)main, told, err);
 	oslo_config_free(config);
+	oslo_config_free(now);
 	for (size_t i = 0; i < count && !failed; i++)
 		for (size_t j = 0; j < texts->count && !failed; j++)
 			if (is_editable(texts->items[j].path))
