@@ -8,6 +8,10 @@ static void test_cut_off(void **state)
 {
 	struct task_host *host = *state;
 	want_gpu(host);
+	assert_true(apply(host, "zero", CONFIG("nova-compute")));
+	undo(host, "zero"); /* the service never saw it */
+	assert_string_equal(restarts(host), "");
+	want_gpu(host);
 	assert_true(apply(host, "one", CONFIG("nova-compute")));
 	assert_string_equal(restarts(host), "");
 	facts_refresh(host);
@@ -110,7 +114,7 @@ static void test_control(void **state)
 	file_is(host, "/etc/nova/nova.conf", nova_conf);
 	assert_string_equal(restarts(host),
 	                    "restart nova-scheduler.service\nrestart nova-api.service\n"
-	                    "restart nova-scheduler.service\nrestart nova-api.service\n");
+	                    "restart nova-api.service\nrestart nova-scheduler.service\n");
 }
 
 /* A container that no unit stands for. */
