@@ -171,12 +171,11 @@ static void overrides_set(struct nova_scan *scan, json_t *service,
                           const struct nova_process *process)
 {
 	size_t i;
-	json_t *item, *names = json_array();
+	json_t *names = json_array();
 	char path[64];
 	snprintf(path, sizeof(path), "/proc/%ld/environ", process ? process->pid : 0);
-	json_array_foreach(process ? process->overrides : NULL, i, item)
-	{
-		const char *text = json_string_value(item);
+	for (i = 0; process && i < json_array_size(process->overrides); i++) {
+		const char *text = json_string_value(json_array_get(process->overrides, i));
 		int length = (int)strcspn(text, "=");
 		json_array_append_new(names, json_stringn(text, (size_t)length));
 		nova_problem(scan->problems, path, 0,

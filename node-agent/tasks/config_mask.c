@@ -205,7 +205,7 @@ void config_mask_urls(char *line)
 		/* Never longer than what it stands for, or the line would not hold it. */
 		size_t length =
 		    end - start < strlen(CONFIG_MASK) ? end - start : strlen(CONFIG_MASK);
-		memcpy(line + start, CONFIG_MASK, length);
+		memset(line + start, CONFIG_MASK[0], length);
 		memmove(line + start + length, line + end, size - end + 1);
 		size -= end - start - length;
 		text = line + start + length;

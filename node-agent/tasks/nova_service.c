@@ -168,6 +168,18 @@ int nova_service_task(struct task_run *run, struct gf_err *err)
 	return failed;
 }
 
+bool nova_service_current(const struct root *root, const char *name)
+{
+	const json_t *service;
+	size_t index = 0;
+	bool current = false;
+	json_t *nova = nova_facts(root);
+	while (!current && (service = nova_task_find(nova, name, &index)))
+		current = !newer_file(root, service);
+	json_decref(nova);
+	return current;
+}
+
 int nova_service_undo(const struct root *root, const char *name, struct gf_err *err)
 {
 	const json_t *service;

@@ -22,6 +22,10 @@ bool nova_task_told(const struct task_run *run, const char *service);
  */
 bool nova_task_stale(struct task_context *ctx, const char *name, bool set);
 
+/* Has the service NAME read its files as they are now (or does it not run)? False: they changed
+ * after it started, or there is no such service. */
+bool nova_service_current(const struct root *root, const char *name);
+
 /* Undo: restarts the service NAME if its files are newer than it (they were put back), and waits
  * for it. 1: restarted, 0: nothing to do, -1 *err. */
 int nova_service_undo(const struct root *root, const char *name, struct gf_err *err);

@@ -1,6 +1,7 @@
 /* undo.c: puts back what an operation recorded. Happy path: no file was changed by someone else
  * since, so files go back newest first, then boot files are made again from them, then it is marked
  * done. Stopped anywhere, it is simply done again: what is as it was before is passed over. */
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -69,6 +70,7 @@ struct undo {
 	const struct boot_loader *loader; /* NULL: none that is known */
 	const struct initramfs_tool *tool;
 	json_t *add, *remove; /* kernel arguments to bring back and to take away again */
+	json_t *restarts;     /* records of services to restart */
 	json_t *made;         /* records of files that are back, newest first */
 	bool force, changed, reboot, grub, initramfs;
 };
@@ -198,6 +200,8 @@ static int undo_record(struct undo *undo, const json_t *record, struct gf_err *e
 	}
 	if (is_kind(record, "arguments"))
 		undo_arguments(undo, record);
+	if (is_kind(record, "restart")) /* of an undo that was stopped */
+		json_array_append(undo->restarts, (json_t *)(uintptr_t)record);
 	if (is_kind(record, "unit")) {
 		int result = service_undo(undo->ctx->root, record, err);
 		if (result < 0)
@@ -249,32 +253,65 @@ static int boot_files_build(struct undo *undo, struct gf_err *err)
 	return undo->initramfs ? initramfs_update(undo->ctx->root, undo->tool, err) : 0;
 }
 
-/* Services whose files were put back are restarted, each once, newest change first. */
+static bool is_service(const json_t *record, const char *kind, const char *name)
+{
+	return is_kind(record, kind) && strcmp(json_text(record, "service"), name) == 0;
+}
+
+/* A service that has read what is about to be put back must be restarted afterwards: recorded
+ * first, so that an undo that is stopped and repeated knows. One that was not restarted since the
+ * change never saw it. */
+static int services_note(struct undo *undo, struct gf_err *err)
+{
+	size_t i, j;
+	const json_t *record;
+
+	json_array_foreach(undo->records, i, record)
+	{
+		const char *name = json_text(record, "service");
+		bool known = false;
+		if (!is_kind(record, "nova"))
+			continue;
+		for (j = 0; j < json_array_size(undo->records); j++) {
+			const json_t *other = json_array_get(undo->records, j);
+			known |= is_service(other, "restart", name) ||
+			         (j < i && is_service(other, "nova", name));
+		}
+		if (known || !nova_service_current(undo->ctx->root, name))
+			continue;
+		json_t *restart = json_pack("{ss ss}", "kind", "restart", "service", name);
+		json_array_append(undo->restarts, restart);
+		if (backup_record(undo->operation_dir, restart, err) != 0)
+			return -1;
+	}
+	return 0;
+}
+
 static int services_undo(struct undo *undo, struct gf_err *err)
 {
-	json_t *seen = json_object();
-	int failed = 0;
+	size_t i;
+	const json_t *record;
 
-	for (size_t i = json_array_size(undo->records); i-- > 0 && failed >= 0;) {
-		const json_t *record = json_array_get(undo->records, i);
-		const char *name = json_text(record, "service");
+	json_array_foreach(undo->restarts, i, record)
+	{
 		char message[160];
-		if (!is_kind(record, "nova") || json_object_get(seen, name))
-			continue;
-		json_object_set_new(seen, name, json_true());
-		failed = nova_service_undo(undo->ctx->root, name, err);
-		if (failed <= 0)
+		const char *name = json_text(record, "service");
+		int result = nova_service_undo(undo->ctx->root, name, err);
+		if (result < 0)
+			return -1;
+		if (result == 0)
 			continue;
 		undo->changed = true;
 		snprintf(message, sizeof(message), "%.100s was restarted and is healthy", name);
 		undo_emit(undo, message);
 	}
-	json_decref(seen);
-	return failed < 0 ? -1 : 0;
+	return 0;
 }
 
 static int undo_records(struct undo *undo, const json_t *records, struct gf_err *err)
 {
+	if (services_note(undo, err) != 0)
+		return -1;
 	for (size_t i = json_array_size(records); i-- > 0;) {
 		const json_t *record = json_array_get(records, i);
 		if (is_kind(record, "made") ? undo_made(undo, records, i, err)
@@ -302,6 +339,7 @@ int stage_undo(struct task_context *ctx, const char *operation_dir, bool force, 
 	                    .tool = initramfs_tool_detect(ctx->root),
 	                    .add = json_array(),
 	                    .remove = json_array(),
+	                    .restarts = json_array(),
 	                    .made = json_array(),
 	                    .force = force};
 	json_t *records = backup_read(operation_dir, err);
@@ -321,6 +359,7 @@ int stage_undo(struct task_context *ctx, const char *operation_dir, bool force, 
 	*reboot = undo.reboot;
 	json_decref(undo.add);
 	json_decref(undo.remove);
+	json_decref(undo.restarts);
 	json_decref(undo.made);
 	json_decref(records);
 	return result;
