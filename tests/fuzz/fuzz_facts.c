@@ -1,6 +1,6 @@
 /* fuzz_facts.c: a facts document from a hostile host, through selection, readiness, the report and
- * what its Nova is to be told. Whatever it says, what is written for a terminal holds nothing that a
- * terminal obeys.
+ * what its Nova is to be told. Whatever it says, what is written for a terminal holds nothing that
+ * a terminal obeys.
  */
 #include <jansson.h>
 #include <stdint.h>
