@@ -137,6 +137,8 @@ void boot_model_boot_id(const struct sim_host *host);
 /* loader_model.c: the command line and the image of the entry that boots now; -1: there is none. A
  * one-time choice is used up. */
 int loader_model_choose(const struct sim_host *host, char *cmdline, char *image, size_t room);
+/* LINE into TEXT, GRUB's variables replaced by what ENVIRONMENT (grubenv's path) says of them. */
+void loader_model_expand(const char *environment, const char *line, char *text, size_t room);
 
 /* unit_model.c: the units that TARGET wants. */
 void unit_model_run(const struct sim_host *host, const char *target);
