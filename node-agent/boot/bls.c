@@ -101,6 +101,7 @@ static void entry_free(struct bls_entry *entry)
 	free(entry->path);
 	free(entry->id);
 	free(entry->options);
+	free(entry->kernel);
 	free(entry->title);
 	free(entry->version);
 	free(entry->initrd);
@@ -118,6 +119,7 @@ static int entry_read(const struct root *root, const char *directory, const char
 		entry->path = strdup(path);
 		entry->id = strndup(name, strlen(name) - strlen(".conf"));
 		entry->options = entry_value(text, "options");
+		entry->kernel = entry_value(text, "linux");
 		entry->title = entry_value(text, "title");
 		entry->version = entry_value(text, "version");
 		entry->initrd = entry_value(text, "initrd");
@@ -177,6 +179,20 @@ const struct bls_entry *bls_default(const struct bls_list *list, const char *sav
 	    (size_t)atoi(saved) < list->count)
 		return &list->entries[atoi(saved)];
 	return list->count > 0 ? &list->entries[0] : NULL;
+}
+
+bool bls_order_is_certain(const struct bls_list *list)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		const struct bls_entry *entry = &list->entries[i];
+
+		if (!entry->kernel || !entry->version)
+			return false;
+		if (i > 0 && (entry_compare(entry - 1, entry) == 0 ||
+		              version_compare(entry[-1].version, entry->version) <= 0))
+			return false;
+	}
+	return true;
 }
 
 static bool word_matches(const char *word, const json_t *tokens)

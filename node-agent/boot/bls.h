@@ -12,10 +12,10 @@
 #include "node-agent/boot/grub_config.h"
 
 struct bls_entry {
-	char *path;                     /* the host's own */
-	char *id;                       /* the file's name without ".conf" */
-	char *options;                  /* all of its arguments, as they stand there */
-	char *title, *version, *initrd; /* or NULL; of several initrds, all with blanks between */
+	char *path;                              /* the host's own */
+	char *id;                                /* the file's name without ".conf" */
+	char *options;                           /* all of its arguments, as they stand there */
+	char *kernel, *title, *version, *initrd; /* or NULL; of several values, all, with blanks */
 };
 
 struct bls_list {
@@ -30,6 +30,10 @@ void bls_free(struct bls_list *list);
 /* The entry that SAVED (an id, a title or an index; may be NULL or "") names, else the newest; NULL
  * when there is none. */
 const struct bls_entry *bls_default(const struct bls_list *list, const char *saved);
+
+/* Does every GRUB put the entries in this order? Older ones sort by version, newer ones by id, and
+ * leave out what names no kernel. */
+bool bls_order_is_certain(const struct bls_list *list);
 
 /* The words of FORMER without those of REMOVE (which may be NULL, as ADD), and with those of ADD
  * that neither they nor what their variables stand for have: malloc'd, " a b c ". FILES NULL (and

@@ -1,12 +1,17 @@
 /* grub_custom.c: see grub_custom.h. */
 #include "node-agent/trial/grub_custom.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
 #include <unistd.h>
 
 #include "node-agent/tasks/file_edit.h"
 #include "node-agent/file_place.h"
+
+#define MAGIC_FAT 0x4d44 /* linux/magic.h is not everywhere */
 
 #define BEGIN "### BEGIN gpufleet trial: booted once, removed when it is over ###\n"
 /* The text before it had no newline at its end: the one before the mark is ours. */
@@ -79,11 +84,28 @@ char *grub_custom_add(const char *text, size_t length, const char *entry, size_t
 	return result;
 }
 
+/* FAT, as on an EFI partition, has one mode for all its files and takes no other. */
+static mode_t mode_of_new(const struct root *root, const char *path)
+{
+	struct statfs fs;
+	struct stat st;
+	struct root_name config = root_path(root, path);
+	char *slash = strrchr(config.text, '/');
+
+	if (!slash)
+		return 0600;
+	snprintf(slash, sizeof(config.text) - (size_t)(slash - config.text), "/grub.cfg");
+	if (statfs(config.text, &fs) != 0 || fs.f_type != MAGIC_FAT || stat(config.text, &st) != 0)
+		return 0600;
+	return st.st_mode & 0777;
+}
+
 static int custom_put(const struct root *root, const char *path, const struct file_state *now,
                       const char *data, size_t size, struct gf_err *err)
 {
 	const char *name;
-	struct file_place_meta meta = {.mode = now->absent ? 0600 : now->st.st_mode & 07777,
+	struct file_place_meta meta = {.mode = now->absent ? mode_of_new(root, path)
+	                                                   : now->st.st_mode & 07777,
 	                               .uid = now->absent ? geteuid() : now->st.st_uid,
 	                               .gid = now->absent ? getegid() : now->st.st_gid,
 	                               .label = now->label};

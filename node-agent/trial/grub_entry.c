@@ -9,69 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "node-agent/trial/grub_text.h"
+
 #define DEPTH_MAX       8
 #define LINE_MAX_LENGTH 2000 /* the kernel cuts at 2048 on most architectures */
-
-void grub_environment_get(const char *environment, const char *name, char *value, size_t size)
-{
-	size_t length = strlen(name);
-
-	*value = '\0';
-	for (const char *line = environment; line && *line; line = strchr(line, '\n')) {
-		line += *line == '\n';
-		if (strncmp(line, name, length) == 0 && line[length] == '=') {
-			line += length + 1;
-			snprintf(value, size, "%.*s", (int)strcspn(line, "\n"), line);
-			return;
-		}
-	}
-}
-
-static const char *line_next(const char *line)
-{
-	const char *end = strchr(line, '\n');
-
-	return end ? end + 1 : line + strlen(line);
-}
-
-static const char *skip_blanks(const char *text)
-{
-	return text + strspn(text, " \t");
-}
-
-/* Is the first word at TEXT the one given? */
-static bool word_is(const char *text, const char *word)
-{
-	size_t length = strlen(word);
-
-	return strncmp(text, word, length) == 0 && strchr(" \t\n{", text[length]) != NULL;
-}
-
-/* Takes the next word of a line: quotes and backslashes are taken off, for comparisons. Returns
- * what follows it, or NULL at the line's end. */
-static const char *word_take(const char *text, char *word, size_t size)
-{
-	size_t used = 0;
-	char quote = '\0';
-
-	text = skip_blanks(text);
-	if (!*text || *text == '\n')
-		return NULL;
-	for (; *text && *text != '\n'; text++) {
-		if (!quote && (*text == ' ' || *text == '\t'))
-			break;
-		if (*text == quote || (!quote && (*text == '\'' || *text == '"'))) {
-			quote = quote ? '\0' : *text;
-			continue;
-		}
-		if (*text == '\\' && quote != '\'' && text[1] && text[1] != '\n')
-			text++;
-		if (used + 1 < size)
-			word[used++] = *text;
-	}
-	word[used] = '\0';
-	return text;
-}
 
 /* Does SELECTOR name the entry that opens at LINE, the COUNT-th of its menu? */
 static bool entry_matches(const char *line, const char *selector, size_t length, unsigned count)
@@ -82,7 +23,7 @@ static bool entry_matches(const char *line, const char *selector, size_t length,
 
 	if (length > 0 && strspn(selector, "0123456789") >= length)
 		return (unsigned)strtoul(selector, NULL, 10) == count;
-	while ((p = word_take(p, word, sizeof(word)))) {
+	while ((p = grub_word_take(p, word, sizeof(word)))) {
 		if (first)
 			snprintf(title, sizeof(title), "%s", word);
 		else if (is_id)
@@ -97,15 +38,15 @@ static bool entry_matches(const char *line, const char *selector, size_t length,
 /* The brace that closes an entry stands alone on its line. */
 static bool is_closing(const char *line)
 {
-	line = skip_blanks(line);
-	return *line == '}' && strchr("\n", *skip_blanks(line + 1));
+	line = grub_skip_blanks(line);
+	return *line == '}' && strchr("\n", *grub_skip_blanks(line + 1));
 }
 
 static const char *entry_end(const char *line)
 {
-	for (line = line_next(line); *line; line = line_next(line))
+	for (line = grub_line_next(line); *line; line = grub_line_next(line))
 		if (is_closing(line))
-			return line_next(line);
+			return grub_line_next(line);
 	return NULL;
 }
 
@@ -117,12 +58,12 @@ static bool entry_find(const char *config, const char *selector, struct grub_ent
 	const char *part = selector;
 
 	for (const char *line = config, *next; *line; line = next) {
-		const char *text = skip_blanks(line);
+		const char *text = grub_skip_blanks(line);
 		size_t length = strcspn(part, ">");
-		bool menu = word_is(text, "submenu");
+		bool menu = grub_word_is(text, "submenu");
 
-		next = line_next(line);
-		if (!menu && !word_is(text, "menuentry")) {
+		next = grub_line_next(line);
+		if (!menu && !grub_word_is(text, "menuentry")) {
 			if (depth > 0 && is_closing(line) && matched > --depth)
 				return false; /* the submenu has no such entry */
 			continue;
@@ -152,29 +93,12 @@ static bool entry_find(const char *config, const char *selector, struct grub_ent
 	return false;
 }
 
-/* What `set default="…"` says, other than of the one-time entry: the last one counts. */
-static void default_selector(const char *config, char *selector, size_t size)
-{
-	snprintf(selector, size, "0");
-	for (const char *line = config; *line; line = line_next(line)) {
-		const char *text = skip_blanks(line);
-		char word[512];
-
-		if (!word_is(text, "set"))
-			continue;
-		if (!word_take(text + 3, word, sizeof(word)) || strncmp(word, "default=", 8) != 0 ||
-		    strstr(word, "${next_entry}"))
-			continue;
-		snprintf(selector, size, "%.*s", (int)(size - 1), word + 8);
-	}
-}
-
 /* The line of ENTRY whose first word begins with WORD; NULL when there is none. */
 static const char *entry_line(const struct grub_entry *entry, const char *word)
 {
 	for (const char *line = entry->text; line < entry->text + entry->length;
-	     line = line_next(line)) {
-		const char *text = skip_blanks(line);
+	     line = grub_line_next(line)) {
+		const char *text = grub_skip_blanks(line);
 
 		if (strncmp(text, word, strlen(word)) == 0 &&
 		    !isalnum((unsigned char)text[strlen(word)]))
@@ -190,11 +114,11 @@ static const char *kernel_line_of(const struct grub_entry *entry)
 	const char *found = NULL;
 
 	for (const char *line = entry->text; line < entry->text + entry->length;
-	     line = line_next(line)) {
-		const char *text = skip_blanks(line);
+	     line = grub_line_next(line)) {
+		const char *text = grub_skip_blanks(line);
 
 		for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
-			if (!word_is(text, commands[i]))
+			if (!grub_word_is(text, commands[i]))
 				continue;
 			if (found)
 				return NULL;
@@ -236,9 +160,9 @@ static int entry_files(struct grub_entry *entry, struct gf_err *err)
 	const char *line = kernel_line_of(entry), *images = image_line_of(entry), *p;
 	char word[512] = "";
 
-	p = line ? word_take(line, word, sizeof(word)) : NULL;
+	p = line ? grub_word_take(line, word, sizeof(word)) : NULL;
 	if (p)
-		p = word_take(p, word, sizeof(word));
+		p = grub_word_take(p, word, sizeof(word));
 	const char *base = p ? strrchr(word, '/') : NULL;
 	const char *dash = base ? strchr(base, '-') : NULL;
 	if (!dash || strncmp(base, "/vmlinu", 7) != 0)
@@ -247,8 +171,8 @@ static int entry_files(struct grub_entry *entry, struct gf_err *err)
 		                  "named vmlinuz-VERSION");
 	snprintf(entry->version, sizeof(entry->version), "%.*s", (int)sizeof(entry->version) - 1,
 	         dash + 1);
-	p = images ? word_take(images, word, sizeof(word)) : NULL;
-	while (p && (p = word_take(p, word, sizeof(word)))) {
+	p = images ? grub_word_take(images, word, sizeof(word)) : NULL;
+	while (p && (p = grub_word_take(p, word, sizeof(word)))) {
 		if (is_image_of(word, entry->version)) {
 			snprintf(entry->image, sizeof(entry->image), "%s", word);
 			return 0;
@@ -262,15 +186,11 @@ static int entry_files(struct grub_entry *entry, struct gf_err *err)
 int grub_entry_default(const char *config, const char *environment, struct grub_entry *entry,
                        struct gf_err *err)
 {
-	char selector[512];
+	char selector[GRUB_ENVIRONMENT_SIZE];
 
 	memset(entry, 0, sizeof(*entry));
-	default_selector(config, selector, sizeof(selector));
-	if (strcmp(selector, "${saved_entry}") == 0)
-		grub_environment_get(environment, "saved_entry", selector, sizeof(selector));
-	if (strchr(selector, '$'))
-		return gf_err_set(err, GF_E_TASK,
-		                  "which entry GRUB boots by default is computed when it boots");
+	if (grub_selector(config, environment, selector, err) != 0)
+		return -1;
 	/* GRUB itself falls back to the first entry. */
 	if (!(*selector && entry_find(config, selector, entry)) && !entry_find(config, "0", entry))
 		return gf_err_set(err, GF_E_TASK,
@@ -302,7 +222,7 @@ static bool is_removed(const json_t *remove, const char *word, size_t length)
 static size_t word_length(const char *text)
 {
 	char ignored[4];
-	const char *end = word_take(text, ignored, sizeof(ignored));
+	const char *end = grub_word_take(text, ignored, sizeof(ignored));
 
 	return end ? (size_t)(end - text) : 0;
 }
@@ -316,7 +236,7 @@ static void kernel_line_print(FILE *out, const char *line, const struct grub_ent
 	bool panic = false;
 	json_t *had = json_object();
 
-	for (; (p = skip_blanks(p)), (length = word_length(p)) > 0; p += length) {
+	for (; (p = grub_skip_blanks(p)), (length = word_length(p)) > 0; p += length) {
 		if (is_removed(copy->remove, p, length))
 			continue;
 		fprintf(out, "%s%.*s", gap, (int)length, p);
@@ -346,10 +266,10 @@ static void image_line_print(FILE *out, const char *line, const struct grub_entr
 	const char *p = line, *gap = "";
 	size_t length;
 
-	for (; (p = skip_blanks(p)), (length = word_length(p)) > 0; p += length) {
+	for (; (p = grub_skip_blanks(p)), (length = word_length(p)) > 0; p += length) {
 		char word[512];
 
-		word_take(p, word, sizeof(word));
+		grub_word_take(p, word, sizeof(word));
 		if (copy->image && strcmp(word, entry->image) == 0) {
 			const char *base = strrchr(word, '/');
 			int directory = base ? (int)(base + 1 - word) : 0;
@@ -364,7 +284,7 @@ static void image_line_print(FILE *out, const char *line, const struct grub_entr
 
 static bool is_left_out(const char *text)
 {
-	return word_is(text, "savedefault") || word_is(text, "recordfail");
+	return grub_word_is(text, "savedefault") || grub_word_is(text, "recordfail");
 }
 
 char *grub_entry_write(const struct grub_entry *entry, const struct grub_entry_copy *copy,
@@ -374,7 +294,7 @@ char *grub_entry_write(const struct grub_entry *entry, const struct grub_entry_c
 	size_t size = 0;
 	FILE *out = open_memstream(&text, &size);
 	const char *kernel = kernel_line_of(entry), *images = image_line_of(entry);
-	const char *body = line_next(entry->text), *end = entry->text + entry->length;
+	const char *body = grub_line_next(entry->text), *end = entry->text + entry->length;
 	long start = 0, length = 0;
 
 	if (!out) {
@@ -384,13 +304,13 @@ char *grub_entry_write(const struct grub_entry *entry, const struct grub_entry_c
 	const char *unrestricted = strstr(entry->text, " --unrestricted");
 	fprintf(out, "menuentry '%s' --id %s%s {\n", copy->title, copy->id,
 	        unrestricted && unrestricted < body ? " --unrestricted" : "");
-	for (const char *line = body; line < end; line = line_next(line)) {
-		const char *p = skip_blanks(line);
+	for (const char *line = body; line < end; line = grub_line_next(line)) {
+		const char *p = grub_skip_blanks(line);
 
 		if (is_left_out(p))
 			continue;
 		if (p != kernel && p != images) {
-			fprintf(out, "%.*s", (int)(line_next(line) - line), line);
+			fprintf(out, "%.*s", (int)(grub_line_next(line) - line), line);
 			continue;
 		}
 		fputc('\t', out);

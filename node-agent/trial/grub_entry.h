@@ -8,18 +8,12 @@
 
 #include "node-agent/wire/error.h"
 
-#define GRUB_ENVIRONMENT_SIZE 1024
-
 struct grub_entry {
 	const char *text; /* within the configuration: from "menuentry" to its closing brace */
 	size_t length;
 	char version[128]; /* of its kernel: linux /boot/vmlinuz-VERSION */
 	char image[512];   /* its initramfs, as GRUB names it */
 };
-
-/* The value of NAME in a GRUB environment block, into VALUE; "" when it has none. ENVIRONMENT may
- * be NULL. */
-void grub_environment_get(const char *environment, const char *name, char *value, size_t size);
 
 /* The entry that CONFIG boots when nothing is chosen: what `set default` names there, or what
  * ENVIRONMENT (grubenv's text, may be NULL) saved. GF_E_TASK when it can't be told, or when it does

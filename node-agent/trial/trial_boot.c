@@ -9,7 +9,9 @@
 #include <sys/statfs.h>
 #include <unistd.h>
 
+#include "node-agent/trial/bls_entry.h"
 #include "node-agent/trial/grub_custom.h"
+#include "node-agent/trial/grub_text.h"
 
 #define CONFIG_LIMIT ((size_t)4 << 20)
 #define TOOL_TIMEOUT 120
@@ -19,19 +21,31 @@
 #define MAGIC_RAMFS   0x858458f6
 #define MAGIC_OVERLAY 0x794c7630
 
-static const struct trial_grub layouts[] = {
-    {"/boot/grub/grub.cfg", "/boot/grub/custom.cfg", "/boot/grub/grubenv", "grub-reboot",
-     "grub-editenv", "grub-probe"},
-    {"/boot/grub2/grub.cfg", "/boot/grub2/custom.cfg", "/boot/grub2/grubenv", "grub2-reboot",
-     "grub2-editenv", "grub2-probe"},
-};
+static const struct trial_grub debian = {"/boot/grub/grub.cfg", "/boot/grub/custom.cfg",
+                                         "/boot/grub/grubenv",  "grub-reboot",
+                                         "grub-editenv",        "grub-probe"};
 
 const struct trial_grub *trial_grub_find(const struct root *root)
 {
-	for (size_t i = 0; i < sizeof(layouts) / sizeof(layouts[0]); i++)
-		if (root_exists(root, layouts[i].config))
-			return &layouts[i];
-	return NULL;
+	static char config[256], custom[256], environment[256];
+	static struct trial_grub other = {config,         custom,          environment,
+	                                  "grub2-reboot", "grub2-editenv", "grub2-probe"};
+
+	if (root_exists(root, debian.config))
+		return &debian;
+	/* GRUB looks for the others where grub.cfg lies, be that the EFI partition. */
+	snprintf(config, sizeof(config), "%s", grub2_config_path(root));
+	int directory = (int)(strrchr(config, '/') - config);
+	if (directory > 200 || !root_exists(root, config))
+		return NULL;
+	snprintf(custom, sizeof(custom), "%.*s/custom.cfg", directory, config);
+	snprintf(environment, sizeof(environment), "%.*s/grubenv", directory, config);
+	return &other;
+}
+
+static struct grub_files files_of(const struct trial_grub *grub)
+{
+	return (struct grub_files){.config = grub->config, .environment = grub->environment};
 }
 
 static int tool_run(const struct root *root, const char *const *argv, struct root_output *output,
@@ -50,7 +64,7 @@ static int tool_run(const struct root *root, const char *const *argv, struct roo
 static int probe(const struct root *root, const struct trial_grub *grub, const char *what,
                  char *said, size_t size)
 {
-	char target[64], directory[64];
+	char target[64], directory[256];
 	struct root_output output;
 
 	snprintf(target, sizeof(target), "--target=%s", what);
@@ -144,27 +158,68 @@ static char *file_text(const struct root *root, const char *path)
 	return root_read_file(root, path, CONFIG_LIMIT, NULL, NULL);
 }
 
+/* Reads the default entry; *TEXT, which it points into, is for free(). */
+static int entry_read(const struct root *root, const struct trial_grub *grub, char **text,
+                      struct grub_entry *entry, struct gf_err *err)
+{
+	struct grub_files files = files_of(grub);
+
+	*text = file_text(root, grub->config);
+	if (!*text)
+		return gf_err_set(err, GF_E_IO, "%s cannot be read", grub->config);
+	if (bls_entry_is_used(*text)) {
+		free(*text);
+		return bls_entry_default(root, &files, grub->custom, text, entry, err);
+	}
+	char *environment = file_text(root, grub->environment);
+	int failed = grub_entry_default(*text, environment, entry, err);
+	free(environment);
+	return failed;
+}
+
+/* GRUB clears the choice in grubenv beside its grub.cfg, whatever it was read from: that must be
+ * what grub-reboot writes to. A link there may lead off the file system, where GRUB is lost
+ * (images for both kinds of firmware have such ones). */
+static bool environment_is_its_own(const struct root *root, const struct trial_grub *grub,
+                                   const char *config, char *why, size_t size)
+{
+	struct stat own, tools;
+	struct root_name name = root_path(root, grub->environment);
+
+	if (strstr(config, "load_env -f (") || strstr(config, "load_env --file (") ||
+	    lstat(name.text, &own) != 0 || !S_ISREG(own.st_mode)) {
+		snprintf(why, size, "%s is not a file that GRUB reads and writes itself",
+		         grub->environment);
+		return false;
+	}
+	if (grub != &debian && (stat(root_path(root, "/boot/grub2/grubenv").text, &tools) != 0 ||
+	                        tools.st_dev != own.st_dev || tools.st_ino != own.st_ino)) {
+		snprintf(why, size, "%s writes to /boot/grub2/grubenv, and GRUB reads %s",
+		         grub->reboot, grub->environment);
+		return false;
+	}
+	return true;
+}
+
 static bool config_fits(const struct root *root, const struct trial_grub *grub, char *why,
                         size_t size)
 {
-	char *config = file_text(root, grub->config);
-	char *environment = file_text(root, grub->environment);
+	char *config = file_text(root, grub->config), *text = NULL;
 	struct grub_entry entry;
 	struct gf_err err = {.code = GF_OK};
 	bool fits = false;
 
 	if (!config)
 		snprintf(why, size, "%s cannot be read", grub->config);
-	else if (strstr(config, "\nblscfg") || strstr(config, "\n\tblscfg"))
-		snprintf(why, size, "its boot entries are Boot Loader Specification files");
 	else if (!strstr(config, "next_entry") || !strstr(config, "/custom.cfg"))
 		snprintf(why, size, "%s knows no one-time entries or no custom.cfg", grub->config);
-	else if (grub_entry_default(config, environment, &entry, &err) != 0)
-		snprintf(why, size, "%s", err.msg);
-	else
-		fits = true;
+	else if (environment_is_its_own(root, grub, config, why, size)) {
+		fits = entry_read(root, grub, &text, &entry, &err) == 0;
+		if (!fits)
+			snprintf(why, size, "%s", err.msg);
+	}
 	free(config);
-	free(environment);
+	free(text);
 	return fits;
 }
 
@@ -198,19 +253,6 @@ bool trial_possible(const struct agent *agent, char *why, size_t size)
 	       environment_is_writable(&agent->root, grub, why, size);
 }
 
-/* Reads the default entry; *TEXT, which it points into, is for free(). */
-static int entry_read(const struct root *root, const struct trial_grub *grub, char **text,
-                      struct grub_entry *entry, struct gf_err *err)
-{
-	char *environment = file_text(root, grub->environment);
-
-	*text = file_text(root, grub->config);
-	int failed = *text ? grub_entry_default(*text, environment, entry, err)
-	                   : gf_err_set(err, GF_E_IO, "cannot read %s", grub->config);
-	free(environment);
-	return failed;
-}
-
 int trial_kernel(const struct root *root, char version[128], struct gf_err *err)
 {
 	const struct trial_grub *grub = trial_grub_find(root);
@@ -226,15 +268,44 @@ int trial_kernel(const struct root *root, char version[128], struct gf_err *err)
 	return failed;
 }
 
-static int boot_sync(const struct root *root, struct gf_err *err)
+/* /boot, and the file system of PATH, a file of GRUB's. */
+static int boot_sync(const struct root *root, const char *path, struct gf_err *err)
 {
-	int fd = open(root_path(root, "/boot").text, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int failed =
-	    fd < 0 || syncfs(fd) != 0 ? gf_err_errno(err, GF_E_IO, "cannot sync /boot") : 0;
+	const char *const places[] = {"/boot", path};
+	int failed = 0;
 
-	if (fd >= 0)
-		close(fd);
+	for (size_t i = 0; i < 2 && !failed; i++) {
+		int fd = open(root_path(root, places[i]).text, O_RDONLY | O_CLOEXEC);
+		if (fd < 0 || syncfs(fd) != 0)
+			failed = gf_err_errno(err, GF_E_IO, "cannot sync %s", places[i]);
+		if (fd >= 0)
+			close(fd);
+	}
 	return failed;
+}
+
+static bool choice_is_made(const struct root *root, const struct trial_grub *grub)
+{
+	char value[128];
+	char *environment = file_text(root, grub->environment);
+
+	grub_environment_get(environment, "next_entry", value, sizeof(value));
+	free(environment);
+	return strcmp(value, TRIAL_ENTRY) == 0;
+}
+
+/* Last: until it has run the next boot is the default one. */
+static int choice_make(const struct root *root, const struct trial_grub *grub, struct gf_err *err)
+{
+	struct root_output output = {.text = NULL};
+	const char *const argv[] = {grub->reboot, TRIAL_ENTRY, NULL};
+	int failed = tool_run(root, argv, &output, err);
+
+	root_output_free(&output);
+	if (!failed && !choice_is_made(root, grub))
+		failed = gf_err_set(err, GF_E_TASK, "%s ran, but %s does not say what it chose",
+		                    grub->reboot, grub->environment);
+	return failed ? -1 : boot_sync(root, grub->environment, err);
 }
 
 int trial_boot_arm(const struct root *root, const char *operation, const json_t *add,
@@ -244,10 +315,10 @@ int trial_boot_arm(const struct root *root, const char *operation, const json_t 
 	struct grub_entry entry;
 	char title[128], argument[128];
 	char *config = NULL, *text = NULL;
-	struct root_output output = {.text = NULL};
 
 	if (!grub)
 		return gf_err_set(err, GF_E_TASK, "there is no grub.cfg");
+	struct grub_files files = files_of(grub);
 	snprintf(title, sizeof(title), "gpufleet trial of %s", operation);
 	snprintf(argument, sizeof(argument), TRIAL_ARGUMENT "%s", operation);
 	json_t *arguments = json_deep_copy(add);
@@ -260,14 +331,9 @@ int trial_boot_arm(const struct root *root, const char *operation, const json_t 
 	int failed = entry_read(root, grub, &config, &entry, err);
 	if (!failed)
 		text = grub_entry_write(&entry, &copy, err);
-	failed = failed || !text || grub_custom_write(root, grub->custom, text, err) != 0 ||
-	         boot_sync(root, err) != 0;
-	if (!failed) {
-		/* Last: until now the next boot is the default one. */
-		const char *const argv[] = {grub->reboot, TRIAL_ENTRY, NULL};
-		failed = tool_run(root, argv, &output, err) != 0 || boot_sync(root, err) != 0;
-		root_output_free(&output);
-	}
+	failed = failed || !text || bls_entry_check(root, &files, text, remove, err) != 0 ||
+	         grub_custom_write(root, grub->custom, text, err) != 0 ||
+	         boot_sync(root, grub->config, err) != 0 || choice_make(root, grub, err) != 0;
 	json_decref(arguments);
 	free(text);
 	free(config);
@@ -277,14 +343,10 @@ int trial_boot_arm(const struct root *root, const char *operation, const json_t 
 /* GRUB must not look for an entry that is gone. */
 static int choice_clear(const struct root *root, const struct trial_grub *grub, struct gf_err *err)
 {
-	char value[128];
-	char *environment = file_text(root, grub->environment);
 	struct root_output output = {.text = NULL};
 	int failed = 0;
 
-	grub_environment_get(environment, "next_entry", value, sizeof(value));
-	free(environment);
-	if (strcmp(value, TRIAL_ENTRY) == 0) {
+	if (choice_is_made(root, grub)) {
 		struct root_name file = root_path(root, grub->environment);
 		const char *const argv[] = {grub->editenv, file.text, "unset", "next_entry", NULL};
 		failed = tool_run(root, argv, &output, err);
@@ -304,5 +366,5 @@ int trial_boot_clear(const struct root *root, const json_t *marker, struct gf_er
 	    grub_custom_clear(root, grub->custom, absent, NULL, err) != 0)
 		return -1;
 	unlink(root_path(root, "/boot/" TRIAL_IMAGE).text);
-	return boot_sync(root, err);
+	return boot_sync(root, grub->config, err);
 }

@@ -1,7 +1,7 @@
 /* loader_model.c: GRUB, as far as it decides what boots: grub.cfg with the custom.cfg that it reads
  * last, the one-time entry in grubenv, which is cleared before anything is started, and the
- * default. Reads the files as they are: what a power cut left of them counts. Shares nothing with
- * gpufleet.
+ * default (where that is a file of its own, see red_hat.c). Reads the files as they are: what a
+ * power cut left of them counts. Shares nothing with gpufleet.
  */
 #include "sim.h"
 
@@ -51,7 +51,8 @@ static void menu_read(struct menu *menu, const char *path)
 	for (char *line = text ? strtok_r(text, "\n", &save) : NULL; line;
 	     line = strtok_r(NULL, "\n", &save)) {
 		line += strspn(line, " \t");
-		if (!strncmp(line, "set default=", 12) && !strstr(line, "next_entry"))
+		if (!strncmp(line, "set default=", 12) && strchr(line, '"') &&
+		    !strstr(line, "next_entry"))
 			quoted(line, "=", '"', menu->chosen, sizeof(menu->chosen));
 		if (!strncmp(line, "menuentry ", 10) && menu->count < ENTRIES_MAX) {
 			entry = &menu->entries[menu->count++];
@@ -107,20 +108,52 @@ static void environment_take(const char *path, const char *name, bool clear, cha
 	free(text);
 }
 
-/* GRUB's own variables, as Ubuntu's $vt_handoff, are empty. */
-static void line_expand(const char *line, char *out, size_t room)
+/* The value of a variable, from grubenv; GRUB's own, as Ubuntu's $vt_handoff, are empty. */
+static void variable_print(FILE *out, const char *environment, const char *name, int length)
 {
-	size_t used = 0;
+	char key[128], value[1024];
 
-	for (const char *c = line; *c && used + 1 < room; c++) {
-		if (*c == '$' && c[1] != ' ') {
-			c += strcspn(c, " ");
-			c -= !*c;
+	snprintf(key, sizeof(key), "%.*s", length, name);
+	environment_take(environment, key, false, value, sizeof(value));
+	fputs(!strcmp(key, "root") ? "hd0,gpt2" : value, out);
+}
+
+void loader_model_expand(const char *environment, const char *line, char *text, size_t room)
+{
+	FILE *out = fmemopen(text, room, "w");
+
+	*text = '\0';
+	for (const char *c = line; out && *c; c++) {
+		if (*c != '$') {
+			fputc(*c, out);
 			continue;
 		}
-		out[used++] = *c;
+		bool braces = c[1] == '{';
+		const char *name = c + 1 + braces;
+		size_t length = strspn(name, "abcdefghijklmnopqrstuvwxyz_");
+		variable_print(out, environment, name, (int)length);
+		c = name + length - !braces;
 	}
-	out[used] = '\0';
+	if (out)
+		fclose(out);
+}
+
+/* What the menu's entry NAME starts; false when there is none that starts anything. */
+static bool entry_start(const struct sim_host *host, const struct entry *entry,
+                        const char *environment, char *cmdline, char *image, size_t room)
+{
+	char path[SIM_PATH];
+
+	if (!entry || !*entry->cmdline || !*entry->image)
+		return false;
+	loader_model_expand(environment, entry->cmdline, cmdline, room);
+	loader_model_expand(environment, entry->image, path, sizeof(path));
+	path[strcspn(path, " ")] = '\0';
+	if (!strchr(path, '/'))
+		return false;
+	/* A host of Red Hat's kind has /boot on a file system of its own. */
+	snprintf(image, room, "%s%s", red_hat_is(host) ? "/boot" : "", strchr(path, '/'));
+	return true;
 }
 
 int loader_model_choose(const struct sim_host *host, char *cmdline, char *image, size_t room)
@@ -128,33 +161,30 @@ int loader_model_choose(const struct sim_host *host, char *cmdline, char *image,
 	static const char *const nowhere = "(none)";
 	struct menu *menu = calloc(1, sizeof(*menu));
 	char path[SIM_PATH], environment[SIM_PATH], once[256];
+	const char *directory = red_hat_is(host) ? "grub2" : "grub";
 	const struct entry *entry;
-	int found;
+	bool started;
 
-	if (red_hat_is(host)) {
-		free(menu);
-		return red_hat_loader(host, cmdline, image, room);
-	}
 	if (!menu)
 		sim_die("out of memory");
 	snprintf(menu->chosen, sizeof(menu->chosen), "%s", nowhere);
-	sim_path(path, "%.900s/boot/grub/grub.cfg", host->root);
+	sim_path(path, "%.900s/boot/%s/grub.cfg", host->root, directory);
 	menu_read(menu, path);
-	sim_path(path, "%.900s/boot/grub/custom.cfg", host->root);
+	sim_path(path, "%.900s/boot/%s/custom.cfg", host->root, directory);
 	menu_read(menu, path);
-	sim_path(environment, "%.900s/boot/grub/grubenv", host->root);
+	sim_path(environment, "%.900s/boot/%s/grubenv", host->root, directory);
 	environment_take(environment, "next_entry", true, once, sizeof(once));
 	if (!strcmp(menu->chosen, "${saved_entry}"))
 		environment_take(environment, "saved_entry", false, menu->chosen,
 		                 sizeof(menu->chosen));
 	entry = menu_find(menu, *once ? once : menu->chosen);
+	if (!entry && red_hat_is(host)) {
+		free(menu);
+		return red_hat_loader(host, cmdline, image, room);
+	}
 	if (!entry && menu->count)
 		entry = &menu->entries[0];
-	found = entry && *entry->cmdline && *entry->image;
-	if (found) {
-		line_expand(entry->cmdline, cmdline, room);
-		snprintf(image, room, "%s", entry->image);
-	}
+	started = entry_start(host, entry, environment, cmdline, image, room);
 	free(menu);
-	return found ? 0 : -1;
+	return started ? 0 : -1;
 }

@@ -75,12 +75,12 @@ static bool value_of(const char *text, const char *key, char *value, size_t room
 
 int red_hat_loader(const struct sim_host *host, char *cmdline, char *image, size_t room)
 {
-	char path[SIM_PATH], id[256], options[2048], initrd[512], kernel[256], *save = NULL;
-	int used = 0;
+	char path[SIM_PATH], id[256], options[2048], initrd[512], kernel[256], line[2400];
 
 	sim_path(path, "%.900s/boot/grub2/grubenv", host->root);
 	char *environment = sim_read(path);
 	value_of(environment, "saved_entry=", id, sizeof(id));
+	free(environment);
 	sim_path(path, "%.700s/boot/loader/entries/%.250s.conf", host->root, id);
 	char *entry = sim_read(path);
 	bool good = entry && value_of(entry, "options", options, sizeof(options)) &&
@@ -89,20 +89,10 @@ int red_hat_loader(const struct sim_host *host, char *cmdline, char *image, size
 	if (good) {
 		initrd[strcspn(initrd, " ")] = '\0';
 		snprintf(image, room, "/boot%s", initrd);
-		used = snprintf(cmdline, room, "BOOT_IMAGE=(hd0,gpt2)%s", kernel);
+		snprintf(line, sizeof(line), "BOOT_IMAGE=($root)%s %s", kernel, options);
+		sim_path(path, "%.900s/boot/grub2/grubenv", host->root);
+		loader_model_expand(path, line, cmdline, room);
 	}
-	for (char *word = good ? strtok_r(options, " ", &save) : NULL;
-	     word && used >= 0 && (size_t)used < room; word = strtok_r(NULL, " ", &save)) {
-		char key[128], value[1024];
-
-		if (*word == '$') {
-			snprintf(key, sizeof(key), "%s=", word + 1);
-			value_of(environment, key, value, sizeof(value));
-			word = value;
-		}
-		used += snprintf(cmdline + used, room - (size_t)used, " %s", word);
-	}
-	free(environment);
 	free(entry);
 	return good ? 0 : -1;
 }

@@ -12,6 +12,7 @@
 
 #include "node-agent/trial/grub_custom.h"
 #include "node-agent/trial/grub_entry.h"
+#include "node-agent/trial/grub_text.h"
 
 #define HEADER(choice)                                                                             \
 	"if [ \"${next_entry}\" ] ; then\n   set default=\"${next_entry}\"\n   set next_entry=\n"  \
