@@ -2,7 +2,6 @@
 # The cloud that the two hosts make, and questions to it: sourced by run.sh, after container.sh.
 # The functions that a check calls print what is wrong and return 1.
 
-secret=bed-$(od -An -N12 -tx1 /dev/urandom | tr -d ' ')
 declare -A nova_units=([ctl1]='nova-api nova-scheduler nova-conductor' [cmp1]=nova-compute)
 
 # What only a host with GPUs has: PCI devices, laid out at each boot, and a hypervisor that tells Nova of them.
@@ -25,32 +24,67 @@ cloud_hardware()
 		WantedBy=sysinit.target
 	END
 	mkdir -p "$to/etc/systemd/system/sysinit.target.wants"
-	ln -s ../bed-pci.service "$to/etc/systemd/system/sysinit.target.wants/bed-pci.service"
+	ln -sf ../bed-pci.service "$to/etc/systemd/system/sysinit.target.wants/bed-pci.service"
 }
 
-cloud_boot()
+# cloud_hosts LAYERS_OF_CTL1 LAYERS_OF_CMP1: both boot.
+cloud_hosts()
 {
+	container_create ctl1 "$1" && container_create cmp1 "$2" && cloud_hardware || return
 	local name
-	container_network && container_create ctl1 && container_create cmp1 && cloud_hardware || return
 	for name in ctl1 cmp1; do
-		mkdir -p "$bed/$name/root/root/bed"
-		cp "$here"/{control.sh,compute.sh,nova.sh,ini_set.py,no_ports.py,judge.py,answers.sh} "$bed/$name/root/root/bed/"
+		mkdir -p "$bed/$name/root/opt/bed"
+		cp "$here"/{control,compute,nova,start,answers}.sh "$here"/{ini_set,no_ports,judge}.py "$bed/$name/root/opt/bed/"
 		container_start "$name"
 	done
 	container_wait ctl1 120 && container_wait cmp1 120
 }
 
-# cloud_configure NAME SCRIPT: runs it in the host; what it said is kept.
-cloud_configure()
+# cloud_run NAME SCRIPT [ARGUMENT…]: in that host; what it said is kept.
+cloud_run()
 {
-	container_ssh "$1" bash "/root/bed/$2" "$secret" "${addresses[$1]}" >"$results/$1.log" 2>&1 && return
-	tail -n 25 "$results/$1.log"
+	local name=$1 script=$2
+	shift 2
+	container_ssh "$name" bash "/opt/bed/$script" "$@" >"$results/$name.$script.log" 2>&1 && return
+	tail -n 25 "$results/$name.$script.log"
 	return 1
 }
 
-cloud_discover()
+# cloud_make: from installed packages to a cloud, once; $cloud then holds what that changed in each host. The services are
+# stopped in order, so that a later run only has to start them.
+cloud_make()
 {
-	container_ssh ctl1 runuser -u nova -- nova-manage cell_v2 discover_hosts 2>&1 && cloud_sees_compute
+	local name secret
+	secret=bed-$(od -An -N12 -tx1 /dev/urandom | tr -d ' ')
+	cloud_hosts "$root" "$root" &&
+		cloud_run ctl1 control.sh "$secret" "${addresses[ctl1]}" &&
+		cloud_run cmp1 compute.sh "$secret" "${addresses[cmp1]}" &&
+		container_ssh ctl1 runuser -u nova -- nova-manage cell_v2 discover_hosts &&
+		cloud_sees_compute &&
+		container_stop cmp1 120 && container_stop ctl1 120 || return
+	# What older versions of these scripts left is of no use.
+	find "${cloud%/*}" -mindepth 1 -maxdepth 1 -name '*.*' ! -name '*.lock' ! -name 'build.*' -mtime +3 \
+		-exec rm -rf --one-file-system {} +
+	rm -rf "$cloud.new"
+	mkdir -m 700 "$cloud.new"
+	for name in ctl1 cmp1; do
+		mv "$bed/$name/upper" "$cloud.new/$name"
+		rm -rf "${bed:?}/$name"
+		ip link delete "to-$name"
+		ip netns delete "$name"
+	done
+	echo "$secret" >"$cloud.new/secret"
+	rm "$bed/known_hosts"
+	mv -T "$cloud.new" "$cloud"
+}
+
+cloud_start()
+{
+	local name
+	for name in ctl1 cmp1; do
+		cloud_run "$name" start.sh "$name" || return
+	done
+	cloud_sees_compute
 }
 
 # openstack COMMAND…: as the administrator, in the control host.
@@ -92,7 +126,7 @@ judged()
 {
 	local name=ctl1
 	[ "$1" != nova-compute ] || name=cmp1
-	container_ssh "$name" runuser -u nova -- python3 /root/bed/judge.py "$1" >"$bed/judged" 2>"$bed/judged.err" || {
+	container_ssh "$name" runuser -u nova -- python3 /opt/bed/judge.py "$1" >"$bed/judged" 2>"$bed/judged.err" || {
 		tail -n 3 "$bed/judged.err"
 		return 1
 	}

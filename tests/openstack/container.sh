@@ -1,7 +1,6 @@
 # shellcheck shell=bash disable=SC2154
 # Containers with a systemd, an sshd and a network of their own: sourced by run.sh, which sets
 #   bed     the run's directory (overlays, keys, logs live there)
-#   root    the directory that root.sh printed
 # and has entered a mount, process and network namespace of its own, which takes all of this along when it ends.
 
 bridge_address=10.77.0.1
@@ -18,12 +17,12 @@ container_network()
 	ssh-keygen -q -t ed25519 -N '' -C gpufleet-openstack -f "$bed/id_ed25519"
 }
 
-# container_create NAME: its file system, address, host key, and line in known_hosts.
+# container_create NAME LAYERS: its file system, on top of those layers; address, host key, and line in known_hosts.
 container_create()
 {
 	local name=$1 dir=$bed/$1 other
 	mkdir -p "$dir/upper" "$dir/work" "$dir/root"
-	mount -t overlay overlay -o "lowerdir=$root,upperdir=$dir/upper,workdir=$dir/work" "$dir/root"
+	mount -t overlay overlay -o "lowerdir=$2,upperdir=$dir/upper,workdir=$dir/work" "$dir/root"
 	echo "$name" >"$dir/root/etc/hostname"
 	{
 		echo '127.0.0.1 localhost'
@@ -32,9 +31,9 @@ container_create()
 		done
 	} >"$dir/root/etc/hosts"
 	rm -f "$dir/root/etc/resolv.conf"
+	rm -f "$dir"/root/etc/ssh/ssh_host_*
 	ssh-keygen -q -t ed25519 -N '' -C "$name" -f "$dir/root/etc/ssh/ssh_host_ed25519_key"
 	install -D -m 600 "$bed/id_ed25519.pub" "$dir/root/root/.ssh/authorized_keys"
-	echo 'UseDNS no' >>"$dir/root/etc/ssh/sshd_config"
 	echo "${addresses[$name]},$name $(cut -d' ' -f1,2 "$dir/root/etc/ssh/ssh_host_ed25519_key.pub")" >>"$bed/known_hosts"
 	ip netns add "$name"
 	ip link add "to-$name" type veth peer name eth0 netns "$name"
@@ -84,4 +83,21 @@ container_wait()
 	echo "$name didn't answer within $2 s; the end of its console:" >&2
 	tail -n 20 "$bed/$name.console" >&2
 	return 1
+}
+
+# container_stop NAME SECONDS: an orderly shutdown, after which its file system is unmounted.
+container_stop()
+{
+	local name=$1 limit=$((SECONDS + $2))
+	container_ssh "$name" systemctl --no-block poweroff
+	while pgrep -f "systemd-nspawn .*--machine=$name " >/dev/null; do
+		if [ "$SECONDS" -ge "$limit" ]; then
+			echo "$name didn't stop within $2 s; the end of its console:" >&2
+			tail -n 20 "$bed/$name.console" >&2
+			return 1
+		fi
+		sleep 0.2
+	done
+	rm -f "$bed/ssh-${addresses[$name]}"
+	umount "$bed/$name/root"
 }

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Runs in the control host: from installed packages to databases, messages, Keystone, Placement, Glance and
+# Runs in the control host, once: from installed packages to databases, messages, Keystone, Placement, Glance and
 # Nova's API, scheduler and conductor at work. control.sh SECRET MY_IP
 set -euo pipefail
 
@@ -111,7 +111,7 @@ keystone()
 		--bootstrap-public-url $endpoint:5000/v3/ 2>/dev/null
 	chown -R keystone: /var/log/keystone
 	systemctl start keystone
-	answers $endpoint:5000/v3
+	bash "$here/answers.sh" $endpoint:5000/v3
 	# One process for all of it: most of an openstack command is its start.
 	{
 		echo "project create --domain default service"
@@ -129,11 +129,6 @@ keystone()
 			neutron network 9696
 		END
 	} | openstack >/dev/null
-}
-
-answers()
-{
-	bash "$here/answers.sh" "$1"
 }
 
 image()
@@ -165,10 +160,6 @@ wait "$other_pid" || { cat /var/log/bed-other.log && exit 1; }
 systemctl start placement-api glance-api
 wait "$nova_pid" || { cat /var/log/bed-nova.log && exit 1; }
 log 'starting Nova'
-systemctl start nova-conductor nova-scheduler nova-api
-systemd-run --quiet --unit=bed-no-ports /usr/bin/python3 "$here/no_ports.py"
-answers $endpoint:9292
+bash "$here/start.sh" ctl1
 image
-answers $endpoint:8778
-answers $endpoint:8774
-log "the control plane is up; processor time: $(times | tail -n 1)"
+log 'the control plane is up'

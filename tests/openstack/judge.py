@@ -34,7 +34,7 @@ def main():
 
         spec = whitelist.Whitelist(conf.CONF.pci.device_spec)
         for address in sorted(os.listdir(gpufleet_bed.SYSFS)):
-            if spec.device_assignable(gpufleet_bed.device(address), None):
+            if spec.device_assignable(gpufleet_bed.device(address)):
                 print("device", address)
     if service in ("nova-compute", "nova-api"):
         for name, (policy, specs) in sorted(request._get_alias_from_config().items()):  # pylint: disable=protected-access

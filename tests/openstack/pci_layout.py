@@ -110,7 +110,8 @@ def main():
         write(f"{directory}/proc/interrupts", file.read() + " 120:   0   0  IR-PCI-MSI-0000:00:1f.0  0-edge  eth0\n")
     with open("/proc/cpuinfo", encoding="utf-8") as file:
         write(f"{directory}/proc/cpuinfo", with_virtualization(file.read()))
-    for place in ("sys/bus/pci", "sys/kernel/iommu_groups", "sys/class/iommu", "proc/interrupts", "proc/cpuinfo"):
+    write(f"{sys_dir}/firmware/acpi/tables/DMAR", "DMAR")
+    for place in ("sys/bus/pci", "sys/kernel/iommu_groups", "sys/class/iommu", "sys/firmware/acpi/tables", "proc/interrupts", "proc/cpuinfo"):
         subprocess.run(["mount", "--bind", f"{directory}/{place}", f"/{place}"], check=True)
 
 

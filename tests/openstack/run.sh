@@ -154,13 +154,24 @@ memory()
 umask 022
 rm -rf "$results"
 mkdir -p "$results"
-step 'the hosts boot'
-check 'both hosts boot, each with a systemd and an sshd of its own' cloud_boot
-step 'the control plane'
-check 'MariaDB, RabbitMQ, Keystone, Placement, Glance and Nova are set up and answer' cloud_configure ctl1 control.sh
-step 'the compute host'
-check 'nova-compute starts' cloud_configure cmp1 compute.sh
-check 'Nova sees it' cloud_discover
+container_network
+# A cloud that was set up once is kept beside the root file system, until what sets it up changes.
+cloud=$root.$(cd "$here" && cat container.sh cloud.sh control.sh compute.sh nova.sh start.sh ini_set.py no_ports.py | sha256sum | cut -c1-12)
+exec 9>"$root.lock"
+flock 9
+if [ ! -e "$cloud" ]; then
+	step 'a cloud from installed packages'
+	check 'MariaDB, RabbitMQ, Keystone, Placement, Glance and Nova are set up, started, and see each other' cloud_make
+fi
+flock -u 9
+if [ ! -e "$cloud" ]; then
+	exit 1
+fi
+# shellcheck disable=SC2034 # what no output may hold: scenarios.sh looks for it
+secret=$(<"$cloud/secret")
+step 'the cloud starts'
+check 'both hosts boot, each with a systemd and an sshd of its own' cloud_hosts "$cloud/ctl1:$root" "$cloud/cmp1:$root"
+check 'every service of the cloud starts and answers' cloud_start
 check 'the inventory is written' inventory
 memory
 for part in "${parts[@]}"; do
@@ -179,7 +190,8 @@ for name in ctl1 cmp1; do
 done
 if [ -n "$keep" ]; then
 	echo 'The hosts go on running until this script is interrupted. To get in, as root on this machine:'
-	echo "  nsenter --target \$(pgrep -f -o 'run.sh --inside $root $bed') --mount --net --pid ssh …"
+	echo "  nsenter --target \$(pgrep -P \$(pgrep -f -o 'inside $root $bed')) --mount --net --pid ssh -i $bed/id_ed25519 \\"
+	echo "    -o UserKnownHostsFile=$bed/known_hosts ${addresses[cmp1]}   (cmp1; ctl1: ${addresses[ctl1]})"
 	sleep infinity &
 	wait
 fi

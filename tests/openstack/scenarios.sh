@@ -73,7 +73,7 @@ keep_stock()
 {
 	local name
 	for name in cmp1 ctl1; do
-		container_ssh "$name" cp -a /etc/nova /root/bed/stock
+		container_ssh "$name" cp -a /etc/nova /opt/bed/stock
 	done
 }
 
@@ -187,7 +187,7 @@ unplant()
 	local name
 	for name in cmp1 ctl1; do
 		container_ssh "$name" 'cd /etc/nova && for file in nova.conf nova-compute.conf; do
-			[ ! -e "$file" ] || cat "/root/bed/stock/$file" >"$file"
+			[ ! -e "$file" ] || cat "/opt/bed/stock/$file" >"$file"
 		done'
 	done
 	restart
@@ -196,7 +196,7 @@ unplant()
 restart()
 {
 	container_ssh ctl1 systemctl restart nova-api nova-scheduler && container_ssh cmp1 systemctl restart nova-compute &&
-		container_ssh ctl1 bash /root/bed/answers.sh http://ctl1:8774
+		container_ssh ctl1 bash /opt/bed/answers.sh http://ctl1:8774
 }
 
 # mended NAME FLAVOR ADDRESS: what was planted is repaired, and the repair can be taken back.
@@ -267,7 +267,7 @@ planted_spec()
 
 nova_offers_all()
 {
-	container_ssh cmp1 runuser -u nova -- python3 /root/bed/judge.py nova-compute >"$bed/judged" 2>&1
+	container_ssh cmp1 runuser -u nova -- python3 /opt/bed/judge.py nova-compute >"$bed/judged" 2>&1
 	grep -q 'device 0000:00:1b.0' "$bed/judged" && grep -q 'device 0000:00:1f.0' "$bed/judged" && return
 	cat "$bed/judged"
 	return 1
