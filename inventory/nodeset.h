@@ -31,4 +31,7 @@ int string_list_append(struct string_list *list,
                        const char *item); /* copies; -1 when out of memory */
 void string_list_free(struct string_list *list);
 
+/* The same strings in the same order? */
+bool string_list_equal(const struct string_list *a, const struct string_list *b);
+
 #endif

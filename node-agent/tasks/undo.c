@@ -7,7 +7,9 @@
 #include "node-agent/boot/boot_loader.h"
 #include "node-agent/boot/initramfs_tool.h"
 #include "node-agent/tasks/backup.h"
+#include "node-agent/ini/ini_edit.h"
 #include "node-agent/tasks/file_edit.h"
+#include "node-agent/tasks/nova_task.h"
 #include "node-agent/tasks/task.h"
 #include "node-agent/tasks/task_help.h"
 #include "node-agent/tasks/task_types.h"
@@ -31,6 +33,20 @@ static bool is_newest(const json_t *records, size_t index)
 	return true;
 }
 
+/* Was the file edited line by line? Then ours can be taken out of what others made of it since. */
+static bool is_ini(const json_t *records, const char *path)
+{
+	size_t i;
+	const json_t *record;
+
+	json_array_foreach(records, i, record)
+	{
+		if (is_kind(record, "ini") && strcmp(json_text(record, "path"), path) == 0)
+			return true;
+	}
+	return false;
+}
+
 static int conflicts_find(const struct root *root, const json_t *records, struct gf_err *err)
 {
 	size_t i;
@@ -39,6 +55,7 @@ static int conflicts_find(const struct root *root, const json_t *records, struct
 	json_array_foreach(records, i, record)
 	{
 		if (is_kind(record, "file") && is_newest(records, i) &&
+		    !is_ini(records, json_text(record, "path")) &&
 		    file_edit_undo_check(root, record, err) < 0)
 			return -1;
 	}
@@ -48,6 +65,7 @@ static int conflicts_find(const struct root *root, const json_t *records, struct
 struct undo {
 	struct task_context *ctx;
 	const char *operation_dir;
+	const json_t *records;
 	const struct boot_loader *loader; /* NULL: none that is known */
 	const struct initramfs_tool *tool;
 	json_t *add, *remove; /* kernel arguments to bring back and to take away again */
@@ -79,12 +97,40 @@ static int boot_files_note(struct undo *undo, const char *path, struct gf_err *e
 	    err);
 }
 
+/* Others changed the file since: only our lines go, and what we took out comes back. */
+static int undo_ini(struct undo *undo, const char *path, struct gf_err *err)
+{
+	struct file_state now;
+	struct file_want want = {.path = path};
+	char *text = NULL;
+
+	if (file_edit_read(undo->ctx->root, path, &now, err) != 0)
+		return -1;
+	int result = now.absent ? 0 : ini_unedit(now.data, now.size, &text, &want.size, err);
+	want.data = text;
+	if (result == 0 && text)
+		result = file_edit_put(undo->ctx->root, &want, &undo->changed, err);
+	if (result != 0)
+		gf_err_wrap(err,
+		            "%s was changed by someone else since, and gpufleet's lines in it "
+		            "cannot be taken out",
+		            path);
+	free(text);
+	file_state_free(&now);
+	return result;
+}
+
 static int undo_file(struct undo *undo, const json_t *record, struct gf_err *err)
 {
 	const struct root *root = undo->ctx->root;
 	struct gf_err conflict;
 	int todo = file_edit_undo_check(root, record, &conflict);
 
+	if (todo < 0 && is_ini(undo->records, json_text(record, "path"))) {
+		int failed = undo_ini(undo, json_text(record, "path"), &conflict);
+		if (failed == 0)
+			return 0;
+	}
 	if (todo < 0 && !undo->force) {
 		if (err)
 			*err = conflict;
@@ -203,6 +249,30 @@ static int boot_files_build(struct undo *undo, struct gf_err *err)
 	return undo->initramfs ? initramfs_update(undo->ctx->root, undo->tool, err) : 0;
 }
 
+/* Services whose files were put back are restarted, each once, newest change first. */
+static int services_undo(struct undo *undo, struct gf_err *err)
+{
+	json_t *seen = json_object();
+	int failed = 0;
+
+	for (size_t i = json_array_size(undo->records); i-- > 0 && failed >= 0;) {
+		const json_t *record = json_array_get(undo->records, i);
+		const char *name = json_text(record, "service");
+		char message[160];
+		if (!is_kind(record, "nova") || json_object_get(seen, name))
+			continue;
+		json_object_set_new(seen, name, json_true());
+		failed = nova_service_undo(undo->ctx->root, name, err);
+		if (failed <= 0)
+			continue;
+		undo->changed = true;
+		snprintf(message, sizeof(message), "%.100s was restarted and is healthy", name);
+		undo_emit(undo, message);
+	}
+	json_decref(seen);
+	return failed < 0 ? -1 : 0;
+}
+
 static int undo_records(struct undo *undo, const json_t *records, struct gf_err *err)
 {
 	for (size_t i = json_array_size(records); i-- > 0;) {
@@ -218,6 +288,8 @@ static int undo_records(struct undo *undo, const json_t *records, struct gf_err 
 		undo->changed = undo->reboot = true;
 		undo_emit(undo, "boot files were made again");
 	}
+	if (services_undo(undo, err) != 0)
+		return -1;
 	return backup_record(undo->operation_dir, json_pack("{ss}", "kind", "undone"), err);
 }
 
@@ -240,6 +312,7 @@ int stage_undo(struct task_context *ctx, const char *operation_dir, bool force, 
 		return -1;
 	size_t count = json_array_size(records);
 	bool done = count == 0 || is_kind(json_array_get(records, count - 1), "undone");
+	undo.records = records;
 	if (!done && !force)
 		result = conflicts_find(ctx->root, records, err);
 	if (!done && result == 0)

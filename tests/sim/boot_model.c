@@ -148,7 +148,8 @@ static void services_start(const struct sim_host *host)
 	    "for u in \"$2\"/units/*; do read -r e a <\"$u\" || continue; "
 	    "case $e in enabled) echo enabled active >\"$u\";; *) echo \"$e inactive\" >\"$u\";; "
 	    "esac; done; "
-	    "[ \"$3\" = 1 ] || rm -rf \"$1\"/proc/4[0-9][0-9][0-9]";
+	    "[ \"$3\" = 1 ] || rm -rf \"$1\"/proc/4[0-9][0-9][0-9]; "
+	    "[ ! -d \"$2/launch\" ] || GPUFLEET_SYSROOT=$1 \"$1/usr/bin/systemctl\" sim-boot";
 	char boots[16];
 	const char *argv[] = {"sh", "-c", script, "sh", host->root, host->control, boots, NULL};
 
