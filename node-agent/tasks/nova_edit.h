@@ -1,5 +1,5 @@
 /* nova_edit.h: what the files of a Nova service have to become so that the wanted options count.
- * Texts in, texts out. docs/design/nova-config.md says why it is done so.
+ * Texts in, texts out. docs/design/nova-host.md says why it is done so.
  */
 #ifndef GPUFLEET_TASKS_NOVA_EDIT_H
 #define GPUFLEET_TASKS_NOVA_EDIT_H

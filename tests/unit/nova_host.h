@@ -82,10 +82,10 @@ UNUSED static void want(struct task_host *host, const char *options)
 	json_t *list = json_loads(text, 0, NULL);
 	assert_non_null(list);
 	free(text);
-	json_object_set_new(
-	    host->context, "nova",
-	    json_pack("{si ss so s[sss]}", "release", 26, "role", "compute", "options", list,
-	              "services", "nova-compute", "nova-api", "nova-scheduler"));
+	json_object_set_new(host->context, "nova",
+	                    json_pack("{si ss so s[sss]}", "release", 26, "role", "compute",
+	                              "options", list, "services", "nova-compute", "nova-api",
+	                              "nova-scheduler"));
 	json_object_set_new(host->facts, "nova", nova_facts(&host->root));
 	host->ctx.nova_stale = 0;
 }
