@@ -111,8 +111,10 @@ struct inventory {
 	struct inventory_flavor *flavors;
 	size_t flavor_count;
 	struct inventory_rollout rollout;
-	char *nova_release, *nova_deployment; /* or NULL */
-	bool report_in_placement, pci_in_placement;
+	bool nova_given;                      /* it has a section `nova` */
+	char *nova_release, *nova_deployment; /* as written, or NULL */
+	int nova_number; /* Nova's number of nova_release (nova_release.h); 0: not given */
+	int report_in_placement, pci_in_placement; /* -1 not given, 0 no, 1 yes */
 };
 
 /* Reads and checks an inventory file. On failure err->msg is "FILE:LINE:COL: message" of the first

@@ -22,7 +22,6 @@
 static const char *const host_keys_names[] = {"strict", "accept-new", "pin", NULL};
 static const char *const become_names[] = {"none", "sudo", NULL};
 static const char *const role_names[] = {"compute", "control", NULL};
-static const char *const deployment_names[] = {"auto", "debian", "rdo", "kolla", "none", NULL};
 
 /* ---- defaults, groups.*, hosts.* ---- */
 
@@ -153,18 +152,7 @@ void host_clear(struct inventory_host *host)
 	*host = (struct inventory_host){0};
 }
 
-/* ---- nova and flavors ---- */
-
-static const struct field nova_fields[] = {
-    {.name = "release", .read = field_text, .offset = FLEET(nova_release), .rule = &rule_release},
-    {.name = "deployment",
-     .read = field_choice_text,
-     .offset = FLEET(nova_deployment),
-     .rule = deployment_names},
-    {.name = "report_in_placement", .read = field_bool, .offset = FLEET(report_in_placement)},
-    {.name = "pci_in_placement", .read = field_bool, .offset = FLEET(pci_in_placement)},
-};
-static const struct field_set nova_set = SET(nova_fields);
+/* ---- flavors ---- */
 
 static int read_flavor_gpus(struct field_reader *reader, const struct json_path *at,
                             const json_t *value, const struct field *field, void *out)
@@ -272,7 +260,7 @@ static const struct field fleet_fields[] = {
     {.name = "groups", .read = field_any, .required = true},
     {.name = "hosts", .read = field_any},
     {.name = "gpus", .read = gpus_read, .offset = FLEET(gpus), .min = IN_FLEET},
-    {.name = "nova", .read = field_object, .rule = &nova_set},
+    {.name = "nova", .read = nova_read},
     {.name = "flavors", .read = read_flavors},
     {.name = "rollout", .read = read_rollout, .offset = FLEET(rollout)},
 };

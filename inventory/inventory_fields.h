@@ -20,6 +20,7 @@ extern const struct field_set fleet_set;    /* struct inventory */
 
 extern const struct field_set rollout_set; /* struct inventory_rollout */
 
+field_read_fn nova_read; /* `nova`; `out` is the struct inventory */
 field_read_fn
     gpus_read; /* the fleet's `gpus`: struct inventory_gpu_list; field.min is the section */
 field_read_fn gpus_read_section; /* the same in defaults, groups and hosts */

@@ -157,9 +157,10 @@ static int playbook_resolve(struct build *build)
 	return 0;
 }
 
-static int rollout_default(struct build *build)
+static int defaults_set(struct build *build)
 {
 	struct inventory_rollout *rollout = &build->inventory->rollout;
+	build->inventory->report_in_placement = build->inventory->pci_in_placement = -1;
 	rollout->max_unavailable = 1;
 	rollout->boot_timeout_s = 30 * 60;
 	rollout->confirm_timeout_s = 10 * 60;
@@ -177,8 +178,8 @@ static int sections_read(struct build *build)
 {
 	const struct json_path defaults = {.key = "defaults"};
 	const json_t *value = json_object_get(build->root, "defaults");
-	if (rollout_default(build) < 0 || fields_read(&build->reader, NULL, build->root, &fleet_set,
-	                                              0, build->inventory, NULL) < 0)
+	if (defaults_set(build) < 0 || fields_read(&build->reader, NULL, build->root, &fleet_set, 0,
+	                                           build->inventory, NULL) < 0)
 		return -1;
 	if (value && layer_read(build, &defaults, value, IN_DEFAULTS, &build->defaults) < 0)
 		return -1;

@@ -4,7 +4,9 @@
 
 #include "inventory/inventory.h"
 
+#ifndef NODESET_MAX        /* the fuzz build has less */
 #define NODESET_MAX 100000 /* names that one expression may expand to */
+#endif
 
 /* Gives the members of group NAME: fills *names (borrowed, valid until nodeset_expand returns) and
  * returns 0, or -1 with *err. */
@@ -30,5 +32,8 @@ int nodeset_compare(const char *a, const char *b);
 int string_list_append(struct string_list *list,
                        const char *item); /* copies; -1 when out of memory */
 void string_list_free(struct string_list *list);
+
+/* The same strings in the same order? */
+bool string_list_equal(const struct string_list *a, const struct string_list *b);
 
 #endif

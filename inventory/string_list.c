@@ -29,3 +29,13 @@ void string_list_free(struct string_list *list)
 	list->items = NULL;
 	list->count = 0;
 }
+
+bool string_list_equal(const struct string_list *a, const struct string_list *b)
+{
+	if (a->count != b->count)
+		return false;
+	for (size_t i = 0; i < a->count; i++)
+		if (strcmp(a->items[i], b->items[i]))
+			return false;
+	return true;
+}

@@ -14,38 +14,53 @@
 #define NO_COVERAGE
 #endif
 
+struct word {
+	char text[LENGTH_MAX]; /* as it is compared: in lower case, with "_" for "-" */
+	size_t length;
+};
+
+NO_COVERAGE static void word_fold(struct word *word, const char *text, size_t length)
+{
+	for (size_t i = 0; i < length; i++) {
+		int c = tolower((unsigned char)text[i]);
+		word->text[i] = (char)(c == '-' ? '_' : c);
+	}
+	word->length = length;
+}
+
 NO_COVERAGE static unsigned least(unsigned a, unsigned b)
 {
 	return a < b ? a : b;
 }
 
-NO_COVERAGE static int folded(const char *text, size_t at)
-{
-	int c = tolower((unsigned char)text[at]);
-	return c == '-' ? '_' : c;
-}
-
-NO_COVERAGE static unsigned distance(const char *a, size_t length_a, const char *b, size_t length_b)
+/* More than MOST is only said to be more. */
+NO_COVERAGE static unsigned distance(const struct word *a, const struct word *b, unsigned most)
 {
 	unsigned rows[3][LENGTH_MAX + 1];
 	unsigned *before = rows[0], *last = rows[1], *row = rows[2];
-	for (size_t j = 0; j <= length_b; j++)
+	unsigned least_of_last = 0;
+	for (size_t j = 0; j <= b->length; j++)
 		last[j] = (unsigned)j;
-	for (size_t i = 1; i <= length_a; i++) {
-		row[0] = (unsigned)i;
-		for (size_t j = 1; j <= length_b; j++) {
-			unsigned change = folded(a, i - 1) != folded(b, j - 1);
+	for (size_t i = 1; i <= a->length; i++) {
+		unsigned least_of_row = row[0] = (unsigned)i;
+		for (size_t j = 1; j <= b->length; j++) {
+			unsigned change = a->text[i - 1] != b->text[j - 1];
 			row[j] = least(least(last[j], row[j - 1]) + 1, last[j - 1] + change);
-			if (i > 1 && j > 1 && folded(a, i - 1) == folded(b, j - 2) &&
-			    folded(a, i - 2) == folded(b, j - 1))
+			if (i > 1 && j > 1 && a->text[i - 1] == b->text[j - 2] &&
+			    a->text[i - 2] == b->text[j - 1])
 				row[j] = least(row[j], before[j - 2] + 1);
+			least_of_row = least(least_of_row, row[j]);
 		}
+		/* A row is made of the two before it, and no step takes anything off. */
+		if (least_of_row > most && least_of_last > most)
+			return most + 1;
+		least_of_last = least_of_row;
 		unsigned *spare = before;
 		before = last;
 		last = row;
 		row = spare;
 	}
-	return last[length_b];
+	return last[b->length];
 }
 
 const char *suggest_nearest(const char *word, const char *const *candidates, size_t count)
@@ -55,6 +70,8 @@ const char *suggest_nearest(const char *word, const char *const *candidates, siz
 		return NULL;
 	const char *best = NULL;
 	unsigned best_distance = UINT_MAX;
+	struct word meant, candidate;
+	word_fold(&meant, word, length);
 	for (size_t i = 0; i < count; i++) {
 		size_t other = strlen(candidates[i]);
 		if (other == 0 || other > LENGTH_MAX)
@@ -68,13 +85,14 @@ const char *suggest_nearest(const char *word, const char *const *candidates, siz
 		/* The distance is no less than what the lengths differ by: not worth the work? */
 		if (longer - shorter > most || longer - shorter >= best_distance)
 			continue;
-		unsigned d = distance(word, length, candidates[i], other);
+		word_fold(&candidate, candidates[i], other);
+		if (most >= best_distance)
+			most = best_distance - 1;
+		unsigned d = distance(&meant, &candidate, (unsigned)most);
 		if (d > most)
 			continue;
-		if (d < best_distance) {
-			best = candidates[i];
-			best_distance = d;
-		}
+		best = candidates[i];
+		best_distance = d;
 	}
 	return best;
 }

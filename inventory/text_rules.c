@@ -210,13 +210,6 @@ static bool resource_valid(const char *text)
 	return text[strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")] == '\0';
 }
 
-static bool release_valid(const char *text)
-{
-	return strlen(text) <= 32 && islower((unsigned char)*text)
-	           ? text[strspn(text, "abcdefghijklmnopqrstuvwxyz")] == '\0'
-	           : word_valid(text, ".", 8) && isdigit((unsigned char)*text);
-}
-
 static bool module_valid(const char *text)
 {
 	return word_valid(text, "_-", 63);
@@ -303,7 +296,6 @@ RULE(hex4, "four hex digits such as \"10de\"", hex4_valid, lower_copy);
 RULE(subsystem, "two ids such as \"1462:3609\"", subsystem_valid, lower_copy);
 RULE(pci_address, "a PCI address such as \"0000:01:00.0\"", pci_address_valid, pci_address_normal);
 RULE(resource, "upper-case letters, digits and '_', such as \"CUSTOM_GPU\"", resource_valid, NULL);
-RULE(release, "an OpenStack release such as \"zed\" or \"2024.1\"", release_valid, NULL);
 RULE(line, "one line of text", line_valid, NULL);
 RULE(text, "text", NULL, NULL);
 RULE(module, "a kernel module's name such as \"vfio_pci\"", module_valid, NULL);

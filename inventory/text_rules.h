@@ -18,7 +18,6 @@ extern const struct text_rule rule_hex4;          /* a PCI id; made lower-case *
 extern const struct text_rule rule_subsystem;     /* 1462:3609 */
 extern const struct text_rule rule_pci_address;   /* made 0000:01:00.0 */
 extern const struct text_rule rule_resource;      /* a Placement resource class or trait */
-extern const struct text_rule rule_release;       /* an OpenStack release */
 extern const struct text_rule rule_line;          /* one line of text, not empty */
 extern const struct text_rule rule_text;          /* any text */
 extern const struct text_rule rule_module;        /* a kernel module's name */

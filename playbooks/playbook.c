@@ -121,6 +121,10 @@ static const struct field stage_fields[] = {
      .read = field_choice,
      .offset = offsetof(struct playbook_stage, reboot),
      .rule = reboot_names},
+    {.name = "role",
+     .read = field_choice,
+     .offset = offsetof(struct playbook_stage, role),
+     .rule = role_names},
     {.name = "tasks", .read = read_tasks, .required = true},
 };
 static const struct field_set stage_set = {stage_fields, COUNT(stage_fields)};
@@ -136,6 +140,12 @@ static int stage_names_check(struct field_reader *reader, const struct json_path
 			                   "another stage is named \"%s\", too",
 			                   playbook->stages[last].name);
 		}
+	struct json_path reboot_at = {.parent = at, .key = "reboot"};
+	if (playbook->stages[last].role == ROLE_CONTROL &&
+	    playbook->stages[last].reboot != PLAYBOOK_REBOOT_NEVER)
+		return field_error(reader, &reboot_at, JSON_VALUE,
+		                   "control hosts are not rebooted by a playbook: leave \"reboot\" "
+		                   "out (`gpufleet reboot --limit` does it by name)");
 	struct json_path tasks_at = {.parent = at, .key = "tasks"};
 	const json_t *task, *tasks = json_object_get(playbook->stages[last].json, "tasks");
 	json_array_foreach(tasks, i, task)
@@ -212,6 +222,14 @@ static const struct field_set playbook_set = {playbook_fields, COUNT(playbook_fi
 
 /* ---- files ---- */
 
+/* A stage is for the playbook's hosts, unless it says otherwise. */
+static void stage_roles_inherit(struct playbook *playbook)
+{
+	for (size_t i = 0; i < playbook->stage_count; i++)
+		if (!json_object_get(playbook->stages[i].json, "role"))
+			playbook->stages[i].role = playbook->role;
+}
+
 static struct playbook *playbook_build(const char *path, const struct json_source *source,
                                        struct gf_err *err)
 {
@@ -224,11 +242,13 @@ static struct playbook *playbook_build(const char *path, const struct json_sourc
 	else
 		rc = fields_read(&reader, NULL, json_source_root(source), &playbook_set, 0,
 		                 playbook, NULL);
-	if (rc == 0)
-		playbook->json = json_incref(json_object_get(json_source_root(source), "stages"));
-	else
+	if (rc < 0) {
 		playbook_free(playbook);
-	return rc == 0 ? playbook : NULL;
+		return NULL;
+	}
+	stage_roles_inherit(playbook);
+	playbook->json = json_incref(json_object_get(json_source_root(source), "stages"));
+	return playbook;
 }
 
 struct playbook *playbook_parse(const char *path, const char *text, size_t length,

@@ -13,7 +13,8 @@ enum playbook_reboot { PLAYBOOK_REBOOT_NEVER, PLAYBOOK_REBOOT_IF_CHANGED, PLAYBO
 struct playbook_stage {
 	char *name;
 	enum playbook_reboot reboot;
-	json_t *json; /* the stage as it is sent; borrowed from the playbook */
+	enum inventory_role role; /* of the hosts that it is for: the playbook's, unless given */
+	json_t *json;             /* the stage as it is sent; borrowed from the playbook */
 };
 
 struct playbook {
@@ -41,9 +42,14 @@ void playbook_free(struct playbook *playbook);
  * facts do not tell does not hold. */
 bool playbook_task_holds(const json_t *task, const json_t *facts);
 
-/* The stages with only the tasks that hold on that host, a new reference; a stage stays, with no
- * tasks, when none does, so that indexes agree with playbook->stages. NULL with *err when out of
- * memory. */
-json_t *playbook_for_host(const struct playbook *playbook, const json_t *facts, struct gf_err *err);
+/* The stages of ROLES (bits: 1 << role) with only the tasks that hold on that host, a new
+ * reference; a stage stays, with no tasks, when none does or it is for other hosts, so that indexes
+ * agree with playbook->stages. NULL with *err when out of memory. */
+json_t *playbook_for_host(const struct playbook *playbook, unsigned roles, const json_t *facts,
+                          struct gf_err *err);
+
+/* Has the playbook a stage for hosts of that role? A task of that type? */
+bool playbook_has_role(const struct playbook *playbook, enum inventory_role role);
+bool playbook_has_task(const struct playbook *playbook, const char *type);
 
 #endif

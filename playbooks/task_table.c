@@ -24,6 +24,8 @@ static const char *const checks[] = {"cpu.virtualization",
                                      "devices.driver",
                                      NULL};
 static const char *const states[] = {"started", "stopped", NULL};
+static const char *const nova_services[] = {"nova-compute", "nova-api", "nova-scheduler",
+                                            "nova-conductor", NULL};
 
 /* One value or a list of them. */
 static int read_condition(struct field_reader *reader, const struct json_path *at,
@@ -227,6 +229,16 @@ static const struct field unbind_fields[] = {
     {.name = "driver", .read = field_text, .rule = &rule_driver},
     {.name = "timeout", .read = read_timeout},
 };
+static const struct field nova_config_fields[] = {
+    COMMON,
+    {.name = "service", .read = field_choice, .rule = nova_services, .required = true},
+};
+static const struct field nova_service_fields[] = {
+    COMMON,
+    {.name = "service", .read = field_choice, .rule = nova_services, .required = true},
+    {.name = "timeout", .read = read_timeout},
+    {.name = "settle", .read = read_timeout},
+};
 
 #define ROW(name, ...)                                                                             \
 	{                                                                                          \
@@ -249,13 +261,16 @@ static const struct task_type_row rows[] = {
     ROW(command, NULL),
     ROW(assert, NULL),
     ROW(unbind, NULL),
+    ROW(nova_config, NULL),
+    ROW(nova_service, NULL),
     {"reboot", {plain_fields, COUNT(plain_fields)}, {NULL}},
 };
 
-const char *const task_type_names[] = {"load_modules", "modprobe", "blacklist", "vendor_services",
-                                       "kernel_args",  "bind",     "initramfs", "file",
-                                       "service",      "command",  "assert",    "unbind",
-                                       "reboot",       NULL};
+const char *const task_type_names[] = {
+    "load_modules", "modprobe",     "blacklist", "vendor_services",
+    "kernel_args",  "bind",         "initramfs", "file",
+    "service",      "command",      "assert",    "unbind",
+    "nova_config",  "nova_service", "reboot",    NULL};
 
 _Static_assert(COUNT(rows) + 1 == COUNT(task_type_names), "a row for each type");
 

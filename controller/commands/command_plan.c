@@ -2,8 +2,11 @@
 #include <stdlib.h>
 
 #include "controller/commands/plan_show.h"
+#include "controller/nova/nova_make.h"
 #include "controller/plan/plan_facts.h"
 #include "controller/report/report.h"
+#include "controller/terminal/lines.h"
+#include "inventory/nova_release.h"
 #include "controller/store/store.h"
 
 /* What HOST's plan rests on, from the store: a run doesn't keep thousands of facts documents. */
@@ -70,9 +73,45 @@ static int keep_plan(struct session *session, struct gf_err *err)
 	return 0;
 }
 
+static void say_conflict(struct session *session, const struct gf_err *conflict)
+{
+	char line[sizeof(conflict->msg) + 32];
+
+	snprintf(line, sizeof(line), "apply will refuse: %s", conflict->msg);
+	if (session->terminal.json)
+		terminal_event(&session->terminal, &(struct terminal_event){.event = "plan",
+		                                                            .status = "blocked",
+		                                                            .message = line});
+	else
+		lines_wrap(stdout, line, 0, lines_columns(stdout));
+}
+
+/* Hosts are planned one by one, and end: what only shows on all of them together is said here.
+ * `apply` asks each once more before it begins, and refuses. */
+static void say_conflicts(struct session *session)
+{
+	const struct nova_target target = {.release = NOVA_RELEASE_LAST, .said = "assumed"};
+
+	for (size_t i = 0; session->nova && i < session->nova->alias_count; i++) {
+		struct gf_err err = {0};
+		json_t *values = json_array();
+
+		if (nova_make_alias(session->nova, &session->nova->aliases[i], &target, values,
+		                    &err))
+			say_conflict(session, &err);
+		json_decref(values);
+	}
+}
+
+static void show(struct session *session)
+{
+	plan_show(session);
+	say_conflicts(session);
+}
+
 int command_plan(struct command_context *context, struct gf_err *err)
 {
-	struct session session = {.show = plan_show, .keep = keep_plan};
+	struct session session = {.show = show, .keep = keep_plan};
 
 	return session_run(&session, context, JOB_PLAN, err);
 }

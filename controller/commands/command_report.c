@@ -7,12 +7,16 @@
 
 #include "controller/commands/command.h"
 #include "controller/report/report.h"
+#include "controller/report/report_libvirt.h"
+#include "controller/report/report_openstack.h"
 #include "controller/store/store.h"
 
-enum format { FORMAT_TEXT, FORMAT_JSON };
+enum format { FORMAT_TEXT, FORMAT_JSON, FORMAT_OPENSTACK, FORMAT_LIBVIRT };
 
 struct output {
 	const json_t *report;
+	const struct command_fleet *fleet;
+	const struct report_host *hosts; /* fleet->count */
 	enum format format;
 	const char *inventory_path;
 	bool color;
@@ -22,24 +26,32 @@ struct output {
 static int format_parse(const struct command_context *context, enum format *format,
                         struct gf_err *err)
 {
-	static const char *const later[] = {"csv",       "html",    "prometheus",
-	                                    "openstack", "libvirt", "ansible-inventory"};
+	static const char *const names[] = {
+	    [FORMAT_TEXT] = "text",
+	    [FORMAT_JSON] = "json",
+	    [FORMAT_OPENSTACK] = "openstack",
+	    [FORMAT_LIBVIRT] = "libvirt",
+	};
+	static const char *const later[] = {"csv", "html", "prometheus", "ansible-inventory"};
 
 	*format = context->json ? FORMAT_JSON : FORMAT_TEXT;
 	if (!context->format)
 		return 0;
-	if (strcmp(context->format, "text") == 0 || strcmp(context->format, "json") == 0) {
-		*format = context->format[0] == 'j' ? FORMAT_JSON : FORMAT_TEXT;
-		return 0;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(context->format, names[i]) == 0) {
+			*format = (enum format)i;
+			return 0;
+		}
 	}
 	for (size_t i = 0; i < sizeof(later) / sizeof(later[0]); i++) {
 		if (strcmp(context->format, later[i]) == 0)
-			return gf_err_set(
-			    err, GF_E_USAGE,
-			    "--format %s is not available in this version; use text or json",
-			    later[i]);
+			return gf_err_set(err, GF_E_USAGE,
+			                  "--format %s is not available in this version; use text, "
+			                  "json, openstack or libvirt",
+			                  later[i]);
 	}
-	return gf_err_set(err, GF_E_USAGE, "--format %s is not a format; use text or json",
+	return gf_err_set(err, GF_E_USAGE,
+	                  "--format %s is not a format; use text, json, openstack or libvirt",
 	                  context->format);
 }
 
@@ -47,9 +59,18 @@ static int write_report(void *ctx, FILE *out, struct gf_err *err)
 {
 	const struct output *output = ctx;
 
-	if (output->format == FORMAT_JSON)
+	switch (output->format) {
+	case FORMAT_JSON:
 		return report_json(output->report, output->compact, out, err);
-	return report_text(output->report, output->inventory_path, out, output->color, err);
+	case FORMAT_OPENSTACK:
+		return report_openstack(output->report, output->fleet->inventory, output->hosts,
+		                        output->fleet->count, out, err);
+	case FORMAT_LIBVIRT:
+		return report_libvirt(output->report, output->hosts, output->fleet->count, out,
+		                      err);
+	default:
+		return report_text(output->report, output->inventory_path, out, output->color, err);
+	}
 }
 
 /* Host name → was it reached when a run last tried? */
@@ -115,8 +136,11 @@ static json_t *build(const struct command_fleet *fleet, struct report_host *host
 static int report_fleet(const struct command_context *context, const struct command_fleet *fleet,
                         enum format format, struct gf_err *err)
 {
-	struct output output = {.format = format, .inventory_path = context->inventory_path};
 	struct report_host *hosts = calloc(fleet->count + 1, sizeof(*hosts));
+	struct output output = {.fleet = fleet,
+	                        .hosts = hosts,
+	                        .format = format,
+	                        .inventory_path = context->inventory_path};
 	json_t *report;
 	int rc = -1;
 

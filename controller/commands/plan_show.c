@@ -9,7 +9,7 @@
 
 static void show_json(struct session *session, const struct host *host)
 {
-	const json_t *stage, *task;
+	const json_t *stage, *task, *note;
 	size_t i, j;
 
 	json_array_foreach(json_object_get(host->plan, "stages"), i, stage)
@@ -47,6 +47,11 @@ static void show_json(struct session *session, const struct host *host)
 			                                        .message = message});
 		}
 	}
+	json_array_foreach(json_object_get(host->plan, "notes"), i, note) terminal_event(
+	    &session->terminal, &(struct terminal_event){.event = "plan",
+	                                                 .host = host->inventory->name,
+	                                                 .status = "note",
+	                                                 .message = json_string_value(note)});
 }
 
 /* What a former run left on it, which no plan shows. */

@@ -36,6 +36,7 @@ struct session {
 	struct store *store;
 	struct journal_store journal;
 	struct secrets *secrets;
+	struct nova_fleet *nova; /* what the stored facts say of the fleet's Nova; or NULL */
 	struct link_opener *opener;
 	struct place place;
 	struct agent_bundle bundle;
@@ -68,6 +69,9 @@ static inline bool session_acts(const struct session *session)
 {
 	return session->job >= JOB_APPLY;
 }
+
+/* session_control.c: names what is pending on control hosts that --limit left out. */
+void session_control_left_out(struct session *session);
 
 /* session_show.c: what hosts tell, on the terminal. */
 extern const struct fleet_observer session_observer;

@@ -197,6 +197,7 @@ void session_recap(struct session *session)
 	size_t count;
 
 	fleet_count(session->engine, &counts);
+	session_control_left_out(session);
 	if (session->terminal.json) {
 		recap_json(session, &counts);
 		return;

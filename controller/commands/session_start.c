@@ -38,13 +38,21 @@ static int refuse_unsupported(const struct session *session, struct gf_err *err)
 	return 0;
 }
 
-/* Control hosts run no host stages and are not rebooted, unless they were named. */
+/* Control hosts run their own stages only and are not rebooted, unless they were named. */
+static bool control_takes_part(const struct session *session)
+{
+	if (session->context->limit || session->job == JOB_SCAN || session->job == JOB_ROLLBACK)
+		return true;
+	return session->job != JOB_REBOOT && session->playbook &&
+	       playbook_has_role(session->playbook, ROLE_CONTROL);
+}
+
 static int leave_control_out(struct session *session, struct gf_err *err)
 {
 	struct command_fleet *fleet = &session->fleet;
 	size_t kept = 0;
 
-	if (session->context->limit || session->job == JOB_SCAN)
+	if (control_takes_part(session))
 		return 0;
 	for (size_t i = 0; i < fleet->count; i++) {
 		if (fleet->inventory->hosts[fleet->selected[i]].role != ROLE_CONTROL)
@@ -58,6 +66,24 @@ static int leave_control_out(struct session *session, struct gf_err *err)
 		    "named with --limit)",
 		    session->context->inventory_path);
 	return 0;
+}
+
+/* Nothing of a control host is undone where no run ever changed it: it need not even answer. */
+static void leave_untouched_control_out(struct session *session)
+{
+	struct command_fleet *fleet = &session->fleet;
+	size_t kept = 0;
+
+	if (session->context->limit || session->job != JOB_ROLLBACK)
+		return;
+	for (size_t i = 0; i < fleet->count; i++) {
+		size_t of = fleet->selected[i];
+
+		if (fleet->inventory->hosts[of].role != ROLE_CONTROL ||
+		    session->records[of].stage[0])
+			fleet->selected[kept++] = of;
+	}
+	fleet->count = kept;
 }
 
 static int need_gpus(const struct session *session, struct gf_err *err)
@@ -208,6 +234,29 @@ static int replay_journal(struct session *session, struct gf_err *err)
 	return 0;
 }
 
+/* What the control plane needs to know of compute hosts comes from the whole fleet's facts. */
+static int nova_load(struct session *session, struct gf_err *err)
+{
+	const struct inventory *inventory = session->fleet.inventory;
+
+	if (!session->playbook || !playbook_has_task(session->playbook, "nova_config"))
+		return 0;
+	session->nova = nova_fleet_new(inventory, err);
+	for (size_t i = 0; session->nova && i < inventory->host_count; i++) {
+		bool found = false;
+		json_t *facts =
+		    store_facts_get(session->store, inventory->hosts[i].name, &found, err);
+		int rc = facts || !found
+		             ? nova_fleet_put(session->nova, &inventory->hosts[i], facts, err)
+		             : -1;
+
+		json_decref(facts);
+		if (rc)
+			return -1;
+	}
+	return session->nova ? 0 : -1;
+}
+
 static int journal_begin(struct session *session, struct gf_err *err)
 {
 	json_t *event =
@@ -269,11 +318,13 @@ static int connect_parts(struct session *session, struct gf_err *err)
 	    .allow_running_guests = context->allow_running_guests,
 	    .force = context->force,
 	    .purge = context->purge,
+	    .by_name = context->limit != NULL,
 	    .forks = context->forks,
 	    .timeout_s = context->timeout_s,
 	    .opener = session->opener,
 	    .bundle = &session->bundle,
 	    .secrets = session->secrets,
+	    .nova = session->nova,
 	    .clock = &session->clock.clock,
 	    .journal = &session->journal.journal,
 	    .observer = &session_observer,
@@ -298,10 +349,7 @@ int session_prepare(struct session *session, struct gf_err *err)
 		return -1;
 	if (session_acts(session) && refuse_unsupported(session, err))
 		return -1;
-	if (command_fleet_reach(&session->fleet, err) || leave_control_out(session, err))
-		return -1;
-	if (process_limits_files(
-	        session->fleet.count < context->forks ? session->fleet.count : context->forks, err))
+	if (command_fleet_reach(&session->fleet, err))
 		return -1;
 	if (plans && need_gpus(session, err))
 		return -1;
@@ -314,6 +362,10 @@ int session_prepare(struct session *session, struct gf_err *err)
 		if (!session->playbook)
 			return -1;
 	}
+	if (leave_control_out(session, err) ||
+	    process_limits_files(
+	        session->fleet.count < context->forks ? session->fleet.count : context->forks, err))
+		return -1;
 	if (context->plan_in && take_saved_plan(session, err))
 		return -1;
 	run_id(session->run, sizeof(session->run));
@@ -321,7 +373,10 @@ int session_prepare(struct session *session, struct gf_err *err)
 	session->store = store_open(session->fleet.state_path, &session->loop, err);
 	if (!session->store)
 		return -1;
-	if (replay_journal(session, err) || connect_parts(session, err))
+	if (replay_journal(session, err))
+		return -1;
+	leave_untouched_control_out(session);
+	if (nova_load(session, err) || connect_parts(session, err))
 		return -1;
 	return journal_begin(session, err);
 }
@@ -329,6 +384,7 @@ int session_prepare(struct session *session, struct gf_err *err)
 void session_release(struct session *session)
 {
 	fleet_free(session->engine);
+	nova_fleet_free(session->nova);
 	ssh_opener_free(session->opener);
 	secrets_free(session->secrets);
 	if (session->store)

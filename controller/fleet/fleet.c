@@ -106,11 +106,13 @@ static void fleet_share(struct fleet *fleet)
 	    .allow_running_guests = options->allow_running_guests,
 	    .force = options->force,
 	    .purge = options->purge,
+	    .by_name = options->by_name,
 	    .undo_run = options->undo_run,
 	    .timeout_s = options->timeout_s,
 	    .opener = options->opener,
 	    .bundle = options->bundle,
 	    .secrets = options->secrets,
+	    .nova = options->nova,
 	    .clock = options->clock,
 	    .journal = options->journal,
 	    .events = &fleet_host_events,
@@ -131,6 +133,27 @@ static void fleet_limits(struct fleet *fleet)
 	    waves_limit(rollout->max_failures, rollout->max_failures_percent, fleet->count, 0);
 }
 
+/* Compute hosts first, whose shares the waves are; both in the inventory's order. */
+static void fleet_hosts_init(struct fleet *fleet)
+{
+	const struct fleet_options *options = &fleet->options;
+	static const enum inventory_role order[] = {ROLE_COMPUTE, ROLE_CONTROL};
+	size_t next = 0;
+
+	for (size_t pass = 0; pass < sizeof(order) / sizeof(order[0]); pass++) {
+		for (size_t i = 0; i < options->count; i++) {
+			size_t of = options->selected[i];
+			const struct inventory_host *host = &options->inventory->hosts[of];
+
+			if (host->role != order[pass])
+				continue;
+			host_init(&fleet->hosts[next], &fleet->shared, host, next,
+			          options->records ? &options->records[of] : NULL);
+			next++;
+		}
+	}
+}
+
 struct fleet *fleet_new(const struct fleet_options *options, struct gf_err *err)
 {
 	static const struct inventory_rollout at_once;
@@ -142,24 +165,22 @@ struct fleet *fleet_new(const struct fleet_options *options, struct gf_err *err)
 	fleet->kick.fire = fleet_admit;
 	fleet->kick.ctx = fleet;
 	fleet->count = options->count;
+	for (size_t i = 0; i < options->count; i++)
+		fleet->computes +=
+		    options->inventory->hosts[options->selected[i]].role == ROLE_COMPUTE;
 	fleet->rolling = options->job >= JOB_APPLY;
 	fleet->hosts = calloc(options->count + 1, sizeof(*fleet->hosts));
 	fleet->by_boot_size = options->count * 4 + 64;
 	fleet->by_boot = calloc(fleet->by_boot_size, sizeof(*fleet->by_boot));
 	fleet->waves = waves_compute(fleet->rolling ? &options->inventory->rollout : &at_once,
-	                             options->count, &fleet->wave_count);
+	                             fleet->computes, &fleet->wave_count);
 	if (!fleet->hosts || !fleet->by_boot || !fleet->waves)
 		goto err_memory;
 	if (fleet->options.forks == 0)
 		fleet->options.forks = 64;
 	fleet_limits(fleet);
 	fleet_share(fleet);
-	for (size_t i = 0; i < options->count; i++) {
-		size_t of = options->selected[i];
-
-		host_init(&fleet->hosts[i], &fleet->shared, &options->inventory->hosts[of], i,
-		          options->records ? &options->records[of] : NULL);
-	}
+	fleet_hosts_init(fleet);
 	if (fleet_slots_init(fleet))
 		goto err_memory;
 	return fleet;

@@ -35,10 +35,12 @@ struct fleet_options {
 	const char *undo_run;
 	const struct saved_plan *saved_plan; /* apply: do exactly this; or NULL */
 	bool allow_running_guests, force, purge;
+	bool by_name; /* the hosts were named: control hosts may be treated as compute hosts, too */
 	unsigned forks, timeout_s;
 	struct link_opener *opener;
 	const struct agent_bundle *bundle;
 	struct secrets *secrets; /* may be NULL */
+	struct nova_fleet *nova; /* what stored facts say; kept up to date; NULL: nothing of Nova */
 	struct clock *clock;
 	struct journal *journal;
 	const struct fleet_observer *observer;

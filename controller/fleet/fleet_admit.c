@@ -34,13 +34,72 @@ static void host_begin(struct fleet *fleet, struct host *host)
 	host_start(host);
 }
 
-/* Everybody looks, as many at once as there are forks. */
+/* Everybody looks, as many at once as there are forks; control hosts once all compute hosts have,
+ * as what they need depends on what those show. */
 static void admit_looking(struct fleet *fleet)
 {
-	for (size_t i = 0; i < fleet->count && fleet->running < fleet->options.forks; i++) {
+	bool computes_looked = true;
+
+	for (size_t i = 0; i < fleet->computes; i++)
+		computes_looked = computes_looked && (fleet->hosts[i].state == HOST_WAITING ||
+		                                      host_state_terminal(fleet->hosts[i].state));
+	size_t open = computes_looked ? fleet->count : fleet->computes;
+	for (size_t i = 0; i < open && fleet->running < fleet->options.forks; i++) {
 		if (fleet->hosts[i].state == HOST_IDLE)
 			host_begin(fleet, &fleet->hosts[i]);
 	}
+}
+
+/* Is the first wave at its end, and is a compute host ready that the control plane could offer? An
+ * apply without compute hosts was asked for control hosts by name. */
+static bool control_may_begin(const struct fleet *fleet, bool *never)
+{
+	/* Placement must have every host's devices before the scheduler asks it for them. */
+	bool all = fleet->options.inventory->pci_in_placement == 1;
+	bool first_over = true, all_over = true, ready = fleet->computes == 0;
+
+	for (size_t i = 0; i < fleet->computes; i++) {
+		enum host_state state = fleet->hosts[i].state;
+
+		first_over = first_over && (i >= fleet->waves[0] || host_state_terminal(state));
+		all_over = all_over && host_state_terminal(state);
+		ready = ready || state == HOST_DONE;
+	}
+	*never = all_over && !ready;
+	return (all ? all_over : first_over) && ready;
+}
+
+/* Control hosts go one at a time. Returns how many began: 0 or 1. */
+static size_t admit_control(struct fleet *fleet)
+{
+	struct gf_err why = {.code = GF_OK};
+	struct host *next = NULL;
+	bool never = false;
+
+	for (size_t i = fleet->computes; i < fleet->count; i++) {
+		if (fleet->hosts[i].active)
+			return 0;
+		if (!next && fleet->hosts[i].state == HOST_WAITING)
+			next = &fleet->hosts[i];
+	}
+	if (!next)
+		return 0;
+	if (fleet->options.job != JOB_APPLY || control_may_begin(fleet, &never)) {
+		if (fleet->running >= fleet->options.forks)
+			return 0;
+		next->cleared = true;
+		host_begin(fleet, next);
+		return 1;
+	}
+	if (never) {
+		gf_err_set(&why, GF_E_CANCELLED,
+		           "not begun: none of this run's compute hosts is ready, so there is "
+		           "nothing to offer yet");
+		for (size_t i = fleet->computes; i < fleet->count; i++)
+			if (host_pauses(&fleet->hosts[i]))
+				host_skip(&fleet->hosts[i], &why);
+	}
+	return 0;
 }
 
 static void admit_acting(struct fleet *fleet)
@@ -63,6 +122,7 @@ static void admit_acting(struct fleet *fleet)
 		host->cleared = true;
 		host_begin(fleet, host);
 	}
+	started += admit_control(fleet);
 	if (!held || started || fleet->running)
 		return;
 	/* Nobody is under way who could give a slot back. */
@@ -75,12 +135,28 @@ static void admit_acting(struct fleet *fleet)
 	    fleet_rollout(fleet)->per_domain ? " or per_domain" : "");
 	skip_waiting(fleet, &fleet->halt);
 }
+
+/* Everybody has been looked at: what shows only then (one alias, two types of device) is found
+ * before anything is written. */
+static void reconsider_all(struct fleet *fleet)
+{
+	if (fleet->reconsidered || fleet->go || !fleet->waiting || !fleet_looked(fleet))
+		return;
+	fleet->reconsidered = true;
+	for (size_t i = 0; i < fleet->count; i++) {
+		if (fleet->hosts[i].state == HOST_WAITING)
+			host_reconsider(&fleet->hosts[i]);
+	}
+}
+
 void fleet_admit(void *ctx)
 {
 	struct fleet *fleet = ctx;
 	struct gf_err stopped = {GF_E_CANCELLED, "not begun: interrupted"};
 
 	fleet_budget_check(fleet);
+	if (!fleet->halted && !fleet->stopping)
+		reconsider_all(fleet);
 	if (fleet->halted || fleet->stopping)
 		skip_waiting(fleet, fleet->halted ? &fleet->halt : &stopped);
 	else if (fleet->go)

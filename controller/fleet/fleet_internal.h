@@ -20,15 +20,16 @@ struct fleet_slots {
 struct fleet {
 	struct fleet_options options;
 	struct host_shared shared;
-	struct host *hosts;
-	size_t count;
-	size_t *waves, wave_count, wave; /* cumulative; the open one */
+	struct host *hosts; /* compute hosts first, then control hosts */
+	size_t count, computes;
+	size_t *waves, wave_count, wave; /* of compute hosts: cumulative; the open one */
 	size_t max_unavailable, max_failures;
 	struct fleet_slots slots;
 	size_t running, waiting, finished;
 	bool rolling; /* hosts are taken down: waves, slots and budget apply */
 	bool stopping, halted, aborted, reported;
-	bool go, asked; /* the acting part began; `planned` was called */
+	bool go, asked;    /* the acting part began; `planned` was called */
+	bool reconsidered; /* … after all who wait were asked once more */
 	struct clock_timer kick;
 	struct gf_err halt;
 	size_t *by_boot; /* open addressing: index + 1 of the host that shows a boot_id; 0: free */

@@ -189,6 +189,16 @@ void host_tick(struct host *host, const struct host_input *input)
 		host->shared->events->finished(host->shared->ctx, host);
 }
 
+bool host_reconsider(struct host *host)
+{
+	struct gf_err err = {0};
+
+	if (host->shared->job != JOB_APPLY || host_nova_look(host, &err) == 0)
+		return true;
+	host_skip(host, &err);
+	return false;
+}
+
 void host_start(struct host *host)
 {
 	host_tick(host, &(struct host_input){.kind = INPUT_START});
@@ -220,7 +230,9 @@ static enum host_state host_waiting_enter(struct host *host)
 static enum host_state host_waiting_input(struct host *host, const struct host_input *input)
 {
 	if (input->kind == INPUT_SKIP)
-		return host_finish(host, HOST_SKIPPED, input->err);
+		return host_finish(host,
+		                   input->err->code == GF_E_BLOCKED ? HOST_BLOCKED : HOST_SKIPPED,
+		                   input->err);
 	if (input->kind != INPUT_START)
 		return HOST_STAY;
 	host->cleared = true;
@@ -377,8 +389,10 @@ void host_release(struct host *host)
 	json_decref(host->plan);
 	json_decref(host->expected);
 	json_decref(host->drift);
+	json_decref(host->nova);
+	json_decref(host->nova_notes);
 	host->stages = host->facts = host->wanted = host->plan = host->expected = host->drift =
-	    NULL;
+	    host->nova = host->nova_notes = NULL;
 }
 
 bool host_in_flight(const struct host *host)

@@ -17,6 +17,7 @@
 #include "controller/host/agent_link.h"
 #include "controller/host/host_fold.h"
 #include "controller/host/journal.h"
+#include "controller/nova/nova_fleet.h"
 #include "controller/plan/saved_plan.h"
 #include "inventory/inventory.h"
 #include "playbooks/playbook.h"
@@ -103,11 +104,14 @@ struct host_shared {
 	const struct saved_plan *saved_plan; /* apply: nothing but this is done; or NULL */
 	const struct inventory_rollout *rollout;
 	bool allow_running_guests, force, purge;
+	bool by_name;         /* the hosts were named (--limit) */
 	const char *undo_run; /* rollback: from this run on; NULL: everything */
 	unsigned timeout_s;   /* 0: each state's own deadline */
 	struct link_opener *opener;
 	const struct agent_bundle *bundle;
 	struct secrets *secrets; /* who knows sudo's password; may be NULL */
+	struct nova_fleet
+	    *nova; /* what is known of all hosts; NULL: no stage tells Nova anything */
 	struct clock *clock;
 	struct journal *journal;
 	const struct host_events *events;
@@ -135,8 +139,10 @@ struct host {
 	char task[96];  /* the newest that ended */
 	json_t *stages; /* the playbook's, with the tasks that hold on this host */
 	json_t *facts, *wanted, *plan, *expected, *drift;
-	json_int_t event_seq;                  /* the last one seen of the open operation */
-	size_t stage;                          /* the one being applied */
+	json_t *nova,
+	    *nova_notes;      /* what Nova is to be told, or NULL; and what is to be said of it */
+	json_int_t event_seq; /* the last one seen of the open operation */
+	size_t stage;         /* the one being applied */
 	uint64_t stages_done, stages_rebooted; /* bits: each is done once in a run */
 	unsigned operations;                   /* made so far, for their ids */
 	bool active;    /* its fleet's: started and neither waiting nor ended */
@@ -164,6 +170,10 @@ void host_init(struct host *host, const struct host_shared *shared,
 
 /* The only way in: gives INPUT to the machine and lets it move as far as it can. */
 void host_tick(struct host *host, const struct host_input *input);
+
+/* Asks once more whether the host, which waits to be let go, may be changed: all others have been
+ * looked at meanwhile. False: it may not, and has ended as blocked. */
+bool host_reconsider(struct host *host);
 
 void host_start(struct host *host);
 void host_skip(struct host *host, const struct gf_err *why);

@@ -20,11 +20,11 @@ json_t *host_context(const struct host *host)
 	const json_t *facts_host = json_object_get(host->facts, "host");
 	const char *vendor = json_string_value(json_object_get(facts_host, "cpu_vendor"));
 
-	return json_pack("{s:s, s:O, s:{s:o, s:o}, s:s}", "run", host->shared->run, "wanted",
+	return json_pack("{s:s, s:O, s:{s:o, s:o}, s:s, s:O*}", "run", host->shared->run, "wanted",
 	                 host->wanted, "kernel_args", "add",
 	                 strings_json(&host->inventory->kernel_args_add), "remove",
 	                 strings_json(&host->inventory->kernel_args_remove), "cpu_vendor",
-	                 vendor ? vendor : "other");
+	                 vendor ? vendor : "other", "nova", host->nova);
 }
 
 enum host_state host_facts_enter(struct host *host)
@@ -100,8 +100,9 @@ enum host_state host_facts_input(struct host *host, const struct host_input *inp
 		                           "the agent's facts are not of the expected shape"});
 	json_decref(host->facts);
 	host->facts = json_deep_copy(input->data);
-	if (!host->facts || host->shared->journal->facts_put(
-	                        host->shared->journal, host->inventory->name, host->facts, &err))
+	if (!host->facts || host_nova_put(host, &err) ||
+	    host->shared->journal->facts_put(host->shared->journal, host->inventory->name,
+	                                     host->facts, &err))
 		return host_finish(host, HOST_FAILED, &err);
 	host_record_event(host,
 	                  json_pack("{s:s, s:s}", "type", "host.facts", "boot_id", host->boot_id),
@@ -127,6 +128,31 @@ static bool stages_bind(const json_t *stages)
 	return false;
 }
 
+/* Whose stages it runs. A control host runs its own; those of compute hosts, too, when it was asked
+ * for by name and has devices that are wanted. */
+static unsigned host_roles(const struct host *host)
+{
+	unsigned own = 1U << host->inventory->role;
+
+	if (host->inventory->role == ROLE_CONTROL && host->shared->by_name &&
+	    json_array_size(host->wanted) > 0)
+		return own | 1U << ROLE_COMPUTE;
+	return own;
+}
+
+/* The devices that stages may take, a new reference in *wanted. A control host keeps its own,
+ * unless it was asked for by name. */
+static int wanted_find(const struct host *host, json_t **wanted, struct gf_err *err)
+{
+	if (host->inventory->role != ROLE_CONTROL)
+		return readiness_preconditions(host->inventory, host->facts, wanted, err);
+	if (host->shared->by_name &&
+	    readiness_preconditions(host->inventory, host->facts, wanted, NULL) == 0)
+		return 0;
+	*wanted = json_array();
+	return *wanted ? 0 : gf_err_set(err, GF_E_MEMORY, "out of memory");
+}
+
 enum host_state host_planning_enter(struct host *host)
 {
 	struct gf_err err = {0};
@@ -134,12 +160,13 @@ enum host_state host_planning_enter(struct host *host)
 
 	if (host->shared->job == JOB_ROLLBACK)
 		return host_request(host, json_pack("{s:s}", "request", "operations"));
-	if (readiness_preconditions(host->inventory, host->facts, &wanted, &err))
+	if (wanted_find(host, &wanted, &err))
 		return host_end(host, &err);
 	json_decref(host->wanted);
 	host->wanted = wanted;
 	json_decref(host->stages);
-	host->stages = playbook_for_host(host->shared->playbook, host->facts, &err);
+	host->stages =
+	    playbook_for_host(host->shared->playbook, host_roles(host), host->facts, &err);
 	if (!host->stages)
 		return host_finish(host, HOST_FAILED, &err);
 	if (json_array_size(wanted) == 0 && stages_bind(host->stages)) {
@@ -149,6 +176,8 @@ enum host_state host_planning_enter(struct host *host)
 		    "`gpufleet report` says why");
 		return host_end(host, &err);
 	}
+	if (host_nova_look(host, &err))
+		return host_end(host, &err);
 	return host_request(host, json_pack("{s:s, s:o, s:O}", "request", "plan", "context",
 	                                    host_context(host), "stages", host->stages));
 }
@@ -361,6 +390,7 @@ enum host_state host_planning_input(struct host *host, const struct host_input *
 		                                 "the agent's plan is not of the expected shape"});
 	json_decref(host->plan);
 	host->plan = json_deep_copy(input->data);
+	host_nova_note(host);
 	guests = json_object_get(json_object_get(host->facts, "host"), "guests");
 	if (plan_refused(host->plan, &err))
 		return host_end(host, &err);

@@ -52,6 +52,17 @@ void host_drift_add(struct host *host, const char *what, const char *message);
 enum host_state host_proving_enter(struct host *host);
 enum host_state host_proving_input(struct host *host, const struct host_input *input);
 
+/* host_nova.c */
+/* Its facts are new: the fleet's view of Nova takes them. -1 only when out of memory. */
+int host_nova_put(const struct host *host, struct gf_err *err);
+/* Fills host->nova, the plan's `context.nova`. -1: GF_E_BLOCKED when nothing may be written (*err
+ * says why). */
+int host_nova_look(struct host *host, struct gf_err *err);
+/* Puts what Nova's rules have to say beside the plan: host->plan's `notes`. */
+void host_nova_note(struct host *host);
+/* Does STAGE tell Nova of devices? They must be there to stay by then. */
+bool host_nova_stage(const json_t *stage);
+
 /* host_trial.c */
 /* The facts have come: is the boot the trial that was awaited, and is a commit to be finished?
  * HOST_STAY to go on as ever. */
@@ -60,8 +71,8 @@ enum host_state host_trial_look(struct host *host);
 bool host_trial_open(const struct host *host);
 /* … and is it one of the stage of that name? */
 bool host_trial_of(const struct host *host, const char *stage);
-/* May STAGE (of the playbook) end with a reboot, so that the open trial is to be committed first?
- */
+/* May STAGE (of the playbook) end with a reboot, or hand devices out, so that the open trial is to
+ * be committed first? */
 bool host_trial_blocks(const struct host *host, const json_t *stage);
 enum host_state host_commit_intent_enter(struct host *host);
 enum host_state host_commit_intent_input(struct host *host, const struct host_input *input);

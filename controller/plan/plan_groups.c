@@ -9,12 +9,14 @@
 
 static void plan_digest(const json_t *plan, char digest[SHA256_HEX_SIZE])
 {
-	char *text = json_dumps(json_object_get(plan, "stages"),
-	                        JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY);
+	/* A plan without stages is like any other such plan. */
+	json_t *shown = json_pack("{s:O*, s:O*}", "stages", json_object_get(plan, "stages"),
+	                          "notes", json_object_get(plan, "notes"));
+	char *text = json_dumps(shown, JSON_COMPACT | JSON_SORT_KEYS);
 
-	/* A plan without stages has no text, and is like any other such plan. */
 	sha256_hex(text ? text : "", text ? strlen(text) : 0, digest);
 	free(text);
+	json_decref(shown);
 }
 
 /* The index of the group that ITEM belongs to, a new one if need be; -1 when out of memory. */

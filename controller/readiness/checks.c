@@ -75,6 +75,21 @@ void check_list_free(struct check_list *list)
 	memset(list, 0, sizeof(*list));
 }
 
+json_t *check_json(const struct check *check)
+{
+	static const char *const statuses[] = {"pass", "warn", "fail", "fail", "unknown"};
+	json_t *json = json_object();
+
+	json_object_set_new(json, "id", json_string(check_name(check->id)));
+	json_object_set_new(json, "device",
+	                    check->device ? json_string(check->device) : json_null());
+	json_object_set_new(json, "status", json_string(statuses[check->status]));
+	json_object_set_new(json, "evidence", json_string(check->evidence));
+	json_object_set_new(json, "cause", json_string(check->cause));
+	json_object_set_new(json, "fix", json_string(check->fix));
+	return json;
+}
+
 bool checks_is_wanted(const struct check_subject *subject, const char *address)
 {
 	const struct selection_device *item = selection_find(subject->selection, address);

@@ -36,7 +36,13 @@
 	X(CHECK_DEVICE_CONSOLE, "device.boot-console")                                             \
 	X(CHECK_DEVICE_TWIN, "device.twin")                                                        \
 	X(CHECK_DEVICE_NUMA, "device.numa")                                                        \
-	X(CHECK_DEVICE_NVSWITCH, "device.nvswitch")
+	X(CHECK_DEVICE_NVSWITCH, "device.nvswitch")                                                \
+	X(CHECK_NOVA_RELEASE, "nova.release")                                                      \
+	X(CHECK_NOVA_SERVICE, "nova.service")                                                      \
+	X(CHECK_NOVA_FILES, "nova.files")                                                          \
+	X(CHECK_NOVA_CONFIG, "nova.config")                                                        \
+	X(CHECK_NOVA_ALIAS, "nova.alias")                                                          \
+	X(CHECK_NOVA_FILTER, "nova.filter")
 
 enum check_id {
 #define X(id, name) id,
@@ -82,6 +88,9 @@ void check_add(struct check_list *list, enum check_id id, const char *device,
                enum check_status status, const char *cause, const char *fix, const char *format,
                ...) __attribute__((format(printf, 7, 8)));
 void check_list_free(struct check_list *list);
+
+/* CHECK as the report has it, a new reference. */
+json_t *check_json(const struct check *check);
 
 /* Is the IOMMU at work? Its effects say so, never the command line. */
 enum fact checks_iommu_works(const struct host_facts *facts);

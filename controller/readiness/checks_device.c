@@ -128,6 +128,11 @@ static void check_driver(const struct host_facts_device *device, struct check_li
 	if (host_facts_is_vfio(device->driver))
 		check_add(list, CHECK_DEVICE_DRIVER, device->address, CHECK_PASS, NULL, NULL,
 		          "driver %.40s", device->driver);
+	else if (device->driver && strcmp(device->driver, "pci-stub") == 0)
+		check_add(list, CHECK_DEVICE_DRIVER, device->address, CHECK_PENDING,
+		          "pci-stub keeps the host's drivers away, but no guest can be given the "
+		          "device.",
+		          "`gpufleet apply` binds it to vfio-pci.", "driver pci-stub");
 	else if (device->driver)
 		check_add(list, CHECK_DEVICE_DRIVER, device->address, CHECK_PENDING,
 		          "A driver of the host's holds the device.",
@@ -183,6 +188,18 @@ static void check_twin(const struct check_subject *s, const struct host_facts_de
 			continue;
 		if (other == device || checks_goes_to_guests(s, other->address, NULL))
 			continue;
+		if (host_facts_is_vfio(other->driver)) {
+			check_add(list, CHECK_DEVICE_TWIN, device->address, CHECK_WARN,
+			          "A device of the same ids that the inventory leaves to the host "
+			          "is on vfio-pci: something binds by id, not by address.",
+			          "Look for `vfio-pci.ids=` on the kernel command line and for "
+			          "`ids=` in /etc/modprobe.d and the initramfs, take it away, "
+			          "rebuild the initramfs and reboot; or name the device under "
+			          "`gpus`.",
+			          "%s has the ids %s:%s, too, and driver %.40s", other->address,
+			          other->vendor, other->device, other->driver);
+			return;
+		}
 		check_add(
 		    list, CHECK_DEVICE_TWIN, device->address, CHECK_WARN,
 		    "A device of the same ids stays with the host: `vfio-pci.ids=` would take "

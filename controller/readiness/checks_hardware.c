@@ -118,8 +118,13 @@ static void check_power(const struct host_facts_device *device, struct check_lis
 	if (!state)
 		check_add(list, CHECK_DEVICE_POWER, device->address, CHECK_UNKNOWN,
 		          "The power state was not reported.", "", "no power_state file");
-	else if (strcmp(state, "D3cold") == 0 || strcmp(state, "unknown") == 0 ||
-	         strcmp(state, "error") == 0)
+	else if (strcmp(state, "unknown") == 0)
+		/* Until a driver enables a device the kernel does not look (pci_setup_device in
+		 * drivers/pci/probe.c), and when one lets go it forgets (pci_device_remove). */
+		check_add(list, CHECK_DEVICE_POWER, device->address, CHECK_UNKNOWN,
+		          "No driver has switched the device on, so the kernel has not looked.", "",
+		          "power state unknown");
+	else if (strcmp(state, "D3cold") == 0 || strcmp(state, "error") == 0)
 		check_add(list, CHECK_DEVICE_POWER, device->address, CHECK_WARN,
 		          "The device is switched off or does not answer.",
 		          "If it is not meant to sleep, power-cycle the host (a reboot may not be "

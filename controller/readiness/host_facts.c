@@ -181,6 +181,10 @@ static int parse_device(const json_t *object, struct host_facts_device *device, 
 	    get_object(object, "sriov", &sriov, err) < 0 ||
 	    parse_bars(object, &device->bars_unassigned, err) < 0)
 		return -1;
+	if (get_string(object, "physical_function", &device->physical_function, err) < 0)
+		return -1;
+	if (device->physical_function && !is_address(device->physical_function))
+		return wrong(err, "a device's physical function", "a PCI address");
 	device->endpoint = !header || strcmp(header, "endpoint") == 0;
 	device->acs = acs ? FACT_YES : FACT_NO;
 	if (sriov && (get_int(sriov, "total", 0, &device->sriov_total, err) < 0 ||

@@ -27,7 +27,8 @@ struct host_facts_device {
 	int group;     /* -1: none */
 	int numa_node; /* -1: unknown */
 	enum fact boot_vga, acs;
-	int sriov_total, sriov_used; /* 0 without the capability */
+	int sriov_total, sriov_used;   /* 0 without the capability */
+	const char *physical_function; /* of a virtual one: the address of its parent; else NULL */
 	const char *power_state;
 	/* Arrays of strings (items checked), NULL when unknown. */
 	const json_t *reset_methods, *reserved_regions, *path, *siblings;

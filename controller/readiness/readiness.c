@@ -229,21 +229,6 @@ static enum verdict host_verdict(const struct judgement *j)
 	return counts[VERDICT_READY] || counts[VERDICT_IN_USE] ? VERDICT_READY : VERDICT_BLOCKED;
 }
 
-static json_t *check_json(const struct check *check)
-{
-	static const char *const statuses[] = {"pass", "warn", "fail", "fail", "unknown"};
-	json_t *json = json_object();
-
-	json_object_set_new(json, "id", json_string(check_name(check->id)));
-	json_object_set_new(json, "device",
-	                    check->device ? json_string(check->device) : json_null());
-	json_object_set_new(json, "status", json_string(statuses[check->status]));
-	json_object_set_new(json, "evidence", json_string(check->evidence));
-	json_object_set_new(json, "cause", json_string(check->cause));
-	json_object_set_new(json, "fix", json_string(check->fix));
-	return json;
-}
-
 /* The ids of the checks that brought about the verdict: each once. */
 static json_t *reasons_json(const struct judgement *j, const struct selection_device *item,
                             enum verdict verdict)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "controller/nova/nova_checks.h"
 #include "controller/readiness/readiness.h"
 #include "controller/report/pci_names.h"
 
@@ -194,29 +195,62 @@ static json_t *build_flavors(const struct inventory *inventory, const json_t *ho
 	return flavors;
 }
 
+/* The host's entry: readiness, and what Nova there makes of it. */
+static json_t *host_entry(const struct nova_fleet *fleet, const struct report_host *host)
+{
+	struct gf_err fault;
+	json_t *entry = readiness_evaluate(host->host, host->facts, host->reachable, &fault);
+
+	if (entry && nova_checks_add(fleet, host->host, host->facts, entry, &fault) < 0) {
+		json_decref(entry);
+		entry = NULL;
+	}
+	return entry ? entry : malformed(host, &fault);
+}
+
+static struct nova_fleet *fleet_new(const struct inventory *inventory,
+                                    const struct report_host *hosts, size_t count,
+                                    struct gf_err *err)
+{
+	struct nova_fleet *fleet = nova_fleet_new(inventory, err);
+
+	for (size_t i = 0; fleet && i < count; i++) {
+		if (nova_fleet_put(fleet, hosts[i].host, hosts[i].facts, err) < 0) {
+			nova_fleet_free(fleet);
+			return NULL;
+		}
+	}
+	return fleet;
+}
+
 json_t *report_build(const struct inventory *inventory, const struct report_host *hosts,
                      size_t count, const char *generated, struct gf_err *err)
 {
-	json_t *report = json_object(), *entries = json_array(), *totals = json_object();
-	struct pci_names *names = pci_names_open(NULL);
-	json_t *capacity = json_object();
+	struct nova_fleet *fleet = fleet_new(inventory, hosts, count, err);
+	json_t *report, *entries, *totals, *capacity;
+	struct pci_names *names;
+
+	if (!fleet)
+		return NULL;
+	report = json_object();
+	entries = json_array();
+	totals = json_object();
+	capacity = json_object();
+	names = pci_names_open(NULL);
 
 	json_object_set_new(totals, "hosts", json_integer(0));
 	json_object_set_new(totals, "gpus", json_integer(0));
 	for (size_t i = 0; i < sizeof(verdicts) / sizeof(verdicts[0]); i++)
 		json_object_set_new(totals, verdicts[i], json_integer(0));
 	for (size_t i = 0; i < count; i++) {
-		struct gf_err fault;
-		json_t *entry =
-		    readiness_evaluate(hosts[i].host, hosts[i].facts, hosts[i].reachable, &fault);
+		json_t *entry = host_entry(fleet, &hosts[i]);
 
-		if (!entry)
-			entry = malformed(&hosts[i], &fault);
 		name_devices(entry, names);
 		count_totals(totals, entry);
 		json_array_append_new(entries, entry);
 	}
 	pci_names_close(names);
+	nova_fleet_free(fleet);
 	json_object_set_new(capacity, "aliases", build_aliases(inventory, entries));
 	json_object_set_new(capacity, "flavors", build_flavors(inventory, entries));
 	if (json_object_set_new(report, "fleet", json_string(inventory->fleet)) < 0 ||

@@ -171,6 +171,9 @@ static bool is_reason(const json_t *host, const json_t *check)
 	if (strcmp(text_of(check, "status"), "pass") == 0 ||
 	    strcmp(text_of(check, "status"), "warn") == 0)
 		return false;
+	/* Of a host without GPUs only its Nova counts: it may be a control host. */
+	if (strcmp(text_of(host, "verdict"), "ignored") == 0 && strncmp(id, "nova.", 5) != 0)
+		return false;
 	if (strcmp(id, "host.facts") == 0 ||
 	    (!*about && strcmp(text_of(check, "status"), "fail") == 0))
 		return true;
@@ -284,8 +287,7 @@ static void print_paragraph(const struct paragraph *p, FILE *out, bool color)
 	if (p->rank == RANK_IGNORED)
 		fprintf(out,
 		        "  nothing on it is looked at: no GPU was seen that the inventory wants\n");
-	else
-		print_reasons(p->first, p->rank == RANK_BLOCKED, out);
+	print_reasons(p->first, p->rank == RANK_BLOCKED, out);
 }
 
 static void print_totals(const json_t *report, FILE *out)

@@ -98,6 +98,20 @@ static void print_task(const struct terminal *terminal, const json_t *task, bool
 	}
 }
 
+static void print_notes(const struct terminal *terminal, const json_t *plan)
+{
+	const json_t *note;
+	size_t i;
+
+	json_array_foreach(json_object_get(plan, "notes"), i, note)
+	{
+		char text[1024];
+
+		fprintf(terminal->out, "  note: %s\n",
+		        escape_text(json_string_value(note), text, sizeof(text), 0));
+	}
+}
+
 static void print_plan(const struct terminal *terminal, const json_t *plan, const char *hosts,
                        size_t count, bool diffs, struct plan_totals *totals)
 {
@@ -122,9 +136,10 @@ static void print_plan(const struct terminal *terminal, const json_t *plan, cons
 		json_array_foreach(json_object_get(stage, "tasks"), j, task)
 		    print_task(terminal, task, diffs, count, totals);
 	}
+	print_notes(terminal, plan);
 	if (reboot)
 		totals->reboots += count;
-	totals->hosts += count;
+	totals->hosts += plan_pending(plan) ? count : 0;
 }
 
 int plan_text_print(const struct terminal *terminal, const struct plan_item *items, size_t count,
@@ -139,7 +154,7 @@ int plan_text_print(const struct terminal *terminal, const struct plan_item *ite
 	for (size_t i = 0; i < group_count; i++) {
 		char *hosts;
 
-		if (!plan_pending(groups[i].plan))
+		if (!plan_pending(groups[i].plan) && !json_object_get(groups[i].plan, "notes"))
 			continue;
 		hosts = nodeset_fold(groups[i].hosts, groups[i].count);
 		print_plan(terminal, groups[i].plan, hosts ? hosts : groups[i].hosts[0],

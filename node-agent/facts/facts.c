@@ -59,7 +59,8 @@ json_t *facts_collect(const struct root *root, struct gf_err *err)
 	json_object_set_new(facts, "observed", json_string(observed));
 	json_object_set_new(facts, "host", host_facts(root));
 	json_object_set_new(facts, "pci", pci);
-	if (json_object_size(facts) != 4) {
+	json_object_set_new(facts, "nova", nova_facts(root));
+	if (json_object_size(facts) != 5) {
 		json_decref(facts);
 		gf_err_set(err, GF_E_MEMORY, "no memory for this host's facts");
 		return NULL;

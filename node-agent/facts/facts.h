@@ -37,6 +37,10 @@ json_t *guest_facts(const struct root *root);
 /* services.c: the "services" array: units of this host that hold GPUs or run instances. */
 json_t *service_facts(const struct root *root);
 
+/* nova.c: the "nova" object: services, the files that they read, their PCI options; null where
+ * there is no Nova. */
+json_t *nova_facts(const struct root *root);
+
 /* modules.c: which kernel modules claim a device. */
 struct module_index;
 struct module_index *module_index_open(const struct root *root, const char *kernel);

@@ -265,6 +265,8 @@ json_t *pci_sysfs_facts(const struct root *root, const char *address,
 	                                        : json_pack("{s:O,s:o}", "total", total, "used",
 	                                                    virtual_functions_value(&dev)));
 	json_decref(total);
+	device_link(&dev, "physfn", text, sizeof(text));
+	facts_set_text(dev.facts, "physical_function", is_address(text, strlen(text)) ? text : "");
 	device_line(&dev, "power_state", text, sizeof(text));
 	facts_set_text(dev.facts, "power_state", text);
 	json_object_set_new(dev.facts, "d3cold_allowed",

@@ -5,7 +5,10 @@
  * {"kind":"unit","unit","enabled","active"}, {"kind":"driver","address","driver"},
  * {"kind":"run","what":"grub"|"initramfs"} (a program that must be run again after an undo),
  * {"kind":"made","path",…} and {"kind":"made-now","path","after"} (a file that a program changes,
- * before and after), {"kind":"arguments","add":[…],"remove":[…]} (what became of the kernel's).
+ * before and after), {"kind":"ini","path"} (the change of that file that follows can be taken out
+ * line by line, too), {"kind":"nova","service"} (reads such a file), {"kind":"restart","service"}
+ * (an undo must restart it),
+ * {"kind":"arguments","add":[…],"remove":[…]} (what became of the kernel's).
  */
 #ifndef GPUFLEET_TASKS_BACKUP_H
 #define GPUFLEET_TASKS_BACKUP_H

@@ -7,6 +7,7 @@
 #include "node-agent/boot/bind_scripts.h"
 #include "node-agent/boot/boot_loader.h"
 #include "node-agent/boot/initramfs_tool.h"
+#include "node-agent/tasks/bind_driver.h"
 #include "node-agent/tasks/task_help.h"
 #include "node-agent/tasks/task_types.h"
 
@@ -123,6 +124,9 @@ int bind_task(struct task_run *run, struct gf_err *err)
 	    any && loader && loader->no_initramfs ? loader->no_initramfs(run->ctx->root) : NULL;
 	if (why)
 		return task_say(run, TASK_BLOCKED, "%s", why);
+	char hindered[BIND_DRIVER_WHY];
+	if (any && run->mode != TASK_VERIFY && !bind_driver_loads(run->ctx->root, driver, hindered))
+		return task_say(run, TASK_BLOCKED, "%s", hindered);
 	if (!devices_are_there(run, err))
 		return -1;
 	char *list = any ? list_text(run, driver, err) : NULL;

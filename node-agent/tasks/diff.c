@@ -1,4 +1,6 @@
-/* diff.c: a longest common subsequence by table, after the common head and tail were cut off. */
+/* diff.c: the shortest edit script (E. W. Myers, An O(ND) Difference Algorithm and Its Variations,
+ * Algorithmica 1, 1986), after the common head and tail were cut off: files of ten thousand lines
+ * that differ in a few, such as nova.conf, cost next to nothing. */
 #include "node-agent/tasks/diff.h"
 
 #include <stdbool.h>
@@ -7,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_LINES 1500 /* a table of 1500² uint16_t is 4.5 MB */
-#define CONTEXT   3
+#define MAX_CHANGES 3000 /* lines that came or went; the memory needed is their square */
+#define CONTEXT     3
 
 struct line {
 	const char *text;
@@ -49,48 +51,137 @@ static bool line_equal(const struct line *a, const struct line *b)
 	return a->size == b->size && memcmp(a->text, b->text, a->size) == 0;
 }
 
-/* Fills STEPS (room for both counts together); returns how many, or 0 when out of memory. */
-static size_t steps_find(const struct side *a, const struct side *b, struct step *steps)
+/* What is left of both sides without head and tail. */
+struct middle {
+	const struct line *a, *b;
+	size_t rows, columns;
+};
+
+/* furthest[d] holds, for each diagonal k = -d, -d+2, … d (at index (k + d) / 2), the furthest row
+ * that d changes reach on it. */
+struct search {
+	uint32_t *furthest[MAX_CHANGES + 1];
+	size_t changes; /* of the shortest script */
+};
+
+static void search_free(struct search *search)
 {
-	size_t head = 0, tail = 0, count = 0;
+	for (size_t d = 0; d <= MAX_CHANGES; d++)
+		free(search->furthest[d]);
+	free(search);
+}
+
+/* Does the path to diagonal K with D changes end with a line of the other side that came (else with
+ * one that went)? */
+static bool step_is_down(const struct search *search, long d, long k)
+{
+	const uint32_t *before = search->furthest[d - 1];
+	return k == -d || (k != d && before[(k - 1 + d - 1) / 2] < before[(k + 1 + d - 1) / 2]);
+}
+
+/* The row at which the D-th change has been made on diagonal K. */
+static size_t step_row(const struct search *search, long d, long k)
+{
+	const uint32_t *before = search->furthest[d - 1];
+	return step_is_down(search, d, k) ? before[(k + 1 + d - 1) / 2]
+	                                  : before[(k - 1 + d - 1) / 2] + 1u;
+}
+
+/* Follows the lines that are equal from ROW on. */
+static size_t middle_slide(const struct middle *middle, size_t row, long k)
+{
+	while (row < middle->rows && (size_t)((long)row - k) < middle->columns &&
+	       line_equal(&middle->a[row], &middle->b[(long)row - k]))
+		row++;
+	return row;
+}
+
+/* NULL: more than MAX_CHANGES, or out of memory. */
+static struct search *middle_search(const struct middle *middle)
+{
+	struct search *search = calloc(1, sizeof(*search));
+	long end = (long)middle->rows - (long)middle->columns;
+
+	for (long d = 0; search && d <= MAX_CHANGES; d++) {
+		uint32_t *row = search->furthest[d] = calloc((size_t)d + 1, sizeof(*row));
+		for (long k = -d; row && k <= d; k += 2) {
+			size_t from = d == 0 ? 0 : step_row(search, d, k);
+			/* Diagonals that left the table stay where they are. */
+			if ((long)from - k < 0 || from > middle->rows ||
+			    (size_t)((long)from - k) > middle->columns) {
+				row[(k + d) / 2] = (uint32_t)from;
+				continue;
+			}
+			row[(k + d) / 2] = (uint32_t)middle_slide(middle, from, k);
+			if (k == end && row[(k + d) / 2] == middle->rows) {
+				search->changes = (size_t)d;
+				return search;
+			}
+		}
+		if (!row)
+			break;
+	}
+	if (search)
+		search_free(search);
+	return NULL;
+}
+
+/* Fills STEPS from COUNT down, from the end of the middle to its beginning; returns where it
+ * stopped. */
+static size_t middle_back(const struct middle *middle, const struct search *search,
+                          struct step *steps, size_t count, size_t head)
+{
+	size_t row = middle->rows, column = middle->columns;
+
+	for (long d = (long)search->changes; d >= 0; d--) {
+		long k = (long)row - (long)column;
+		size_t from = d == 0 ? 0 : step_row(search, d, k);
+		while (row > from) {
+			row--, column--;
+			steps[--count] =
+			    (struct step){' ', &middle->a[row], head + row, head + column};
+		}
+		if (d == 0)
+			break;
+		if (step_is_down(search, d, k))
+			steps[--count] =
+			    (struct step){'+', &middle->b[--column], head + row, head + column};
+		else
+			steps[--count] =
+			    (struct step){'-', &middle->a[--row], head + row, head + column};
+	}
+	return count;
+}
+
+/* Fills STEPS (room for both counts together); returns how many there are, from *first on; 0: the
+ * sides differ in too much, or out of memory. */
+static size_t steps_find(const struct side *a, const struct side *b, struct step *steps,
+                         size_t *first)
+{
+	size_t head = 0, tail = 0, end = a->count + b->count;
 
 	while (head < a->count && head < b->count && line_equal(&a->lines[head], &b->lines[head]))
 		head++;
 	while (tail < a->count - head && tail < b->count - head &&
 	       line_equal(&a->lines[a->count - 1 - tail], &b->lines[b->count - 1 - tail]))
 		tail++;
-	size_t rows = a->count - head - tail, columns = b->count - head - tail;
-	size_t width = columns + 1;
-	uint16_t *table = calloc((rows + 1) * width, sizeof(*table));
-	if (!table)
+	struct middle middle = {.a = a->lines + head,
+	                        .b = b->lines + head,
+	                        .rows = a->count - head - tail,
+	                        .columns = b->count - head - tail};
+	struct search *search = middle_search(&middle);
+	if (!search)
 		return 0;
-	for (size_t i = rows; i-- > 0;)
-		for (size_t j = columns; j-- > 0;) {
-			uint16_t down = table[(i + 1) * width + j],
-			         right = table[i * width + j + 1];
-			if (line_equal(&a->lines[head + i], &b->lines[head + j]))
-				table[i * width + j] =
-				    (uint16_t)(table[(i + 1) * width + j + 1] + 1);
-			else
-				table[i * width + j] = down > right ? down : right;
-		}
-	for (size_t i = 0; i < head; i++)
-		steps[count++] = (struct step){' ', &a->lines[i], i, i};
-	for (size_t i = 0, j = 0; i < rows || j < columns;) {
-		const struct line *old = &a->lines[head + i], *new = &b->lines[head + j];
-		if (i < rows && j < columns && line_equal(old, new))
-			steps[count++] = (struct step){' ', old, head + i++, head + j++};
-		else if (i < rows &&
-		         (j == columns || table[(i + 1) * width + j] >= table[i * width + j + 1]))
-			steps[count++] = (struct step){'-', old, head + i++, head + j};
-		else
-			steps[count++] = (struct step){'+', new, head + i, head + j++};
-	}
-	for (size_t i = 0; i < tail; i++)
-		steps[count++] = (struct step){' ', &a->lines[head + rows + i], head + rows + i,
-		                               head + columns + i};
-	free(table);
-	return count;
+	size_t count = end;
+	for (size_t i = tail; i-- > 0;)
+		steps[--count] = (struct step){' ', &a->lines[a->count - tail + i],
+		                               a->count - tail + i, b->count - tail + i};
+	count = middle_back(&middle, search, steps, count, head);
+	for (size_t i = head; i-- > 0;)
+		steps[--count] = (struct step){' ', &a->lines[i], i, i};
+	search_free(search);
+	*first = count;
+	return end - count;
 }
 
 /* "3" or "3,2"; an empty range names the line before it. */
@@ -167,16 +258,16 @@ char *diff_unified(const char *path, const char *before, size_t before_size, con
 	}
 	if (!side_split(&a, before, before_size) || !side_split(&b, after, after_size))
 		goto done;
-	if (a.count > MAX_LINES || b.count > MAX_LINES) {
+	steps = calloc(a.count + b.count + 1, sizeof(*steps));
+	size_t first = 0, count = steps ? steps_find(&a, &b, steps, &first) : 0;
+	if (count == 0 && a.count + b.count > 0) {
 		fprintf(out, "%s changes from %zu to %zu lines (too long to show)\n", path, a.count,
 		        b.count);
 		goto done;
 	}
 	fprintf(out, "--- %s%s\n+++ %s%s\n", before ? "a" : "/dev/null", before ? path : "",
 	        after ? "b" : "/dev/null", after ? path : "");
-	steps = calloc(a.count + b.count + 1, sizeof(*steps));
-	if (steps)
-		hunks_print(out, steps, steps_find(&a, &b, steps));
+	hunks_print(out, steps + first, count);
 done:
 	free(steps);
 	free(a.lines);

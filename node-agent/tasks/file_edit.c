@@ -190,6 +190,7 @@ static int file_remove(int dir, const char *name, const char *path, struct gf_er
 	return 0;
 }
 
+/* OPERATION_DIR NULL: not recorded. */
 static int file_change(int dir, const char *name, const char *operation_dir,
                        const struct file_want *want, bool *changed, struct gf_err *err)
 {
@@ -204,7 +205,7 @@ static int file_change(int dir, const char *name, const char *operation_dir,
 		goto done;
 	}
 	attributes = now.absent ? NULL : file_place_attributes(fd);
-	if (state_record(operation_dir, "file", want, &now, attributes, err) != 0)
+	if (operation_dir && state_record(operation_dir, "file", want, &now, attributes, err) != 0)
 		goto done;
 	if (want->data) {
 		struct file_place_meta meta = {
@@ -236,12 +237,27 @@ int file_edit_apply(const struct root *root, const char *operation_dir,
 
 	if (differs <= 0)
 		return differs;
+	if (!operation_dir)
+		return gf_err_set(err, GF_E_INTERNAL, "no operation to record the change in");
 	if (want->data && parents_make(root, operation_dir, want->path, err) != 0)
 		return -1;
 	int dir = file_place_parent(root, want->path, &name, err);
 	if (dir < 0)
 		return -1;
 	int result = file_change(dir, name, operation_dir, want, changed, err);
+	close(dir);
+	return result;
+}
+
+int file_edit_put(const struct root *root, const struct file_want *want, bool *changed,
+                  struct gf_err *err)
+{
+	const char *name;
+	int dir = file_place_parent(root, want->path, &name, err);
+
+	if (dir < 0)
+		return -1;
+	int result = file_change(dir, name, NULL, want, changed, err);
 	close(dir);
 	return result;
 }

@@ -49,6 +49,10 @@ int file_edit_differs(const struct root *root, const struct file_want *want, str
 int file_edit_apply(const struct root *root, const char *operation_dir,
                     const struct file_want *want, bool *changed, struct gf_err *err);
 
+/* The same for an undo: nothing is recorded. */
+int file_edit_put(const struct root *root, const struct file_want *want, bool *changed,
+                  struct gf_err *err);
+
 /* A program is about to change PATH: its present state is kept ({"kind":"made",…}), and afterwards
  * what became of it ({"kind":"made-now","path","after"}), so that an undo puts it back byte for
  * byte if nobody else changed it since. A missing directory is no error. */

@@ -25,6 +25,8 @@ static const struct task_type types[] = {
     {"command", command_task},
     {"assert", assert_task},
     {"unbind", unbind_task},
+    {"nova_config", nova_config_task},
+    {"nova_service", nova_service_task},
     {"reboot", reboot_task},
 };
 

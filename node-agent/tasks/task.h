@@ -34,6 +34,7 @@ struct task_context {
 	bool allow_running_guests;
 	bool reboot_planned; /* set by stage_plan: a stage before this one would reboot. Start with
 	                        false */
+	unsigned nova_stale; /* services whose files a task changed (nova_task.h). Start with 0 */
 	void (*emit)(void *ctx,
 	             const json_t *event); /* one event a task; may be NULL; borrows EVENT */
 	void *emit_ctx;

@@ -20,6 +20,8 @@ int service_task(struct task_run *run, struct gf_err *err);
 int command_task(struct task_run *run, struct gf_err *err);
 int assert_task(struct task_run *run, struct gf_err *err);
 int unbind_task(struct task_run *run, struct gf_err *err);
+int nova_config_task(struct task_run *run, struct gf_err *err);
+int nova_service_task(struct task_run *run, struct gf_err *err);
 int reboot_task(struct task_run *run, struct gf_err *err);
 
 /* Do the task's `when` conditions hold here? (stage.c) */

@@ -1,13 +1,16 @@
 /* undo.c: puts back what an operation recorded. Happy path: no file was changed by someone else
  * since, so files go back newest first, then boot files are made again from them, then it is marked
  * done. Stopped anywhere, it is simply done again: what is as it was before is passed over. */
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "node-agent/boot/boot_loader.h"
 #include "node-agent/boot/initramfs_tool.h"
 #include "node-agent/tasks/backup.h"
+#include "node-agent/ini/ini_edit.h"
 #include "node-agent/tasks/file_edit.h"
+#include "node-agent/tasks/nova_task.h"
 #include "node-agent/tasks/task.h"
 #include "node-agent/tasks/task_help.h"
 #include "node-agent/tasks/task_types.h"
@@ -31,6 +34,20 @@ static bool is_newest(const json_t *records, size_t index)
 	return true;
 }
 
+/* Was the file edited line by line? Then ours can be taken out of what others made of it since. */
+static bool is_ini(const json_t *records, const char *path)
+{
+	size_t i;
+	const json_t *record;
+
+	json_array_foreach(records, i, record)
+	{
+		if (is_kind(record, "ini") && strcmp(json_text(record, "path"), path) == 0)
+			return true;
+	}
+	return false;
+}
+
 static int conflicts_find(const struct root *root, const json_t *records, struct gf_err *err)
 {
 	size_t i;
@@ -39,6 +56,7 @@ static int conflicts_find(const struct root *root, const json_t *records, struct
 	json_array_foreach(records, i, record)
 	{
 		if (is_kind(record, "file") && is_newest(records, i) &&
+		    !is_ini(records, json_text(record, "path")) &&
 		    file_edit_undo_check(root, record, err) < 0)
 			return -1;
 	}
@@ -48,9 +66,11 @@ static int conflicts_find(const struct root *root, const json_t *records, struct
 struct undo {
 	struct task_context *ctx;
 	const char *operation_dir;
+	const json_t *records;
 	const struct boot_loader *loader; /* NULL: none that is known */
 	const struct initramfs_tool *tool;
 	json_t *add, *remove; /* kernel arguments to bring back and to take away again */
+	json_t *restarts;     /* records of services to restart */
 	json_t *made;         /* records of files that are back, newest first */
 	bool force, changed, reboot, grub, initramfs;
 };
@@ -79,12 +99,40 @@ static int boot_files_note(struct undo *undo, const char *path, struct gf_err *e
 	    err);
 }
 
+/* Others changed the file since: only our lines go, and what we took out comes back. */
+static int undo_ini(struct undo *undo, const char *path, struct gf_err *err)
+{
+	struct file_state now;
+	struct file_want want = {.path = path};
+	char *text = NULL;
+
+	if (file_edit_read(undo->ctx->root, path, &now, err) != 0)
+		return -1;
+	int result = now.absent ? 0 : ini_unedit(now.data, now.size, &text, &want.size, err);
+	want.data = text;
+	if (result == 0 && text)
+		result = file_edit_put(undo->ctx->root, &want, &undo->changed, err);
+	if (result != 0)
+		gf_err_wrap(err,
+		            "%s was changed by someone else since, and gpufleet's lines in it "
+		            "cannot be taken out",
+		            path);
+	free(text);
+	file_state_free(&now);
+	return result;
+}
+
 static int undo_file(struct undo *undo, const json_t *record, struct gf_err *err)
 {
 	const struct root *root = undo->ctx->root;
 	struct gf_err conflict;
 	int todo = file_edit_undo_check(root, record, &conflict);
 
+	if (todo < 0 && is_ini(undo->records, json_text(record, "path"))) {
+		int failed = undo_ini(undo, json_text(record, "path"), &conflict);
+		if (failed == 0)
+			return 0;
+	}
 	if (todo < 0 && !undo->force) {
 		if (err)
 			*err = conflict;
@@ -152,6 +200,8 @@ static int undo_record(struct undo *undo, const json_t *record, struct gf_err *e
 	}
 	if (is_kind(record, "arguments"))
 		undo_arguments(undo, record);
+	if (is_kind(record, "restart")) /* of an undo that was stopped */
+		json_array_append(undo->restarts, (json_t *)(uintptr_t)record);
 	if (is_kind(record, "unit")) {
 		int result = service_undo(undo->ctx->root, record, err);
 		if (result < 0)
@@ -203,8 +253,65 @@ static int boot_files_build(struct undo *undo, struct gf_err *err)
 	return undo->initramfs ? initramfs_update(undo->ctx->root, undo->tool, err) : 0;
 }
 
+static bool is_service(const json_t *record, const char *kind, const char *name)
+{
+	return is_kind(record, kind) && strcmp(json_text(record, "service"), name) == 0;
+}
+
+/* A service that has read what is about to be put back must be restarted afterwards: recorded
+ * first, so that an undo that is stopped and repeated knows. One that was not restarted since the
+ * change never saw it. */
+static int services_note(struct undo *undo, struct gf_err *err)
+{
+	size_t i, j;
+	const json_t *record;
+
+	json_array_foreach(undo->records, i, record)
+	{
+		const char *name = json_text(record, "service");
+		bool known = false;
+		if (!is_kind(record, "nova"))
+			continue;
+		for (j = 0; j < json_array_size(undo->records); j++) {
+			const json_t *other = json_array_get(undo->records, j);
+			known |= is_service(other, "restart", name) ||
+			         (j < i && is_service(other, "nova", name));
+		}
+		if (known || !nova_service_current(undo->ctx->root, name))
+			continue;
+		json_t *restart = json_pack("{ss ss}", "kind", "restart", "service", name);
+		json_array_append(undo->restarts, restart);
+		if (backup_record(undo->operation_dir, restart, err) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int services_undo(struct undo *undo, struct gf_err *err)
+{
+	size_t i;
+	const json_t *record;
+
+	json_array_foreach(undo->restarts, i, record)
+	{
+		char message[160];
+		const char *name = json_text(record, "service");
+		int result = nova_service_undo(undo->ctx->root, name, err);
+		if (result < 0)
+			return -1;
+		if (result == 0)
+			continue;
+		undo->changed = true;
+		snprintf(message, sizeof(message), "%.100s was restarted and is healthy", name);
+		undo_emit(undo, message);
+	}
+	return 0;
+}
+
 static int undo_records(struct undo *undo, const json_t *records, struct gf_err *err)
 {
+	if (services_note(undo, err) != 0)
+		return -1;
 	for (size_t i = json_array_size(records); i-- > 0;) {
 		const json_t *record = json_array_get(records, i);
 		if (is_kind(record, "made") ? undo_made(undo, records, i, err)
@@ -218,6 +325,8 @@ static int undo_records(struct undo *undo, const json_t *records, struct gf_err 
 		undo->changed = undo->reboot = true;
 		undo_emit(undo, "boot files were made again");
 	}
+	if (services_undo(undo, err) != 0)
+		return -1;
 	return backup_record(undo->operation_dir, json_pack("{ss}", "kind", "undone"), err);
 }
 
@@ -230,6 +339,7 @@ int stage_undo(struct task_context *ctx, const char *operation_dir, bool force, 
 	                    .tool = initramfs_tool_detect(ctx->root),
 	                    .add = json_array(),
 	                    .remove = json_array(),
+	                    .restarts = json_array(),
 	                    .made = json_array(),
 	                    .force = force};
 	json_t *records = backup_read(operation_dir, err);
@@ -240,6 +350,7 @@ int stage_undo(struct task_context *ctx, const char *operation_dir, bool force, 
 		return -1;
 	size_t count = json_array_size(records);
 	bool done = count == 0 || is_kind(json_array_get(records, count - 1), "undone");
+	undo.records = records;
 	if (!done && !force)
 		result = conflicts_find(ctx->root, records, err);
 	if (!done && result == 0)
@@ -248,6 +359,7 @@ int stage_undo(struct task_context *ctx, const char *operation_dir, bool force, 
 	*reboot = undo.reboot;
 	json_decref(undo.add);
 	json_decref(undo.remove);
+	json_decref(undo.restarts);
 	json_decref(undo.made);
 	json_decref(records);
 	return result;

@@ -18,7 +18,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	json_t *facts = json_pack("{s:{s:s,s:{s:s},s:o}}", "host", "cpu_vendor", "intel",
 	                          "distribution", "id", "debian", "initramfs", json_array());
-	json_t *stages = playbook_for_host(playbook, facts, &err);
+	json_t *stages = playbook_for_host(playbook, 1U << ROLE_COMPUTE, facts, &err);
 	if (json_array_size(stages) != playbook->stage_count)
 		abort();
 	json_decref(stages);

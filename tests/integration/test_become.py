@@ -43,7 +43,7 @@ def at_terminal(command, home, answers):
             if not data:
                 break
             shown += data.decode(errors="replace")
-        if shown.count("all hosts): ") + shown.count("passphrase of the key") > answered:
+        if sum(shown.count(question) for question in ("all hosts): ", "passphrase of the key", " asks: ")) > answered:
             os.write(master, answers[min(answered, len(answers) - 1)].encode() + b"\n")
             answered += 1
     status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
@@ -191,7 +191,7 @@ def in_namespace():
 class RealSudo(Case):
     """sshd, PAM and sudo as Debian has them; users and rules exist in a mount namespace only."""
 
-    def start_sshd(self, directory, rule, extra=""):
+    def start_sshd(self, directory, rule, extra="", pam=None):
         os.makedirs(directory, mode=0o755)
         os.chmod(os.path.dirname(directory), 0o755)
         shown = subprocess.run(["openssl", "passwd", "-6", "-salt", "gpufleet", PASSWORD], check=True, stdout=subprocess.PIPE, text=True)
@@ -205,7 +205,12 @@ class RealSudo(Case):
         os.chmod(f"{directory}/sudoers", 0o440)
         key = f"{directory}/key"
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
-        mounts = " && ".join(f"mount --bind {directory}/{name} /etc/{name}" for name in ("passwd", "shadow", "group", "sudoers"))
+        mounted = {name: name for name in ("passwd", "shadow", "group", "sudoers")}
+        if pam:
+            mounted["pam"] = "pam.d/sshd"
+            with open(f"{directory}/pam", "w", encoding="utf-8") as file:
+                file.write(pam)
+        mounts = " && ".join(f"mount --bind {directory}/{name} /etc/{place}" for name, place in mounted.items())
         sshd = Bastion(f"{directory}/sshd", key, prefix=["unshare", "-m", "sh", "-c", f'{mounts} && exec "$@"', "sh"],
                        extra=extra + "MaxStartups 1000\nAllowUsers deploy\n")
         self.addCleanup(sshd.close)
@@ -307,6 +312,39 @@ class RealSudo(Case):
         status, shown = at_terminal([self.gpufleet(), "exec", inventory, "--", "id -un"], directory, [PASSWORD])
         self.assertEqual(status, 0, shown)
         self.assertEqual(shown.count("password of deploy"), 1, shown)
+
+    @unittest.skipUnless(glob.glob("/lib/*/security/pam_oath.so"), "needs libpam-oath")
+    def test_one_time_code(self):
+        """A bastion may ask for a password and a one-time code, each once for all hosts behind it; a host may not."""
+        directory = self.directory()
+        users = os.path.join(directory, "users.oath")
+        with open(users, "w", encoding="utf-8") as file:
+            file.write("HOTP deploy - 3132333435363738393031323334353637383930\n")
+        os.chmod(users, 0o600)
+        pam = (f"auth required pam_unix.so\nauth required pam_oath.so usersfile={users} digits=6\n"
+               "account required pam_permit.so\nsession required pam_permit.so\n")
+        questions = "UsePAM yes\nKbdInteractiveAuthentication yes\nAuthenticationMethods keyboard-interactive\n"
+        bastion, _ = self.start_sshd(os.path.join(directory, "bastion"), "", questions, pam)
+        sshd, key = self.start_sshd(os.path.join(directory, "host"), "")
+        with open(os.path.join(directory, "known_hosts"), "w", encoding="utf-8") as file:
+            file.write(bastion.known_hosts_line())
+        inventory = self.inventory(directory, sshd, key, 20, become="none", jump=f"deploy@127.0.0.1:{bastion.port}")
+        command = [self.gpufleet(), "exec", inventory, "--", "id -un"]
+        # The first two codes of RFC 4226, appendix D.
+        status, shown = at_terminal(command, directory, [PASSWORD, "755224"])
+        self.assertEqual(status, 0, shown)
+        self.assertIn("gpu[001-020]", shown)
+        self.assertEqual(shown.count("password of deploy"), 1, shown)
+        self.assertEqual(shown.count("One-time password"), 1, shown)
+        self.assertNotIn("755224", shown)
+        self.assertNotIn(PASSWORD, shown)
+        status, shown = at_terminal(command, directory, [PASSWORD, "000000"])
+        self.assertEqual(status, 4, shown)
+        self.assertIn("refused", shown)
+        inventory = self.inventory(directory, bastion, None, 3, become="none")
+        status, shown = at_terminal([self.gpufleet(), "exec", inventory, "--", "id -un"], directory, [PASSWORD])
+        self.assertEqual(status, 4, shown)
+        self.assertIn("asks more than a password", " ".join(shown.split()))
 
     def test_no_rule(self):
         directory = self.directory()

@@ -85,7 +85,9 @@ class Simulator(Case):
         self.assertEqual(fleet.on_vfio("gpu01"), {"0000:01:00.0"})
 
     def test_command_line(self):
-        for argument, groups in (("intel_iommu=off", False), ("iommu=off", False), ("iommu=soft", True), ("amd_iommu=off", True)):
+        for argument, groups in (("intel_iommu=off", False), ("iommu=off", False), ("iommu=soft", True), ("amd_iommu=off", True),
+                                 ("iommu=off intel_iommu=on", False), ("iommu=pt,off", False), ("intel_iommu=of", True),
+                                 ("intel_iommu=on intel_iommu=off", False), ("intel_iommu=off intel_iommu=on,sm_on", True)):
             fleet = self.boot({"etc/default/grub.d/x.cfg": f'GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX {argument}"\n'})
             self.assertEqual(self.groups(fleet) > 0, groups, argument)
             fleet.close()
@@ -102,6 +104,70 @@ class Simulator(Case):
         self.assertEqual(fleet.drivers("gpu01")["0000:01:00.0"], "nouveau", "a blacklist stops loading by alias only")
         fleet = self.boot({"etc/default/grub.d/x.cfg": 'GRUB_CMDLINE_LINUX="nomodeset"\n'})
         self.assertEqual(fleet.drivers("gpu01")["0000:01:00.0"], None)
+
+    def test_softdep_brings_its_module_into_the_image(self):
+        """`modprobe --show-depends`, which fills the image, knows softdeps: no list needs to name vfio-pci."""
+        fleet = self.boot({"etc/modprobe.d/x.conf": "options vfio-pci ids=10de:1b06\nsoftdep nouveau pre: vfio-pci\n"})
+        self.assertEqual(fleet.on_vfio("gpu01"), {"0000:01:00.0", "0000:02:00.0"})
+
+    def test_ids_as_the_kernel_reads_them(self):
+        softdep = "softdep nouveau pre: vfio-pci\n"
+        for options, bound in (("ids=0x10DE:0x1B06", True), ("ids=10de:1b06 ids=10de:ffff", False), ("ids=10de", False),
+                               ("id=10de:1b06", False), ("ids=, 10de:1b06", False)):
+            fleet = self.boot({"etc/modprobe.d/x.conf": f"options vfio-pci {options}\n{softdep}"})
+            self.assertEqual(bool(fleet.on_vfio("gpu01")), bound, options)
+            fleet.close()
+
+    def test_ids_count_when_the_module_is_loaded(self):
+        """Those that the image doesn't have come too late, though the driver is there and the devices are free."""
+        fleet = self.boot({"etc/modprobe.d/x.conf": "blacklist nouveau\n", "etc/initramfs-tools/modules": "vfio-pci\n"})
+        with open(fleet.path("gpu01", "root/etc/modprobe.d/y.conf"), "w", encoding="utf-8") as file:
+            file.write("options vfio-pci ids=10de:1b06\n")
+        self.reboot(fleet)
+        self.assertEqual(fleet.on_vfio("gpu01"), set())
+        self.assertEqual(fleet.drivers("gpu01")["0000:01:00.0"], None)
+
+    def test_options_behind_a_module_s_name(self):
+        """initramfs-tools hands them to modprobe; for systemd-modules-load they are part of the name."""
+        for path, bound in (("etc/initramfs-tools/modules", {"0000:01:00.0", "0000:02:00.0"}), ("etc/modules", set())):
+            fleet = self.boot({"etc/modprobe.d/x.conf": "blacklist nouveau\n", path: "vfio-pci ids=10de:1b06\n"})
+            self.assertEqual(fleet.on_vfio("gpu01"), bound, path)
+            fleet.close()
+
+    def test_blacklist_counts_for_modules_load(self):
+        """systemd-modules-load applies blacklists, other than modprobe."""
+        fleet = self.boot({"etc/modprobe.d/x.conf": "blacklist nouveau\nblacklist vfio-pci\noptions vfio-pci ids=10de:1b06\n",
+                           "etc/modules": "vfio-pci\n"})
+        self.assertEqual(fleet.on_vfio("gpu01"), set())
+
+    def test_command_line_options(self):
+        fleet = self.boot({"etc/default/grub.d/x.cfg": 'GRUB_CMDLINE_LINUX="modprobe.blacklist=nouveau vfio_pci.ids=10de:1b06"\n',
+                           "etc/modules": "vfio-pci\n"})
+        self.assertEqual(fleet.on_vfio("gpu01"), {"0000:01:00.0", "0000:02:00.0"})
+
+    def test_pci_stub(self):
+        fleet = self.boot({"etc/modprobe.d/x.conf": "options pci-stub ids=10de:1b06\nsoftdep nouveau pre: pci-stub\n"})
+        self.assertEqual(fleet.drivers("gpu01")["0000:01:00.0"], "pci-stub")
+
+    def test_amdgpu_refuses_what_is_radeon_s(self):
+        fleet = self.boot({"etc/modprobe.d/x.conf": "blacklist radeon\n"}, "vm-bed")
+        self.assertEqual(fleet.drivers("gpu01")["0000:01:00.0"], None)
+        self.assertTrue(os.path.exists(fleet.path("gpu01", "root/sys/module/amdgpu")))
+
+    def test_power_state_is_known_to_who_enabled_the_device(self):
+        fleet = self.boot({"etc/modprobe.d/x.conf": "blacklist nouveau\n"})
+        for address, state in (("0000:01:00.0", "unknown"), ("0000:01:00.1", "D0")):
+            with open(fleet.path("gpu01", "root/sys/bus/pci/devices", address, "power_state"), encoding="utf-8") as file:
+                self.assertEqual(file.read().strip(), state)
+
+    def test_parameters(self):
+        """vfio brings vfio_iommu_type1 along, whose parameter comes from modprobe.d."""
+        for options, value in (("", "N"), ("options vfio_iommu_type1 allow_unsafe_interrupts=1\n", "Y")):
+            fleet = self.boot({"etc/modprobe.d/x.conf": options, "etc/modules": "vfio-pci\n"})
+            path = fleet.path("gpu01", "root/sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts")
+            with open(path, encoding="utf-8") as file:
+                self.assertEqual(file.read().strip(), value)
+            fleet.close()
 
     def test_stale_image(self):
         """What is not in the image doesn't count in the image."""

@@ -29,27 +29,42 @@ void boot_model_boot_id(const struct sim_host *host)
 	          b[11], b[12], b[13], b[14], b[15]);
 }
 
-/* The kernel's view: the last word on the IOMMU wins. Debian's kernels have both makes' on by
- * default, Ubuntu's only AMD's. For AMD's there is no "on", and "off" ends interrupt remapping,
- * too. */
+/* Does one of the words of LIST, which commas part, start with WORD? The kernel looks no further.
+ */
+static bool list_has_word(const char *list, const char *word)
+{
+	while (list && strncmp(list, word, strlen(word)) != 0) {
+		list = strchr(list, ',');
+		list += list ? 1 : 0;
+	}
+	return list != NULL;
+}
+
+/* The kernel's view: iommu=off is for good (no_iommu in arch/x86/kernel/pci-dma.c), of intel_iommu=
+ * the last on or off counts (drivers/iommu/intel/iommu.c), what it doesn't know it ignores.
+ * Debian's kernels have both makes' on by default, Ubuntu's only AMD's. For AMD's there is no "on",
+ * and "off" ends interrupt remapping, too. */
 static bool iommu_on(const struct sim_host *host, const char *cmdline, bool *remapping)
 {
-	char copy[2048], own[32], *save = NULL;
-	bool on = host->firmware_iommu && host->iommu_default;
+	char copy[2048], *save = NULL;
+	bool intel = !strcmp(host->cpu, "intel"), off = false, on = host->iommu_default;
 
 	*remapping = host->firmware_iommu;
-	snprintf(own, sizeof(own), "%s_iommu=off", host->cpu);
 	snprintf(copy, sizeof(copy), "%s", cmdline);
 	for (char *word = strtok_r(copy, " ", &save); word; word = strtok_r(NULL, " ", &save)) {
-		if (!strcmp(word, "iommu=off") || !strcmp(word, own))
-			on = false;
-		else if (!strcmp(word, "intel_iommu=on") && !strcmp(host->cpu, "intel"))
-			on = host->firmware_iommu;
-		if (!strcmp(word, "intremap=off") ||
-		    (!strcmp(word, "amd_iommu=off") && !strcmp(host->cpu, "amd")))
+		if (!strncmp(word, "iommu=", 6) && list_has_word(word + 6, "off"))
+			off = true;
+		else if (intel && !strncmp(word, "intel_iommu=", 12))
+			on = list_has_word(word + 12, "off")  ? false
+			     : list_has_word(word + 12, "on") ? true
+			                                      : on;
+		else if (!intel && !strncmp(word, "amd_iommu=", 10) &&
+		         list_has_word(word + 10, "off"))
+			off = true, *remapping = false;
+		if (!strcmp(word, "intremap=off") || !strcmp(word, "nointremap"))
 			*remapping = false;
 	}
-	return on;
+	return host->firmware_iommu && on && !off;
 }
 
 static void kernel_start(struct sim_host *host, const char *cmdline)
@@ -115,8 +130,9 @@ static void scripts_run(const char *root, const char *part)
 	free(order);
 }
 
-/* Loads the modules that the lists matching PATTERN name, a line each. */
-static void lists_load(const char *root, const char *pattern)
+/* The lines of the files that match PATTERN, without comments, one after the other to EACH. */
+static void lists_read(const char *root, const char *pattern,
+                       void (*each)(const char *root, char *line))
 {
 	char path[SIM_PATH];
 	glob_t files;
@@ -125,18 +141,33 @@ static void lists_load(const char *root, const char *pattern)
 	if (glob(path, 0, NULL, &files))
 		return;
 	for (size_t i = 0; i < files.gl_pathc; i++) {
-		char *text = sim_read(files.gl_pathv[i]), *save = NULL;
+		char *text = sim_read_or_empty(files.gl_pathv[i]), *save = NULL;
 
-		for (char *line = text ? strtok_r(text, "\n", &save) : NULL; line;
+		for (char *line = strtok_r(text, "\n", &save); line;
 		     line = strtok_r(NULL, "\n", &save)) {
 			line += strspn(line, " \t");
-			line[strcspn(line, " \t")] = '\0';
 			if (*line && *line != '#' && *line != ';')
-				module_model_load(root, line);
+				each(root, line);
 		}
 		free(text);
 	}
 	globfree(&files);
+}
+
+/* initramfs-tools: `modprobe LINE`, so that options may follow the name. */
+static void initramfs_list_load(const char *root, char *line)
+{
+	char *options = line + strcspn(line, " \t");
+
+	if (*options)
+		*options++ = '\0';
+	module_model_load(root, line, options);
+}
+
+/* systemd-modules-load: all of the line is the name. */
+static void systemd_list_load(const char *root, char *line)
+{
+	module_model_load_listed(root, line);
 }
 
 /* Services that are enabled are active after a boot; what a tmpfs held is gone, and so are guests.
@@ -148,7 +179,8 @@ static void services_start(const struct sim_host *host)
 	    "for u in \"$2\"/units/*; do read -r e a <\"$u\" || continue; "
 	    "case $e in enabled) echo enabled active >\"$u\";; *) echo \"$e inactive\" >\"$u\";; "
 	    "esac; done; "
-	    "[ \"$3\" = 1 ] || rm -rf \"$1\"/proc/4[0-9][0-9][0-9]";
+	    "[ \"$3\" = 1 ] || rm -rf \"$1\"/proc/4[0-9][0-9][0-9]; "
+	    "[ ! -d \"$2/launch\" ] || GPUFLEET_SYSROOT=$1 \"$1/usr/bin/systemctl\" sim-boot";
 	char boots[16];
 	const char *argv[] = {"sh", "-c", script, "sh", host->root, host->control, boots, NULL};
 
@@ -199,13 +231,13 @@ enum boot_end boot_model_run(struct sim_host *host)
 		module_model_coldplug(root);
 	}
 	scripts_run(root, "init-top");
-	lists_load(root, "conf/modules");
+	lists_read(root, "conf/modules", initramfs_list_load);
 	scripts_run(root, "init-premount");
 	scripts_run(root, "init-bottom");
 	unit_model_run(host, "sysinit.target");
 	module_model_coldplug(host->root);
-	lists_load(host->root, "etc/modules-load.d/*.conf");
-	lists_load(host->root, "etc/modules");
+	lists_read(host->root, "etc/modules-load.d/*.conf", systemd_list_load);
+	lists_read(host->root, "etc/modules", systemd_list_load);
 	services_start(host);
 	unit_model_run(host, "multi-user.target");
 	return BOOT_UP;

@@ -88,6 +88,16 @@ char *sim_read(const char *path)
 	return text;
 }
 
+char *sim_read_or_empty(const char *path)
+{
+	char *text = sim_read(path);
+
+	text = text ? text : calloc(1, 1);
+	if (!text)
+		sim_die("out of memory");
+	return text;
+}
+
 void sim_mkdir(const char *path)
 {
 	char part[SIM_PATH];

@@ -116,6 +116,14 @@ static void control_create(const struct sim_host *host)
 		sim_path(path, "%.800s/units/%s", host->control, key);
 		sim_write(path, "%s\n", json_string_value(value));
 	}
+	/* Command lines of the processes that units have while they are up. */
+	json_object_foreach(json_object_get(host->kind, "launch"), key, value)
+	{
+		sim_path(path, "%.900s/launch", host->control);
+		sim_mkdir(path);
+		sim_path(path, "%.800s/launch/%s", host->control, key);
+		sim_write(path, "%s\n", json_string_value(value));
+	}
 	json_array_foreach(modules, index, value) used +=
 	    (size_t)snprintf(text + used, sizeof(text) - used, "%s\n", json_string_value(value));
 	sim_path(path, "%.900s/initramfs-modules", host->control);
@@ -261,7 +269,8 @@ void host_root_clone(const struct sim_host *first, struct sim_host *host)
 	    "mkdir -p \"$2/root\" && cp -a \"$1/control\" \"$2/\" && cd \"$1/root\" && "
 	    "for d in *; do case $d in usr | lib) cp -al $d \"$2/root/\";; *) cp -a $d "
 	    "\"$2/root/\";; "
-	    "esac || exit; done";
+	    "esac || exit; done; cd \"$2\"; "
+	    "[ ! -d control/launch ] || GPUFLEET_SYSROOT=$2/root root/usr/bin/systemctl sim-boot";
 	const char *argv[] = {"sh", "-c", script, "sh", first->directory, host->directory, NULL};
 	char path[SIM_PATH];
 

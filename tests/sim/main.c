@@ -49,7 +49,7 @@ int main(int argc, char **argv)
 	int option;
 
 	if (argc == 4 && !strcmp(argv[1], "modprobe")) {
-		if (module_model_load(argv[2], argv[3]) == 0)
+		if (module_model_load(argv[2], argv[3], "") == 0)
 			return 0;
 		fprintf(stderr, "modprobe: FATAL: Module %s not found.\n", argv[3]);
 		return 1;

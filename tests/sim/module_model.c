@@ -18,64 +18,11 @@
 struct model {
 	const char *root;
 	char kernel[128];
-	char *config;  /* every modprobe.d file, one after the other */
+	struct modprobe_config config;
 	char *aliases; /* modules.alias */
 	char *deps;    /* modules.dep */
-	char *cmdline;
 	glob_t devices;
 };
-
-/* modprobe takes dashes and underscores for the same. */
-static void name_normalise(char *out, size_t room, const char *name)
-{
-	size_t i;
-
-	for (i = 0; i + 1 < room && name[i]; i++)
-		out[i] = name[i] == '-' ? '_' : name[i];
-	out[i] = '\0';
-}
-
-static bool name_equal(const char *a, const char *b)
-{
-	char x[64], y[64];
-
-	name_normalise(x, sizeof(x), a);
-	name_normalise(y, sizeof(y), b);
-	return !strcmp(x, y);
-}
-
-static char *directory_config(const char *root)
-{
-	static const char *const dirs[] = {"lib/modprobe.d", "usr/lib/modprobe.d", "etc/modprobe.d",
-	                                   "run/modprobe.d"};
-	char *text = calloc(1, 1), pattern[SIM_PATH];
-
-	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
-		glob_t files;
-
-		sim_path(pattern, "%.900s/%s/*.conf", root, dirs[i]);
-		if (glob(pattern, 0, NULL, &files) == 0) {
-			for (size_t j = 0; j < files.gl_pathc; j++) {
-				char *file = sim_read(files.gl_pathv[j]), *joined;
-
-				if (file && asprintf(&joined, "%s%s\n", text, file) > 0) {
-					free(text);
-					text = joined;
-				}
-				free(file);
-			}
-			globfree(&files);
-		}
-	}
-	return text;
-}
-
-static char *read_or_empty(const char *path)
-{
-	char *text = sim_read(path);
-
-	return text ? text : calloc(1, 1);
-}
 
 static void model_open(struct model *model, const char *root)
 {
@@ -92,13 +39,11 @@ static void model_open(struct model *model, const char *root)
 			snprintf(model->kernel, sizeof(model->kernel), "%s", entry->d_name);
 	if (dir)
 		closedir(dir);
-	model->config = directory_config(root);
+	modprobe_config_open(&model->config, root, model->kernel);
 	sim_path(path, "%.800s/lib/modules/%s/modules.alias", root, model->kernel);
-	model->aliases = read_or_empty(path);
+	model->aliases = sim_read_or_empty(path);
 	sim_path(path, "%.800s/lib/modules/%s/modules.dep", root, model->kernel);
-	model->deps = read_or_empty(path);
-	sim_path(path, "%.900s/proc/cmdline", root);
-	model->cmdline = read_or_empty(path);
+	model->deps = sim_read_or_empty(path);
 	sim_path(path, "%.900s/sys/bus/pci/devices/*", root);
 	if (glob(path, 0, NULL, &model->devices))
 		model->devices.gl_pathc = 0;
@@ -106,97 +51,18 @@ static void model_open(struct model *model, const char *root)
 
 static void model_close(struct model *model)
 {
-	free(model->config);
+	modprobe_config_close(&model->config);
 	free(model->aliases);
 	free(model->deps);
-	free(model->cmdline);
 	if (model->devices.gl_pathc)
 		globfree(&model->devices);
 }
 
-/* The next line of TEXT that starts with KEYWORD, split into words; *cursor moves on. */
-static bool line_next(const char **cursor, const char *keyword, char *line, size_t room,
-                      char **words, size_t *count)
-{
-	while (**cursor) {
-		size_t length = strcspn(*cursor, "\n");
-		char *save = NULL;
-
-		snprintf(line, room, "%.*s", (int)length, *cursor);
-		*cursor += length + ((*cursor)[length] == '\n');
-		*count = 0;
-		for (char *word = strtok_r(line, " \t", &save); word && *count < 32;
-		     word = strtok_r(NULL, " \t", &save))
-			words[(*count)++] = word;
-		if (*count && !strcmp(words[0], keyword))
-			return true;
-	}
-	return false;
-}
-
-static bool list_has(const char *list, const char *name)
-{
-	char copy[512], *save = NULL;
-
-	snprintf(copy, sizeof(copy), "%s", list);
-	for (char *item = strtok_r(copy, ",", &save); item; item = strtok_r(NULL, ",", &save))
-		if (name_equal(item, name))
-			return true;
-	return false;
-}
-
-static bool model_blacklisted(const struct model *model, const char *module)
-{
-	const char *cursor = model->config;
-	char line[1024], *words[32], copy[2048], *save = NULL;
-	size_t count;
-
-	while (line_next(&cursor, "blacklist", line, sizeof(line), words, &count))
-		if (count > 1 && name_equal(words[1], module))
-			return true;
-	snprintf(copy, sizeof(copy), "%s", model->cmdline);
-	for (char *word = strtok_r(copy, " \n", &save); word; word = strtok_r(NULL, " \n", &save))
-		if (!strncmp(word, "modprobe.blacklist=", 19) && list_has(word + 19, module))
-			return true;
-	return false;
-}
-
-static bool model_install_refused(const struct model *model, const char *module)
-{
-	const char *cursor = model->config;
-	char line[1024], *words[32];
-	size_t count;
-
-	while (line_next(&cursor, "install", line, sizeof(line), words, &count))
-		if (count > 2 && name_equal(words[1], module) &&
-		    (strstr(words[2], "/false") || strstr(words[2], "/true")))
-			return true;
-	return false;
-}
-
-/* vfio-pci's ids= from `options` lines and from the kernel command line: "10de:1b06,10de:10ef". */
-static bool model_dynamic_id(const struct model *model, const char *vendor_device)
-{
-	const char *cursor = model->config;
-	char line[1024], *words[32], copy[2048], *save = NULL;
-	size_t count;
-
-	while (line_next(&cursor, "options", line, sizeof(line), words, &count)) {
-		for (size_t i = 2; i < count && name_equal(words[1], "vfio_pci"); i++)
-			if (!strncmp(words[i], "ids=", 4) && list_has(words[i] + 4, vendor_device))
-				return true;
-	}
-	snprintf(copy, sizeof(copy), "%s", model->cmdline);
-	for (char *word = strtok_r(copy, " \n", &save); word; word = strtok_r(NULL, " \n", &save))
-		if ((!strncmp(word, "vfio-pci.ids=", 13) || !strncmp(word, "vfio_pci.ids=", 13)) &&
-		    list_has(word + 13, vendor_device))
-			return true;
-	return false;
-}
-
 static const char *const driver_names[][2] = {
-    {"vfio_pci", "vfio-pci"},     {"xhci_pci", "xhci_hcd"},   {"i2c_nvidia_gpu", "nvidia-gpu"},
-    {"virtio_pci", "virtio-pci"}, {"i2c_i801", "i801_smbus"}, {"bochs", "bochs-drm"}};
+    {"vfio_pci", "vfio-pci"},     {"pci_stub", "pci-stub"},
+    {"xhci_pci", "xhci_hcd"},     {"i2c_nvidia_gpu", "nvidia-gpu"},
+    {"virtio_pci", "virtio-pci"}, {"i2c_i801", "i801_smbus"},
+    {"bochs", "bochs-drm"}};
 
 /* A module's driver may have another name than the module. */
 static const char *driver_of(const char *module)
@@ -232,25 +98,54 @@ static bool alias_matches(const struct model *model, const char *module, const c
 	char line[1024], *words[32];
 	size_t count;
 
-	while (line_next(&cursor, "alias", line, sizeof(line), words, &count))
-		if (count == 3 && name_equal(words[2], module) && !fnmatch(words[1], modalias, 0))
+	while (modprobe_line_next(&cursor, "alias", line, sizeof(line), words, &count))
+		if (count == 3 && modprobe_name_equal(words[2], module) &&
+		    !fnmatch(words[1], modalias, 0))
 			return true;
 	return false;
 }
 
+/* Drivers that claim nothing but what ids= gave them when they were loaded. */
+static bool has_ids_only(const char *module)
+{
+	return !strcmp(module, "vfio_pci") || !strcmp(module, "pci_stub");
+}
+
+static void ids_path(const struct model *model, const char *module, char path[SIM_PATH])
+{
+	sim_path(path, "%.900s/sys/module/%s/.ids", model->root, module);
+}
+
+/* As vfio_pci_fill_ids and pci_stub_init read them: in hexadecimal, with 0x or without, in capitals
+ * or not. What follows vendor and device is left out of account. */
+static bool ids_have(const struct model *model, const char *module, const char *device)
+{
+	char path[SIM_PATH], vendor[16], number[16], *ids, *save = NULL;
+	unsigned id_vendor, id_device;
+	bool found = false;
+
+	device_attribute(device, "vendor", vendor, sizeof(vendor));
+	device_attribute(device, "device", number, sizeof(number));
+	ids_path(model, module, path);
+	ids = sim_read_or_empty(path);
+	for (char *id = strtok_r(ids, ",\n", &save); id && !found;
+	     id = strtok_r(NULL, ",\n", &save))
+		found = sscanf(id, "%x:%x", &id_vendor, &id_device) == 2 &&
+		        id_vendor == strtoul(vendor, NULL, 16) &&
+		        id_device == strtoul(number, NULL, 16);
+	free(ids);
+	return found;
+}
+
 static bool driver_matches(const struct model *model, const char *device, const char *module)
 {
-	char override[64], modalias[256], vendor[16], number[16], id[40];
+	char override[64], modalias[256];
 
 	device_attribute(device, "driver_override", override, sizeof(override));
 	if (*override && strcmp(override, "(null)"))
 		return !strcmp(override, driver_of(module));
-	if (!strcmp(module, "vfio_pci")) {
-		device_attribute(device, "vendor", vendor, sizeof(vendor));
-		device_attribute(device, "device", number, sizeof(number));
-		snprintf(id, sizeof(id), "%s:%s", vendor + 2, number + 2);
-		return model_dynamic_id(model, id);
-	}
+	if (has_ids_only(module))
+		return ids_have(model, module, device);
 	device_attribute(device, "modalias", modalias, sizeof(modalias));
 	return alias_matches(model, module, modalias);
 }
@@ -258,15 +153,30 @@ static bool driver_matches(const struct model *model, const char *device, const 
 static bool probe_succeeds(const struct model *model, const char *device, const char *module)
 {
 	static const char *const drm[] = {"nouveau", "amdgpu", "ast", "radeon", "bochs"};
-	char path[SIM_PATH];
+	char path[SIM_PATH], number[16];
 
 	sim_path(path, "%.900s/iommu_group", device);
 	if (!strcmp(module, "vfio_pci"))
 		return access(path, F_OK) == 0;
 	for (size_t i = 0; i < sizeof(drm) / sizeof(drm[0]); i++)
-		if (!strcmp(module, drm[i]) && strstr(model->cmdline, "nomodeset"))
+		if (!strcmp(module, drm[i]) && strstr(model->config.cmdline, "nomodeset"))
 			return false;
-	return true;
+	/* amdgpu claims every ATI display by its class, and refuses those that radeon is for
+	 * (amdgpu_unsupported_pciidlist): of the simulated ones, RV100. */
+	device_attribute(device, "device", number, sizeof(number));
+	return strcmp(module, "amdgpu") != 0 || strcmp(number, "0x5159") != 0;
+}
+
+/* The kernel knows a device's state of power from when a driver enables it until that lets go.
+ * pci-stub enables nothing. */
+static void power_state_set(const char *device, const char *driver)
+{
+	char path[SIM_PATH], state[32] = "unknown";
+
+	if (driver && strcmp(driver, "pci-stub") != 0)
+		device_attribute(device, ".power_state", state, sizeof(state));
+	sim_path(path, "%.1000s/power_state", device);
+	sim_write(path, "%s\n", state);
 }
 
 /* The driver's directory, its bind files, and `driver` and back links of the device. */
@@ -282,6 +192,7 @@ static void driver_bind(const char *driver_dir, const char *device)
 	sim_link(driver, link);
 	sim_path(link, "%.900s/%s", driver, strrchr(resolved, '/') + 1);
 	sim_link(real, link);
+	power_state_set(resolved, strrchr(driver, '/') + 1);
 	free(resolved);
 	free(driver);
 }
@@ -319,10 +230,30 @@ static bool has_pci_driver(const struct model *model, const char *module)
 	char line[1024], *words[32];
 	size_t count;
 
-	while (line_next(&cursor, "alias", line, sizeof(line), words, &count))
-		if (count == 3 && name_equal(words[2], module))
+	while (modprobe_line_next(&cursor, "alias", line, sizeof(line), words, &count))
+		if (count == 3 && modprobe_name_equal(words[2], module))
 			return true;
-	return false;
+	return has_ids_only(module);
+}
+
+/* What the module was given when it was loaded counts until it goes. */
+static void parameters_set(const struct model *model, const char *module, const char *options)
+{
+	char path[SIM_PATH], value[512];
+
+	if (has_ids_only(module)) {
+		modprobe_option(&model->config, module, "ids", options, value, sizeof(value));
+		ids_path(model, module, path);
+		sim_write(path, "%s\n", value);
+	} else if (!strcmp(module, "vfio_iommu_type1")) {
+		modprobe_option(&model->config, module, "allow_unsafe_interrupts", options, value,
+		                sizeof(value));
+		sim_path(path, "%.900s/sys/module/%s/parameters", model->root, module);
+		sim_mkdir(path);
+		sim_path(path, "%.900s/sys/module/%s/parameters/allow_unsafe_interrupts",
+		         model->root, module);
+		sim_write(path, "%s\n", *value && strchr("1yY", *value) ? "Y" : "N");
+	}
 }
 
 /* The line of modules.dep about MODULE: its dependencies, last first; false when the module isn't
@@ -338,7 +269,7 @@ static bool deps_find(const struct model *model, const char *module, char *out, 
 		snprintf(file, sizeof(file), "%.*s", (int)(colon < length ? colon : length), line);
 		base = strrchr(file, '/') ? strrchr(file, '/') + 1 : file;
 		base[strcspn(base, ".")] = '\0';
-		if (name_equal(base, module)) {
+		if (modprobe_name_equal(base, module)) {
 			snprintf(out, room, "%.*s", (int)(length - colon - 1), line + colon + 1);
 			return true;
 		}
@@ -347,38 +278,38 @@ static bool deps_find(const struct model *model, const char *module, char *out, 
 	return false;
 }
 
-static int model_load(struct model *model, const char *name, int depth);
+static int model_load(struct model *model, const char *name, const char *options, int depth);
 
 static void softdeps_load(struct model *model, const char *module, const char *part, int depth)
 {
-	const char *cursor = model->config;
+	const char *cursor = model->config.text;
 	char line[1024], *words[32];
 	size_t count;
 
-	while (line_next(&cursor, "softdep", line, sizeof(line), words, &count)) {
+	while (modprobe_line_next(&cursor, "softdep", line, sizeof(line), words, &count)) {
 		bool in = false;
 
-		for (size_t i = 2; i < count && name_equal(words[1], module); i++) {
+		for (size_t i = 2; i < count && modprobe_name_equal(words[1], module); i++) {
 			size_t length = strlen(words[i]);
 
 			if (words[i][length - 1] == ':')
 				in = !strncmp(words[i], part, length - 1);
 			else if (in)
-				model_load(model, words[i], depth + 1);
+				model_load(model, words[i], "", depth + 1);
 		}
 	}
 }
 
-static int model_load(struct model *model, const char *name, int depth)
+static int model_load(struct model *model, const char *name, const char *options, int depth)
 {
 	char module[64], path[SIM_PATH], needed[1024], *save = NULL;
 	FILE *list;
 
-	name_normalise(module, sizeof(module), name);
+	modprobe_name_normalise(module, sizeof(module), name);
 	sim_path(path, "%.900s/sys/module/%s", model->root, module);
 	if (depth > 8 || access(path, F_OK) == 0)
 		return 0;
-	if (model_install_refused(model, module))
+	if (modprobe_install_refused(&model->config, module))
 		return 0;
 	if (!deps_find(model, module, needed, sizeof(needed)))
 		return -1;
@@ -387,9 +318,10 @@ static int model_load(struct model *model, const char *name, int depth)
 		char *base = strrchr(file, '/') ? strrchr(file, '/') + 1 : file;
 
 		base[strcspn(base, ".")] = '\0';
-		model_load(model, base, depth + 1);
+		model_load(model, base, "", depth + 1);
 	}
 	sim_mkdir(path);
+	parameters_set(model, module, options);
 	sim_path(path, "%.900s/proc/modules", model->root);
 	list = fopen(path, "a");
 	if (list) {
@@ -402,13 +334,25 @@ static int model_load(struct model *model, const char *name, int depth)
 	return 0;
 }
 
-int module_model_load(const char *root, const char *module)
+int module_model_load(const char *root, const char *module, const char *options)
 {
 	struct model model;
 	int status;
 
 	model_open(&model, root);
-	status = model_load(&model, module, 0);
+	status = model_load(&model, module, options, 0);
+	model_close(&model);
+	return status;
+}
+
+int module_model_load_listed(const char *root, const char *module)
+{
+	struct model model;
+	int status = 0;
+
+	model_open(&model, root);
+	if (!modprobe_blacklisted(&model.config, module))
+		status = model_load(&model, module, "", 0);
 	model_close(&model);
 	return status;
 }
@@ -425,10 +369,10 @@ void module_model_coldplug(const char *root)
 
 		udev_rules_apply(root, model.devices.gl_pathv[i]);
 		device_attribute(model.devices.gl_pathv[i], "modalias", modalias, sizeof(modalias));
-		while (line_next(&cursor, "alias", line, sizeof(line), words, &count))
+		while (modprobe_line_next(&cursor, "alias", line, sizeof(line), words, &count))
 			if (count == 3 && !fnmatch(words[1], modalias, 0) &&
-			    !model_blacklisted(&model, words[2]))
-				model_load(&model, words[2], 0);
+			    !modprobe_blacklisted(&model.config, words[2]))
+				model_load(&model, words[2], "", 0);
 	}
 	model_close(&model);
 }
@@ -452,6 +396,8 @@ void module_model_detach(const char *root, const char *driver, const char *addre
 		return;
 	sim_path(path, "%.900s/sys/bus/pci/devices/%s/driver", root, address);
 	unlink(path);
+	sim_path(path, "%.900s/sys/bus/pci/devices/%s", root, address);
+	power_state_set(path, NULL);
 }
 
 void module_model_drivers(const char *root, int inotify, struct sim_host *host,
@@ -487,7 +433,7 @@ void module_model_probe(const char *root, const char *driver, const char *addres
 	while (drivers && (entry = readdir(drivers))) {
 		if (entry->d_name[0] == '.' || (driver && strcmp(driver, entry->d_name)))
 			continue;
-		name_normalise(module, sizeof(module), module_of(entry->d_name));
+		modprobe_name_normalise(module, sizeof(module), module_of(entry->d_name));
 		if (driver_matches(&model, device, module) &&
 		    probe_succeeds(&model, device, module)) {
 			sim_path(dir, "%.800s/sys/bus/pci/drivers/%s", root, entry->d_name);
@@ -505,8 +451,8 @@ void module_model_forget(const char *root)
 	static const char *const script =
 	    "cd \"$1\" && rm -rf sys/module/* sys/bus/pci/drivers/* sys/bus/pci/devices/*/driver "
 	    "proc/modules && "
-	    ": >proc/modules && for f in sys/bus/pci/devices/*/driver_override; do echo '(null)' "
-	    ">\"$f\"; done";
+	    ": >proc/modules && for d in sys/bus/pci/devices/*; do echo '(null)' "
+	    ">\"$d/driver_override\"; echo unknown >\"$d/power_state\"; done";
 	const char *argv[] = {"sh", "-c", script, "sh", root, NULL};
 
 	sim_run(argv, NULL);

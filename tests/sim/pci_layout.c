@@ -195,7 +195,8 @@ static void device_create(const struct sim_host *host, const struct sim_device *
 	FILE_WRITE("numa_node", "%d\n", device->numa_node);
 	FILE_WRITE("enable", "%d\n", 1);
 	FILE_WRITE("driver_override", "(null)\n");
-	FILE_WRITE("power_state", "%s\n", device->power_state);
+	FILE_WRITE("power_state", "unknown\n");
+	FILE_WRITE(".power_state", "%s\n", device->power_state); /* once a driver has enabled it */
 	FILE_WRITE("d3cold_allowed", "1\n");
 	if (*device->reset_method)
 		FILE_WRITE("reset_method", "%s\n", device->reset_method);

@@ -49,22 +49,25 @@ static void say(const struct sim *sim, const char *name, const char *what)
 	        what);
 }
 
-/* Takes the host's port without listening: connections are refused, and nobody else gets it. */
+/* Takes the host's port without listening: connections are refused, and nobody else gets it. The
+ * new socket has the port before the old one gives it up: in between, somebody's outgoing
+ * connection could be given it. */
 static void port_hold(struct sim_host *host)
 {
 	struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(host->port)};
+	int one = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	socklen_t size = sizeof(address);
-	int one = 1;
 
-	if (host->listener >= 0)
-		close(host->listener);
-	host->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	setsockopt(host->listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one));
 	if (inet_pton(AF_INET, host->address, &address.sin_addr) != 1 ||
-	    bind(host->listener, (struct sockaddr *)&address, sizeof(address)) ||
-	    getsockname(host->listener, (struct sockaddr *)&address, &size))
+	    bind(fd, (struct sockaddr *)&address, sizeof(address)) ||
+	    getsockname(fd, (struct sockaddr *)&address, &size))
 		sim_die("host %s: cannot bind %s:%d: %s", host->name, host->address, host->port,
 		        strerror(errno));
+	if (host->listener >= 0)
+		close(host->listener);
+	host->listener = fd;
 	host->port = ntohs(address.sin_port);
 }
 

@@ -112,6 +112,7 @@ static int exec_cb(ssh_session session, ssh_channel channel, const char *command
 	char *env[] = {path, sysroot, name, home, (char[]){"LC_ALL=C"}, (char[]){"USER=root"},
 	               NULL};
 	const char *argv[] = {"/bin/sh", "-c", command, NULL};
+	char answer[SIM_PATH], *hostile;
 	int in[2], out[2], err[2], status;
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
@@ -121,6 +122,10 @@ static int exec_cb(ssh_session session, ssh_channel channel, const char *command
 	(void)channel;
 	if (serving->running)
 		return SSH_ERROR;
+	sim_path(answer, "%.900s/fault/answer", serving->host->control);
+	hostile = sim_read(answer);
+	if (hostile) /* whatever was asked for */
+		argv[2] = hostile;
 	snprintf(path, sizeof(path),
 	         "PATH=%s/usr/sbin:%s/usr/bin:%s/sbin:/usr/sbin:/usr/bin:/sbin:/bin", root, root,
 	         root);
@@ -139,6 +144,7 @@ static int exec_cb(ssh_session session, ssh_channel channel, const char *command
 	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK);
 	status = posix_spawn(&serving->pid, argv[0], &actions, &attributes,
 	                     (char *const *)(uintptr_t)argv, env);
+	free(hostile);
 	posix_spawn_file_actions_destroy(&actions);
 	posix_spawnattr_destroy(&attributes);
 	close(in[0]);

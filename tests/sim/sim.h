@@ -95,6 +95,7 @@ void sim_die(const char *format, ...) __attribute__((format(printf, 1, 2), noret
 void sim_write(const char *path, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void sim_write_bytes(const char *path, const void *data, size_t size);
 char *sim_read(const char *path); /* whole file, or NULL; the caller frees it */
+char *sim_read_or_empty(const char *path);
 void sim_mkdir(const char *path); /* with its parents */
 void sim_path(char out[SIM_PATH], const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Makes LINK point to TARGET by a relative path, replacing a former link. */
@@ -143,9 +144,35 @@ void loader_model_expand(const char *environment, const char *line, char *text, 
 /* unit_model.c: the units that TARGET wants. */
 void unit_model_run(const struct sim_host *host, const char *target);
 
+/* modprobe_config.c: kmod's configuration below ROOT: every file of modprobe.d, modules.softdep of
+ * the KERNEL's, and the kernel command line. */
+struct modprobe_config {
+	char *text;
+	char *cmdline;
+};
+
+void modprobe_config_open(struct modprobe_config *config, const char *root, const char *kernel);
+void modprobe_config_close(struct modprobe_config *config);
+bool modprobe_blacklisted(const struct modprobe_config *config, const char *module);
+/* Is there an `install` line that runs nothing? */
+bool modprobe_install_refused(const struct modprobe_config *config, const char *module);
+/* What the module's parameter NAME is set to, "" for nothing: the last word on it counts, of the
+ * `options` lines, the kernel command line, and MORE (what stands behind the module's name). */
+void modprobe_option(const struct modprobe_config *config, const char *module, const char *name,
+                     const char *more, char *value, size_t size);
+/* The next line of *CURSOR that starts with KEYWORD, in LINE, split into at most 32 WORDS; *cursor
+ * moves on. False: there is none. */
+bool modprobe_line_next(const char **cursor, const char *keyword, char *line, size_t room,
+                        char **words, size_t *count);
+/* Dashes and underscores are the same to modprobe. */
+void modprobe_name_normalise(char *out, size_t room, const char *name);
+bool modprobe_name_equal(const char *a, const char *b);
+
 /* module_model.c: what modprobe and udev do, on the files below ROOT (a host's root or its
  * initramfs). */
-int module_model_load(const char *root, const char *module);
+int module_model_load(const char *root, const char *module, const char *options);
+/* The same as systemd-modules-load does it: a blacklist counts, and there are no options. */
+int module_model_load_listed(const char *root, const char *module);
 void module_model_coldplug(const char *root);
 void module_model_forget(const char *root);
 void module_model_attach(const char *root, const char *driver, const char *address);

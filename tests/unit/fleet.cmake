@@ -2,6 +2,7 @@ unit_test(clock clock)
 unit_test(waves fleet)
 unit_test(host_fold host)
 unit_test(host_table host)
+unit_test(host_nova host)
 unit_test(recap terminal)
 
 # Scripted hosts on a virtual clock: what the fleet's own tests run on.

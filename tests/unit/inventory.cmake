@@ -1,6 +1,7 @@
 unit_test(nodeset inventory)
 unit_test(json_source inventory)
 unit_test(inventory inventory)
+unit_test(nova_release inventory)
 unit_test(playbook playbooks)
 
 # The published schemas must take what the readers take, and refuse what a schema can refuse.

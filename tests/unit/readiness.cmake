@@ -1,3 +1,5 @@
 unit_test(selection readiness inventory wire)
 unit_test(readiness readiness inventory wire)
 unit_test(report report readiness inventory wire)
+unit_test(report_openstack report readiness inventory wire)
+unit_test(report_libvirt report readiness inventory wire)

@@ -60,6 +60,34 @@ static void test_too_long(void **state)
 	free(big);
 }
 
+/* A nova.conf has ten thousand lines, of which a few change, far from one another. */
+static void test_long_file(void **state)
+{
+	char *before = NULL, *after = NULL;
+	size_t before_size, after_size;
+	FILE *out[2] = {open_memstream(&before, &before_size), open_memstream(&after, &after_size)};
+
+	(void)state;
+	for (int line = 0; line < 10000; line++) {
+		fprintf(out[0], "# line %d\n", line);
+		if (line == 9000)
+			fprintf(out[1], "new\n");
+		if (line != 50)
+			fprintf(out[1], "# line %d\n", line);
+	}
+	fclose(out[0]);
+	fclose(out[1]);
+	char *text = diff(before, after);
+	assert_string_equal(text, "--- a/f\n+++ b/f\n@@ -48,7 +48,6 @@\n # line 47\n # line 48\n"
+	                          " # line 49\n-# line 50\n # line 51\n # line 52\n # line 53\n"
+	                          "@@ -8998,6 +8997,7 @@\n # line 8997\n # line 8998\n"
+	                          " # line 8999\n+new\n # line 9000\n # line 9001\n"
+	                          " # line 9002\n");
+	free(text);
+	free(before);
+	free(after);
+}
+
 /* Random texts: patch(1) must make the second of the first. */
 static void test_patch(void **state)
 {
@@ -102,9 +130,9 @@ static void test_patch(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_table),
-	                                   cmocka_unit_test(test_too_long),
-	                                   cmocka_unit_test(test_patch)};
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_table), cmocka_unit_test(test_too_long),
+	    cmocka_unit_test(test_long_file), cmocka_unit_test(test_patch)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -305,6 +305,66 @@ static void full_store_stops_before_acting(void **state)
 	world_free(&world);
 }
 
+/* Control hosts run their own stage, one at a time, once the first wave is through; they are never
+ * rebooted and take no slot. */
+static void control_hosts_come_after_the_first_wave(void **state)
+{
+	(void)state;
+	world_init(&world, 6, 1);
+	waves_set(2, 3);
+	world.hosts[0].control = world.hosts[3].control = true;
+	assert_int_equal(world_run(&world), 0);
+	for (size_t i = 0; i < 6; i++) {
+		bool control = world.hosts[i].control;
+
+		assert_int_equal(world.hosts[i].verdict, HOST_DONE);
+		assert_int_equal(world.hosts[i].reboots, control ? 0 : 1);
+		assert_int_equal(world.hosts[i].begun, control ? 1 : 2);
+	}
+	for (size_t i = 0; i < 4; i += 3) {
+		assert_true(world.hosts[i].started_at >= world.hosts[1].finished_at);
+		assert_true(world.hosts[i].started_at >= world.hosts[2].finished_at);
+	}
+	/* The waves go on beside them: nobody waits for a control host. */
+	assert_true(world.hosts[3].started_at >= world.hosts[0].finished_at);
+	assert_true(world.hosts[0].started_at < world.hosts[5].finished_at);
+	assert_int_equal(world_run(&world), 0);
+	assert_int_equal(world.hosts[0].begun, 1);
+	assert_true(world_ok(&world));
+	world_free(&world);
+}
+
+/* Nothing is offered before a host is ready; and a control host that fails counts. */
+static void control_hosts_need_a_ready_host(void **state)
+{
+	(void)state;
+	world_init(&world, 3, 1);
+	world.hosts[2].control = true;
+	world.hosts[0].blocked = world.hosts[1].blocked = true;
+	assert_int_equal(world_run(&world), 2);
+	assert_int_equal(world.hosts[2].verdict, HOST_SKIPPED);
+	assert_non_null(
+	    strstr(world.hosts[2].err.msg, "none of this run's compute hosts is ready"));
+	assert_int_equal(world.hosts[2].begun, 0);
+	world.hosts[1].blocked = false;
+	assert_int_equal(world_run(&world), 2);
+	assert_int_equal(world.hosts[2].verdict, HOST_DONE);
+	assert_true(world_ok(&world));
+	world_free(&world);
+	/* Named alone, it needs none. */
+	world_init(&world, 2, 1);
+	world.hosts[1].control = true;
+	world.selected[0] = 1;
+	world.selected_count = 1;
+	assert_int_equal(world_run(&world), 0);
+	assert_int_equal(world.hosts[1].begun, 1);
+	world.hosts[1].tuned = false;
+	world.hosts[1].fails = true;
+	assert_int_equal(world_run(&world), 3);
+	assert_true(world_ok(&world));
+	world_free(&world);
+}
+
 /* The first ^C, wherever it comes: what is under way goes on to its end, nothing begins; and the
  * same command brings the rest. */
 static void stop_lets_go_on(void **state)
@@ -357,6 +417,8 @@ int main(void)
 	    cmocka_unit_test(ignored_reboot_is_asked_for_again),
 	    cmocka_unit_test(lost_connections_do_nothing_twice),
 	    cmocka_unit_test(full_store_stops_before_acting),
+	    cmocka_unit_test(control_hosts_come_after_the_first_wave),
+	    cmocka_unit_test(control_hosts_need_a_ready_host),
 	    cmocka_unit_test(stop_lets_go_on),
 	};
 

@@ -47,6 +47,9 @@ static void host_make(struct world_host *host, unsigned trouble)
 	host->panics = chance(trouble);
 	host->cuts = chance(trouble * 2) ? roll(4) : 0;
 	host->configured = host->effective = host->tuned = chance(10);
+	host->control = chance(10);
+	if (host->control)
+		host->tries = false;
 	host->latency_ms = 1 + roll(400);
 	host->apply_ms = 100 + roll(60000);
 	host->boot_ms = 5000 + roll(200000);
@@ -76,16 +79,20 @@ static void fleet_make(uint64_t seed)
 
 static int expected_status(void)
 {
-	unsigned verdicts[HOST_STATE_COUNT] = {0};
+	unsigned verdicts[HOST_STATE_COUNT] = {0}, control_skipped = 0;
 
-	for (size_t i = 0; i < world.inventory.host_count; i++)
+	for (size_t i = 0; i < world.inventory.host_count; i++) {
 		verdicts[world.hosts[i].verdict]++;
+		control_skipped += world.hosts[i].control && world.hosts[i].verdict == HOST_SKIPPED;
+	}
 	if (world.stopped && verdicts[HOST_SKIPPED])
 		return 130;
-	/* Without an interruption, nobody is held back but by the budget or for want of a slot. */
-	if (verdicts[HOST_SKIPPED] || verdicts[HOST_FAILED] > world.inventory.rollout.max_failures)
+	/* Without an interruption, nobody is held back but by the budget or for want of a slot; and
+	 * control hosts, as long as no compute host is ready. */
+	if (verdicts[HOST_SKIPPED] > control_skipped ||
+	    verdicts[HOST_FAILED] > world.inventory.rollout.max_failures)
 		return 3;
-	if (verdicts[HOST_FAILED] || verdicts[HOST_BLOCKED])
+	if (verdicts[HOST_FAILED] || verdicts[HOST_BLOCKED] || control_skipped)
 		return 2;
 	return verdicts[HOST_UNREACHABLE] ? 4 : 0;
 }

@@ -170,13 +170,77 @@ static void suggests(void **state)
 	assert_null(suggest_nearest("port", keys, 0));
 }
 
+static unsigned smaller(unsigned a, unsigned b)
+{
+	return a < b ? a : b;
+}
+
+/* Optimal string alignment by its definition. */
+static unsigned edits(const char *a, const char *b)
+{
+	size_t n = strlen(a), m = strlen(b);
+	unsigned d[12][12];
+	for (size_t i = 0; i <= n; i++)
+		for (size_t j = 0; j <= m; j++) {
+			if (i == 0 || j == 0) {
+				d[i][j] = (unsigned)(i + j);
+				continue;
+			}
+			d[i][j] = smaller(smaller(d[i - 1][j], d[i][j - 1]) + 1,
+			                  d[i - 1][j - 1] + (a[i - 1] != b[j - 1]));
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+				d[i][j] = smaller(d[i][j], d[i - 2][j - 2] + 1);
+		}
+	return d[n][m];
+}
+
+static void random_word(char *word, unsigned *seed)
+{
+	size_t length = 1 + (size_t)rand_r(seed) % 10;
+	for (size_t i = 0; i < length; i++)
+		word[i] = (char)('a' + rand_r(seed) % 3);
+	word[length] = '\0';
+}
+
+/* Giving up early on what is too far away changes no answer: of those near enough, the first of the
+ * nearest. */
+static void suggests_the_nearest(void **state)
+{
+	unsigned seed = 1;
+	(void)state;
+	for (int round = 0; round < 20000; round++) {
+		char word[12], keys[4][12];
+		const char *candidates[4], *wanted = NULL;
+		unsigned best = 99;
+		random_word(word, &seed);
+		for (size_t i = 0; i < 4; i++) {
+			random_word(keys[i], &seed);
+			candidates[i] = keys[i];
+			size_t n = strlen(word), m = strlen(keys[i]);
+			size_t shorter = n < m ? n : m, longer = n < m ? m : n;
+			bool begins = shorter >= 3 && !strncmp(word, keys[i], shorter);
+			unsigned d = edits(word, keys[i]);
+			if (d < best && d <= (begins ? longer : longer / 3 + (shorter > 1))) {
+				best = d;
+				wanted = keys[i];
+			}
+		}
+		assert_ptr_equal(suggest_nearest(word, candidates, 4), wanted);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(places),     cmocka_unit_test(byte_order_mark),
-	    cmocka_unit_test(digest),     cmocka_unit_test(bounded),
-	    cmocka_unit_test(large_file), cmocka_unit_test(unreadable),
-	    cmocka_unit_test(shows),      cmocka_unit_test(suggests),
+	    cmocka_unit_test(places),
+	    cmocka_unit_test(byte_order_mark),
+	    cmocka_unit_test(digest),
+	    cmocka_unit_test(bounded),
+	    cmocka_unit_test(large_file),
+	    cmocka_unit_test(unreadable),
+	    cmocka_unit_test(shows),
+	    cmocka_unit_test(suggests),
+	    cmocka_unit_test(suggests_the_nearest),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

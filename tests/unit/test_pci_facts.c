@@ -231,11 +231,14 @@ static void test_locked_device(void **state)
 	agent_root_file(root, NIC "/sriov_totalvfs", "8\n");
 	agent_root_link(root, NIC "/virtfn0", "../0000:00:03.1");
 	device(root, NIC_FUNCTION, "0x8086\n", "0x1520\n", "0x020000\n");
+	agent_root_link(root, NIC_FUNCTION "/physfn", "../0000:00:03.0");
 	alarm(60);
 	json_t *devices = pci(root);
 	alarm(0);
 	assert_int_equal(json_array_size(devices), 2);
 	assert_json(fact(devices, 0, "sriov"), "{'total':8,'used':1}");
+	assert_json(fact(devices, 0, "physical_function"), "null");
+	assert_json(fact(devices, 1, "physical_function"), "'0000:00:03.0'");
 	json_decref(devices);
 }
 

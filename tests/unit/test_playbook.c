@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -64,17 +65,23 @@ static const char text[] =
     " \"when\": {\"initramfs\": \"dracut\", \"boot_tool\": [\"grubby\", "
     "\"kernel-install\"]}}]}]}";
 
-static size_t tasks_for(const struct playbook *playbook, size_t stage, const char *facts)
+static size_t tasks_of(const struct playbook *playbook, unsigned roles, size_t stage,
+                       const char *facts)
 {
 	struct gf_err err = {0};
 	json_t *document = json_loads(facts, 0, NULL);
-	json_t *stages = playbook_for_host(playbook, document, &err);
+	json_t *stages = playbook_for_host(playbook, roles, document, &err);
 	assert_non_null(stages);
 	assert_int_equal(json_array_size(stages), playbook->stage_count);
 	size_t count = json_array_size(json_object_get(json_array_get(stages, stage), "tasks"));
 	json_decref(stages);
 	json_decref(document);
 	return count;
+}
+
+static size_t tasks_for(const struct playbook *playbook, size_t stage, const char *facts)
+{
+	return tasks_of(playbook, 1U << ROLE_COMPUTE, stage, facts);
 }
 
 static void when(void **state)
@@ -115,12 +122,65 @@ static void when(void **state)
 	playbook_free(playbook);
 }
 
+/* A stage is for the playbook's hosts, unless it says otherwise. */
+static void roles(void **state)
+{
+	static const char of_roles[] =
+	    "{\"version\": 1, \"name\": \"p\", \"role\": \"compute\", \"stages\": ["
+	    "{\"name\": \"a\", \"tasks\": [{\"type\": \"bind\", \"name\": \"x\"}]},"
+	    "{\"name\": \"b\", \"role\": \"control\", \"tasks\": [{\"type\": \"command\", "
+	    "\"name\": \"y\", \"argv\": [\"true\"]}]}]}";
+	struct gf_err err = {0};
+	(void)state;
+	struct playbook *playbook = playbook_parse("p.json", of_roles, strlen(of_roles), &err);
+	if (!playbook) {
+		fail_msg("%s", err.msg);
+		return;
+	}
+	assert_int_equal(playbook->stages[0].role, ROLE_COMPUTE);
+	assert_int_equal(playbook->stages[1].role, ROLE_CONTROL);
+	assert_true(playbook_has_role(playbook, ROLE_CONTROL));
+	assert_int_equal(tasks_of(playbook, 1U << ROLE_COMPUTE, 0, "{}"), 1);
+	assert_int_equal(tasks_of(playbook, 1U << ROLE_COMPUTE, 1, "{}"), 0);
+	assert_int_equal(tasks_of(playbook, 1U << ROLE_CONTROL, 0, "{}"), 0);
+	assert_int_equal(tasks_of(playbook, 1U << ROLE_CONTROL, 1, "{}"), 1);
+	assert_int_equal(tasks_of(playbook, 1U << ROLE_COMPUTE | 1U << ROLE_CONTROL, 0, "{}"), 1);
+	playbook_free(playbook);
+}
+
+static const char roles_text[] =
+    "{\"version\": 1, \"name\": \"p\", \"stages\": ["
+    "{\"name\": \"a\", \"tasks\": [{\"type\": \"nova_config\", \"name\": \"c\","
+    " \"service\": \"nova-compute\"}]},"
+    "{\"name\": \"b\", \"role\": \"control\", \"tasks\": [{\"type\": \"nova_service\","
+    " \"name\": \"s\", \"service\": \"nova-scheduler\", \"timeout\": 180, \"settle\": \"5s\"}]}],"
+    "\"role\": \"%s\"}";
+
+static void stage_roles(void **state)
+{
+	char document[1024];
+	struct gf_err err = {0};
+	(void)state;
+	for (int role = ROLE_COMPUTE; role <= ROLE_CONTROL; role++) {
+		snprintf(document, sizeof(document), roles_text,
+		         role == ROLE_COMPUTE ? "compute" : "control");
+		struct playbook *playbook =
+		    playbook_parse("p.json", document, strlen(document), &err);
+		if (!playbook) {
+			fail_msg("%s", err.msg);
+			return;
+		}
+		assert_int_equal(playbook->stages[0].role, role);
+		assert_int_equal(playbook->stages[1].role, ROLE_CONTROL);
+		playbook_free(playbook);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(bad_inputs),
-	    cmocka_unit_test(shipped),
-	    cmocka_unit_test(when),
+	    cmocka_unit_test(bad_inputs), cmocka_unit_test(shipped),     cmocka_unit_test(when),
+	    cmocka_unit_test(roles),      cmocka_unit_test(stage_roles),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -155,6 +155,10 @@ static void test_twin(void **state)
 	expect_facts(facts_load("twin"), &host, CLEAN);
 	expect_result(facts_load("twin"), &host, "device.twin", GPU,
 	              "warn: 0000:02:00.0 has the ids 10de:1b06, too");
+	/* Somebody's ids= have taken it. */
+	expect_result(with_device("twin", address, "driver", json_string("vfio-pci")), &host,
+	              "device.twin", GPU,
+	              "warn: 0000:02:00.0 has the ids 10de:1b06, too, and driver vfio-pci");
 }
 
 static void test_host_checks(void **state)
@@ -238,11 +242,17 @@ static void test_device_checks(void **state)
 	    "ready: 01:00.0 ready; 01:00.1 ready");
 	expect_facts(with_device("done", AUDIO, "driver", json_string("snd_hda_intel")), &host,
 	             "pending: 01:00.0 pending device.siblings; 01:00.1 pending device.driver");
+	expect_result(with_device("done", GPU, "driver", json_string("pci-stub")), &host,
+	              "device.driver", GPU, "fail: driver pci-stub");
 	expect_facts(with_device("done", GPU, "driver", json_string("nvgrace-gpu-vfio-pci")), &host,
 	             "ready: 01:00.0 ready; 01:00.1 ready");
 	expect_facts(
 	    with_device("done", GPU, "iommu_group", json_null()), &host,
 	    "blocked: 01:00.0 blocked device.iommu-group; 01:00.1 blocked device.siblings");
+	expect_result(with_device("done", GPU, "power_state", json_string("unknown")), &host,
+	              "device.power", GPU, "unknown: power state unknown");
+	expect_facts(with_device("done", GPU, "power_state", json_string("unknown")), &host,
+	             "ready: 01:00.0 ready; 01:00.1 ready");
 	expect_result(with_device("done", GPU, "power_state", json_string("D3cold")), &host,
 	              "device.power", GPU, "warn: power state D3cold");
 	expect_result(with_device("done", GPU, "boot_vga", json_true()), &host,

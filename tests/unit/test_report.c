@@ -283,6 +283,42 @@ static void test_text_of_ignored(void **state)
 	json_decref(report);
 }
 
+/* What Nova makes of a ready host, and of a control host that has no GPU. */
+static void test_text_of_nova(void **state)
+{
+	struct fleet *fleet = *state;
+	json_t *report, *former = fleet->facts[0], *second = fleet->facts[1];
+	char *text;
+	static const char *const parts[] = {
+	    "READY",
+	    "nova.config: Nova offers devices that the inventory does not want",
+	    "seen: gpu01: offered: 0000:01:00.1 (/etc/nova/nova-compute.conf:3)",
+	    "fix:  Correct or remove the entry at that line",
+	    "IGNORED",
+	    "nova.filter: A filter is listed that this Nova has no more",
+	    "seen: gpu02: /etc/nova/nova.conf:20: RetryFilter, gone since Nova 22 (Victoria)",
+	    NULL};
+
+	fleet->facts[0] = facts_load("nova");
+	fleet->entries[0].facts = fleet->facts[0];
+	fleet->facts[1] = facts_load("nova");
+	json_object_set_new(fleet->facts[1], "pci", json_array());
+	fleet->entries[1].facts = fleet->facts[1];
+	fleet->hosts[0].role = ROLE_COMPUTE;
+	fleet->hosts[1].role = ROLE_CONTROL;
+	report = build(fleet);
+	/* Nova changes no verdict. */
+	assert_string_equal(json_string_value(json_object_get(
+	                        json_array_get(json_object_get(report, "hosts"), 0), "verdict")),
+	                    "ready");
+	text = as_text(report, false);
+	expect_in_order(text, parts);
+	free(text);
+	json_decref(report);
+	json_decref(former);
+	json_decref(second);
+}
+
 static void test_json(void **state)
 {
 	json_t *report = build(*state), *back;
@@ -413,6 +449,7 @@ int main(void)
 	    cmocka_unit_test(test_file_is_old_or_new),
 	    cmocka_unit_test(test_pci_names),
 	    cmocka_unit_test(test_text_of_ignored),
+	    cmocka_unit_test(test_text_of_nova),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -1,5 +1,6 @@
 /* The script that runs in the initramfs, run here by sh (and busybox, when there is one), and the
  * hook. */
+#include "node-agent/tasks/bind_driver.h"
 #include "tests/unit/task_host.h"
 
 static const char stage[] = "{\"name\":\"host\",\"tasks\":[{\"type\":\"bind\",\"name\":\"b\"},"
@@ -145,6 +146,73 @@ static void test_not_initramfs_tools(void **state)
 	assert_non_null(strstr(err.msg, "makes its initramfs with mkinitcpio"));
 }
 
+static bool loads(const struct task_host *host)
+{
+	char why[BIND_DRIVER_WHY];
+
+	return bind_driver_loads(&host->root, "vfio-pci", why);
+}
+
+static void expect_blocked(struct task_host *host, const char *saying)
+{
+	struct gf_err err;
+	bool changed, reboot;
+
+	assert_int_equal(host_apply(host, "one", stage, &changed, &reboot, &err), -1);
+	assert_int_equal(err.code, GF_E_BLOCKED);
+	if (!strstr(err.msg, saying))
+		fail_msg("it says: %s", err.msg);
+	assert_false(changed);
+}
+
+/* What keeps the driver from being loaded is found before anything is changed. */
+static void test_driver_forbidden(void **state)
+{
+	static const char *const lines[] = {
+	    "install vfio-pci /bin/false", "install vfio_pci /usr/bin/true",
+	    "\tinstall\tvfio :", "install vfio_pci_core /bin/false # hardening"};
+	struct task_host *host = *state;
+
+	host_want(host, "0000:01:00.0");
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		host_shell(host, "printf '# CIS\\n%%b\\n' '%s' >etc/modprobe.d/hardening.conf",
+		           lines[i]);
+		expect_blocked(host, "/etc/modprobe.d/hardening.conf line 2 keeps vfio-pci from "
+		                     "being loaded (install vfio");
+	}
+}
+
+/* None of these keeps a module from being loaded by its name. */
+static void test_driver_not_forbidden(void **state)
+{
+	struct task_host *host = *state;
+
+	host_want(host, "0000:01:00.0");
+	host_shell(host, "printf '%%s\\n' 'blacklist vfio-pci' '#install vfio-pci /bin/false' "
+	                 "'install vfio-pci /usr/local/sbin/override' 'install vfiox /bin/false' "
+	                 "'install nouveau /bin/false' >etc/modprobe.d/a.conf; "
+	                 "echo 'install vfio-pci /bin/false' >etc/modprobe.d/b.conf.disabled");
+	apply(host, "one");
+}
+
+static void test_driver_missing(void **state)
+{
+	struct task_host *host = *state;
+
+	host_want(host, "0000:01:00.0");
+	host_shell(host, "sed -i '/vfio-pci.ko/d' lib/modules/*/modules.dep");
+	expect_blocked(host, "no kernel on this host has the module vfio-pci");
+	/* One kernel that has it built in is enough. */
+	host_shell(host, "cp -a lib/modules/6.1* lib/modules/7.0 && echo "
+	                 "kernel/drivers/vfio/pci/vfio-pci.ko >lib/modules/7.0/modules.builtin; "
+	                 "sed -i 's,vfio-pci$,vfio-pci.ko,' lib/modules/7.0/modules.builtin");
+	host_want(host, "0000:01:00.0");
+	assert_true(loads(host));
+	/* Lists that are not there prove nothing. */
+	host_shell(host, "rm lib/modules/*/modules.builtin lib/modules/*/modules.dep");
+	assert_true(loads(host));
+}
+
 static void test_malformed_wanted(void **state)
 {
 	static const char *const bad[] = {
@@ -173,7 +241,8 @@ int main(void)
 	    T(test_script),           T(test_renumbered_is_left_alone),
 	    T(test_held_by_builtin),  T(test_released),
 	    T(test_order_wrong),      T(test_not_initramfs_tools),
-	    T(test_malformed_wanted),
+	    T(test_driver_forbidden), T(test_driver_not_forbidden),
+	    T(test_driver_missing),   T(test_malformed_wanted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,7 +3,7 @@
 # with sshd, GRUB and initramfs-tools. Prints the directory that holds it:
 #   base.raw   the disk        id_ed25519(.pub)   the key that may log in
 # It is kept in ${XDG_CACHE_HOME:-~/.cache}/gpufleet/vm, under a name that
-# changes whenever this script does. Needs root (loop devices, mounts, chroot).
+# changes whenever this script or disk.sh does. Needs root (loop devices, mounts, chroot).
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -14,83 +14,13 @@ packages=linux-image-amd64,initramfs-tools,grub-pc-bin,grub2-common,openssh-serv
 packages+=,systemd,systemd-sysv,udev,dbus,kmod,pciutils,sudo,iproute2,procps,lz4
 
 work=
-loops=()
-mounts=()
+
+# shellcheck source=tests/vm/disk.sh
+. "$here/disk.sh"
 
 log()
 {
 	printf '[image %4ds] %s\n' "$SECONDS" "$*" >&2
-}
-
-# Whatever happens, nothing of ours stays mounted or attached.
-cleanup()
-{
-	local i
-	for ((i = ${#mounts[@]} - 1; i >= 0; i--)); do
-		umount "${mounts[i]}" 2>/dev/null || umount -l "${mounts[i]}" 2>/dev/null || true
-	done
-	mounts=()
-	for i in "${loops[@]}"; do
-		losetup -d "$i" 2>/dev/null || true
-	done
-	loops=()
-	if [ -n "$work" ]; then
-		rm -rf --one-file-system "$work"
-	fi
-}
-
-mount_at()
-{
-	mount "$@"
-	mounts+=("${!#}")
-}
-
-# attach FILE [losetup options]: sets $loop.
-attach()
-{
-	local file=$1
-	shift
-	loop=$(losetup -f --show "$@" "$file")
-	loops+=("$loop")
-}
-
-# Mounts the disk's file system at $root, with what a chroot needs.
-open_disk()
-{
-	attach "$1" -o 1048576
-	# The file is thrown away when anything fails: no need to wait for the disk.
-	mount_at -o nobarrier,commit=600 "$loop" "$root"
-}
-
-open_chroot()
-{
-	mount_at -t proc proc "$root/proc"
-	mount_at -t sysfs -o ro sysfs "$root/sys"
-	# A /dev of its own: the disk's nodes and name are all that it knows of.
-	mount_at -t tmpfs -o mode=755 tmpfs "$root/dev"
-	mknod -m 666 "$root/dev/null" c 1 3
-	mknod -m 666 "$root/dev/zero" c 1 5
-	mknod -m 666 "$root/dev/full" c 1 7
-	mknod -m 666 "$root/dev/random" c 1 8
-	mknod -m 666 "$root/dev/urandom" c 1 9
-	ln -s /proc/self/fd "$root/dev/fd"
-	cp -a "$loop" "$root/dev/"
-	mkdir -p "$root/dev/disk/by-uuid"
-	ln -s "../../${loop##*/}" "$root/dev/disk/by-uuid/$(blkid -s UUID -o value "$loop")"
-}
-
-close_disk()
-{
-	local keep=$work
-	work=
-	cleanup
-	work=$keep
-}
-
-in_root()
-{
-	env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 HOME=/root \
-		DEBIAN_FRONTEND=noninteractive chroot "$root" "$@"
 }
 
 # A disk with one partition that holds what debootstrap installs, unconfigured.
@@ -113,11 +43,6 @@ bootstrap()
 	close_disk
 	mv "$disk" "$cache/bootstrap-$bootstrap_key.raw"
 	log "debootstrap is done"
-}
-
-put()
-{
-	install -D -m "$1" /dev/stdin "$root$2"
 }
 
 configure_system()
@@ -179,46 +104,28 @@ configure_users()
 	put 440 /etc/sudoers.d/ops <<<'ops ALL=(ALL) NOPASSWD: ALL'
 }
 
-# The drivers that compete for the wanted devices are in the stock initramfs.
+# The drivers that compete for the wanted devices are in the stock initramfs, for udev to load, as on
+# a host with MODULES=most: whoever blacklists one keeps it from being loaded.
 configure_initramfs()
 {
 	put 644 /etc/initramfs-tools/conf.d/bed <<-'END'
 		MODULES=list
 		COMPRESS=lz4
 	END
-	printf '%s\n' virtio_pci virtio_blk ext4 snd_hda_intel radeon bochs \
-		>>"$root/etc/initramfs-tools/modules"
-	in_root update-initramfs -u >/dev/null
-}
-
-# grub-probe can't make sense of a loop device: while the first grub.cfg is
-# written, a stand-in answers what the real one says inside the machine.
-write_grub_cfg()
-{
-	mv "$root/usr/sbin/grub-probe" "$root/usr/sbin/grub-probe.real"
-	put 755 /usr/sbin/grub-probe <<-END
+	printf '%s\n' virtio_pci virtio_blk ext4 >>"$root/etc/initramfs-tools/modules"
+	put 755 /etc/initramfs-tools/hooks/bed <<-'END'
 		#!/bin/sh
-		for last; do :; done
-		case " \$* " in
-		*=device\ *|*" -t device "*) echo /dev/vda1 ;;
-		*fs_uuid*) echo $uuid ;;
-		*partuuid*) echo $(blkid -s PTUUID -o value "$disk")-01 ;;
-		*partmap*) echo msdos ;;
-		*abstraction*) ;;
-		*hint*) ;;
-		*" -t fs "* | *=fs\ *) echo ext2 ;;
-		esac
+		[ "$1" != prereqs ] || exit 0
+		. /usr/share/initramfs-tools/hook-functions
+		manual_add_modules snd_hda_intel radeon bochs
 	END
-	in_root update-grub >"$work/update-grub.log" 2>&1 || {
-		cat "$work/update-grub.log" >&2
-		return 1
-	}
-	mv "$root/usr/sbin/grub-probe.real" "$root/usr/sbin/grub-probe"
+	in_root update-initramfs -u >/dev/null
 }
 
 # norandmaps: QEMU translates a library's code anew for each address it is seen
 # at, and walks all of a page's translations at each byte written to it; after
 # thousands of short-lived processes, clearing one page took minutes.
+# no_timer_check: on a busy machine the kernel may not see its timer in time, and panics.
 configure_grub()
 {
 	put 644 /etc/default/grub <<-'END'
@@ -226,7 +133,7 @@ configure_grub()
 		GRUB_TIMEOUT=0
 		GRUB_DISTRIBUTOR=Debian
 		GRUB_CMDLINE_LINUX_DEFAULT="quiet"
-		GRUB_CMDLINE_LINUX="console=ttyS0 mitigations=off norandmaps"
+		GRUB_CMDLINE_LINUX="console=ttyS0 mitigations=off norandmaps no_timer_check"
 		GRUB_TERMINAL=console
 		GRUB_DISABLE_OS_PROBER=true
 	END
@@ -305,7 +212,7 @@ main()
 {
 	local bootstrap_key key
 	bootstrap_key=$(echo "$suite $mirror $packages" | sha256sum | cut -c1-12)
-	key=$(cat "$here/image.sh" "$here/guest-init" | sha256sum | cut -c1-12)
+	key=$(cat "$here/image.sh" "$here/disk.sh" "$here/guest-init" | sha256sum | cut -c1-12)
 	if [ -e "$cache/$key/base.raw" ]; then
 		echo "$cache/$key"
 		return

@@ -15,7 +15,9 @@ static const char playbook_text[] =
     "{\"version\": 1, \"name\": \"test\", \"role\": \"compute\", \"stages\": [{\"name\": \"host\","
     " \"reboot\": \"if-changed\", \"tasks\": [{\"type\": \"bind\", \"name\": \"GPUs\", \"driver\":"
     " \"vfio-pci\"}]}, {\"name\": \"after\", \"tasks\": [{\"type\": \"file\", \"name\": \"tune\","
-    " \"path\": \"/etc/tune\", \"content\": \"1\"}]}]}";
+    " \"path\": \"/etc/tune\", \"content\": \"1\"}]}, {\"name\": \"control\", \"role\":"
+    " \"control\", \"tasks\": [{\"type\": \"file\", \"name\": \"alias\", \"path\": \"/etc/alias\","
+    " \"content\": \"1\"}]}]}";
 
 void world_broken(struct world *world, const char *format, ...)
 {
@@ -227,12 +229,17 @@ unsigned world_open_intents(const struct world *world, size_t host)
 static void rules_at_start(struct world *world, const struct host *started)
 {
 	const struct inventory_rollout *rollout = &world->inventory.rollout;
-	size_t wave_count = 0, count = fleet_size(world->fleet), floor = 0;
-	size_t *waves = waves_compute(rollout, count, &wave_count);
+	size_t wave_count = 0, count = fleet_size(world->fleet), computes = 0, floor = 0;
 	unsigned failed = 0;
 
-	for (size_t i = 0; i < wave_count && waves[i] <= started->index; i++)
-		floor = waves[i];
+	for (size_t i = 0; i < count; i++)
+		computes += fleet_host(world->fleet, i)->inventory->role == ROLE_COMPUTE;
+	size_t *waves = waves_compute(rollout, computes, &wave_count);
+	if (started->inventory->role == ROLE_CONTROL) /* comes after the first wave only */
+		floor = computes ? waves[0] : 0;
+	else
+		for (size_t i = 0; i < wave_count && waves[i] <= started->index; i++)
+			floor = waves[i];
 	free(waves);
 	for (size_t i = 0; i < count; i++) {
 		const struct host *host = fleet_host(world->fleet, i);
@@ -306,6 +313,10 @@ static const struct fleet_observer observer = {moved, task, host_finished, plann
 
 static void world_begin(struct world *world)
 {
+	for (size_t i = 0; i < world->inventory.host_count; i++)
+		world->inventory_hosts[i].role =
+		    world->hosts[i].control ? ROLE_CONTROL : ROLE_COMPUTE;
+
 	struct gf_err err = {0};
 	struct fleet_options options = {
 	    .inventory = &world->inventory,
@@ -395,6 +406,8 @@ void world_wait(struct world *world, uint64_t ms)
 
 bool world_proven(const struct world_host *host)
 {
+	if (host->control)
+		return host->verdict == HOST_DONE && host->tuned && !host->down;
 	return host->verdict == HOST_DONE && host->configured && host->effective && host->tuned &&
 	       host->trial == TRIAL_NONE && !host->down;
 }

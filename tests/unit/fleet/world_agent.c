@@ -68,6 +68,14 @@ static json_t *answer_facts(struct world_host *host)
 	return facts;
 }
 
+/* A control host has a stage of its own. */
+static json_t *control_plan(const struct world_host *host)
+{
+	return json_pack("{s:[{s:s, s:b, s:b, s:[{s:s, s:s, s:s}]}]}", "stages", "name", "control",
+	                 "changed", !host->tuned, "reboot", 0, "tasks", "task", "alias", "type",
+	                 "file", "status", host->tuned ? "ok" : "change");
+}
+
 /* Two stages: "host" needs a reboot, "after" needs none and comes once that is in effect. */
 static json_t *answer_plan(const struct world_host *host)
 {
@@ -75,6 +83,8 @@ static json_t *answer_plan(const struct world_host *host)
 	bool host_ok = configured && (host->effective || (host->lies && host->reboots));
 	const char *status = host->plan_fails ? "failed" : "change";
 
+	if (host->control)
+		return control_plan(host);
 	return json_pack("{s:[{s:s, s:b, s:b, s:[{s:s, s:s, s:s}]}, {s:s, s:b, s:b, s:[{s:s, s:s, "
 	                 "s:s}]}]}",
 	                 "stages", "name", "host", "changed", !configured, "reboot", !host_ok,
@@ -204,6 +214,14 @@ static struct world_operation *answer_apply(struct world_host *host, const json_
 	if (host->operation_count &&
 	    host->operations[host->operation_count - 1].state == OPERATION_RUNNING)
 		world_broken(host->world, "%s: two operations at once", host->name);
+	for (size_t i = 0; host->control && i < host->world->inventory.host_count; i++) {
+		const struct world_host *other = &host->world->hosts[i];
+
+		if (other != host && other->control && other->operation_count &&
+		    other->operations[other->operation_count - 1].state == OPERATION_RUNNING)
+			world_broken(host->world, "%s and %s: two control hosts at once",
+			             host->name, other->name);
+	}
 	if (host->operation_count == WORLD_OPERATIONS) {
 		world_broken(host->world, "%s: operations without end", host->name);
 		host->operation_count = 0;

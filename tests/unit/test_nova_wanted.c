@@ -1,0 +1,591 @@
+/* What a host's Nova is to be told, and what is refused: whole contexts and exact messages. */
+#include "tests/unit/nova.h"
+
+#include "controller/nova/nova_wanted.h"
+
+#define GPUS "\"gpus\": [{\"alias\": \"nvidia1080\", \"vendor\": \"10de\", \"device\": \"1b06\"}]"
+#define HOSTS                                                                                      \
+	"\"groups\": {\"c\": {\"hosts\": [\"gpu01\", \"gpu02\"]}, \"x\": {\"role\": \"control\", " \
+	"\"hosts\": [\"ctl1\"]}}"
+#define CARD                                                                                       \
+	"0000:00:01.0 8086:1901 0604; 0000:01:00.0 10de:1b06 0300; 0000:01:00.1 10de:10ef 0403;"   \
+	"0000:02:00.0 8086:1533 0200"
+
+static struct nova_fleet *fleet_of(const struct inventory *inventory, const json_t *gpu01,
+                                   const json_t *gpu02)
+{
+	struct nova_fleet *fleet = nova_fleet_new(inventory, NULL);
+
+	assert_non_null(fleet);
+	assert_int_equal(
+	    nova_fleet_put(fleet, inventory_host_find(inventory, "gpu01"), gpu01, NULL), 0);
+	assert_int_equal(
+	    nova_fleet_put(fleet, inventory_host_find(inventory, "gpu02"), gpu02, NULL), 0);
+	return fleet;
+}
+
+/* The context as one line, then each remark ("refused: …") on a line of its own. */
+static char *told(const char *inventory_text, const char *host, json_t *gpu01, json_t *gpu02,
+                  json_t *facts)
+{
+	static const char *const kinds[] = {"refused", "unknown", "waits", "told"};
+	struct inventory *inventory = nova_inventory(inventory_text);
+	struct nova_fleet *fleet = fleet_of(inventory, gpu01, gpu02);
+	struct nova_wanted wanted;
+	struct gf_err err = {0};
+	char *text = NULL, *context;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	if (nova_wanted_compute(fleet, inventory_host_find(inventory, host), facts, NULL, &wanted,
+	                        &err) < 0)
+		fail_msg("%s", err.msg);
+	context = wanted.context ? json_dumps(wanted.context, JSON_COMPACT) : strdup("nothing");
+	fprintf(out, "%s", context);
+	free(context);
+	for (size_t i = 0; i < wanted.count; i++)
+		fprintf(out, "\n%s: %s", kinds[wanted.remarks[i].kind], wanted.remarks[i].text);
+	fclose(out);
+	nova_wanted_free(&wanted);
+	nova_fleet_free(fleet);
+	inventory_free(inventory);
+	return text;
+}
+
+static json_t *compute(const char *devices, const char *release, json_t *options)
+{
+	json_t *services = json_array();
+
+	json_array_append_new(services, nova_service("nova-compute", options));
+	return nova_document(devices, nova_part(release, services));
+}
+
+static void expect_compute(const char *nova, json_t *facts, const char *wanted)
+{
+	char text[1024], *got;
+
+	snprintf(text, sizeof(text), HOSTS ", " GPUS "%s", nova);
+	got = told(text, "gpu01", facts, NULL, facts);
+	assert_string_equal(got, wanted);
+	free(got);
+	json_decref(facts);
+}
+
+#define SPEC_OF(name)                                                                              \
+	"{\"section\":\"pci\",\"name\":\"" name "\",\"kind\":\"multi\",\"services\":["             \
+	"\"nova-compute\"],\"values\":[\"{\\\"vendor_id\\\":\\\"10de\\\",\\\"product_id\\\":"      \
+	"\\\"1b06\\\"}\"]}"
+#define ALIAS_FOR(service)                                                                         \
+	"{\"section\":\"pci\",\"name\":\"alias\",\"kind\":\"multi\",\"services\":[\"" service      \
+	"\"],\"values\":[\"{\\\"name\\\":\\\"nvidia1080\\\",\\\"vendor_id\\\":\\\"10de\\\","       \
+	"\\\"product_id\\\":\\\"1b06\\\",\\\"device_type\\\":\\\"type-PCI\\\"}\"],"                \
+	"\"identity\":\"name\"}"
+#define COMPUTE(release, spec, more)                                                               \
+	"{\"release\":" release                                                                    \
+	",\"role\":\"compute\",\"options\":[" SPEC_OF(spec) "," ALIAS_FOR("nova-compute") more     \
+	    "],\"services\":[\"nova-compute\"]}"
+#define REPORT                                                                                     \
+	",{\"section\":\"pci\",\"name\":\"report_in_placement\",\"kind\":\"set\",\"services\":["   \
+	"\"nova-compute\"],\"value\":\"true\"}"
+
+static void test_compute(void **state)
+{
+	(void)state;
+	expect_compute(", \"nova\": {}", compute(CARD, "26.2.1", json_object()),
+	               COMPUTE("26", "device_spec", ""));
+	expect_compute("", compute(CARD, "25.0.0", json_object()),
+	               COMPUTE("25", "passthrough_whitelist", ""));
+	expect_compute(", \"nova\": {\"release\": \"pike\"}", compute(CARD, NULL, json_object()),
+	               COMPUTE("16", "passthrough_whitelist", ""));
+	expect_compute(", \"nova\": {\"report_in_placement\": true}",
+	               compute(CARD, "26.2.1", json_object()),
+	               COMPUTE("26", "device_spec", REPORT));
+	/* Nothing of it is wanted: what was written before goes. */
+	expect_compute("", compute("0000:02:00.0 8086:1533 0200", "26.2.1", json_object()),
+	               "{\"release\":26,\"role\":\"compute\",\"options\":["
+	               "{\"section\":\"pci\",\"name\":\"device_spec\",\"kind\":\"multi\","
+	               "\"services\":[\"nova-compute\"],\"values\":[]},"
+	               "{\"section\":\"pci\",\"name\":\"alias\",\"kind\":\"multi\",\"services\":["
+	               "\"nova-compute\"],\"values\":[],\"identity\":\"name\"}],"
+	               "\"services\":[\"nova-compute\"]}");
+}
+
+static void test_release(void **state)
+{
+	(void)state;
+	expect_compute(", \"nova\": {\"release\": \"victoria\"}",
+	               compute(CARD, "2:26.2.1-1", json_object()),
+	               "nothing\nrefused: the inventory's nova.release is 22 (Victoria), and the "
+	               "host has Nova 26 (Zed) (2:26.2.1-1): correct the inventory, or leave the "
+	               "release out of it");
+	expect_compute("", compute(CARD, NULL, json_object()),
+	               "nothing\nunknown: the release of its Nova is not known: name it as "
+	               "nova.release in the inventory");
+	expect_compute(
+	    "", compute(CARD, "40.0.0", json_object()),
+	    "nothing\nunknown: its Nova is of version 40.0.0, which is none that is known "
+	    "(16 to 32): nothing is written");
+	expect_compute(", \"nova\": {\"report_in_placement\": true}",
+	               compute(CARD, "25.0.0", json_object()),
+	               "nothing\nrefused: report_in_placement needs Nova 26 (Zed); the host has 25 "
+	               "(Yoga)");
+	expect_compute(", \"nova\": {\"release\": \"zed\", \"pci_in_placement\": true}",
+	               compute(CARD, NULL, json_object()),
+	               "nothing\nrefused: pci_in_placement needs Nova 27 (2023.1 Antelope); the "
+	               "inventory says 26 (Zed)");
+}
+
+static void test_nothing(void **state)
+{
+	(void)state;
+	expect_compute("", nova_document(CARD, NULL), "nothing");
+	expect_compute(", \"nova\": {}", nova_document(CARD, NULL),
+	               "nothing\nunknown: no Nova was found on it");
+	expect_compute(", \"nova\": {\"deployment\": \"none\"}",
+	               compute(CARD, "26.2.1", json_object()), "nothing");
+	expect_compute("", nova_document(CARD, nova_part("26.2.1", json_array())),
+	               "nothing\nunknown: no nova-compute was found on it");
+	expect_compute("", NULL, "nothing\nunknown: it was never scanned: run `gpufleet scan`");
+}
+
+static json_t *with_specs(const char *devices, const char *release, const char *specs)
+{
+	json_t *options = json_object();
+
+	nova_entries(options, "pci.device_spec", specs);
+	return compute(devices, release, options);
+}
+
+static void test_foreign_specs(void **state)
+{
+	(void)state;
+	expect_compute(
+	    "", with_specs(CARD, "26.2.1", "/etc/nova/nova-compute.conf:3 {\"venodr_id\":\"1\"}"),
+	    COMPUTE("26", "device_spec",
+	            "") "\ntold: /etc/nova/nova-compute.conf:3 offers 3 devices that the inventory "
+	                "does not want: 0000:00:01.0, 0000:01:00.1, 0000:02:00.0");
+	expect_compute("", with_specs(CARD, "26.2.1", "/etc/nova/nova.conf:9 {'vendor_id':'1'}"),
+	               "nothing\nrefused: /etc/nova/nova.conf:9: Nova refuses this entry, and "
+	               "nova-compute would not start: it is not JSON; correct or remove it");
+	/* A network card for Neutron is meant so. */
+	expect_compute("",
+	               with_specs(CARD, "26.2.1",
+	                          "/etc/nova/nova.conf:9 "
+	                          "{\"address\":\"0000:02:00.0\",\"physical_network\":\"p\"}"),
+	               COMPUTE("26", "device_spec", ""));
+	/* Our own former line is replaced, and not judged. */
+	expect_compute("", with_specs(CARD, "26.2.1", "+/etc/nova/nova.conf:9 {}"),
+	               COMPUTE("26", "device_spec", ""));
+}
+
+static void test_in_use(void **state)
+{
+	static const char former[] =
+	    "+/etc/nova/nova.conf:9 {\"vendor_id\":\"10de\",\"address\":\"0000:04:00.0\"}";
+	static const char devices[] = CARD "; 0000:04:00.0 10de:1b80 0300";
+	json_t *facts = with_specs(devices, "26.2.1", former);
+
+	(void)state;
+	nova_guest(facts, "instance-1", "0000:04:00.0");
+	expect_compute(
+	    "", facts,
+	    "nothing\nrefused: the guest instance-1 holds 0000:04:00.0, which Nova would "
+	    "no longer offer: migrate or stop it first, or keep the device in \"gpus\"");
+	expect_compute("", with_specs(devices, "26.2.1", former), COMPUTE("26", "device_spec", ""));
+	facts = with_specs(devices, "26.2.1", former);
+	json_object_del(json_object_get(facts, "host"), "guests");
+	expect_compute(
+	    "", facts,
+	    COMPUTE("26", "device_spec",
+	            "") "\nunknown: devices would no longer be offered, and it could not be seen "
+	                "whether guests hold them");
+}
+
+static json_t *reporting(const char *devices, const char *specs)
+{
+	json_t *options = json_object();
+
+	nova_entries(options, "pci.device_spec", specs);
+	nova_value(options, "pci.report_in_placement", json_string("true"));
+	return compute(devices, "26.2.1", options);
+}
+
+#define NEW_SPEC "+/etc/nova/nova.conf:9 {\"vendor_id\":\"10de\",\"product_id\":\"1b06\"}"
+
+static void test_placement(void **state)
+{
+	json_t *facts = reporting(CARD, "+/etc/nova/nova.conf:9 {\"vendor_id\":\"10de\","
+	                                "\"product_id\":\"1b06\",\"resource_class\":\"X\"}");
+
+	(void)state;
+	expect_compute(", \"nova\": {\"report_in_placement\": false}", reporting(CARD, NEW_SPEC),
+	               "nothing\nrefused: report_in_placement is on, and Nova does not let it be "
+	               "turned off again (nova-compute would not start): set it to true in the "
+	               "inventory, or leave it out");
+	expect_compute("", reporting(CARD, NEW_SPEC), COMPUTE("26", "device_spec", ""));
+	nova_guest(facts, "instance-1", "0000:01:00.0");
+	expect_compute("", facts,
+	               "nothing\nrefused: the guest instance-1 holds 0000:01:00.0, whose "
+	               "resource_class would change: Placement refuses that (InventoryInUse), and "
+	               "nova-compute would not start; migrate or stop it first");
+	expect_compute(", \"nova\": {\"report_in_placement\": true}",
+	               with_specs(CARD, "26.2.1", "/etc/nova/nova.conf:4 {\"devname\":\"eth0\"}"),
+	               "nothing\nrefused: /etc/nova/nova.conf:4 names a device by devname, which "
+	               "ends nova-compute with report_in_placement: name it by address");
+	/* Without reporting it is nobody's business. */
+	expect_compute("",
+	               with_specs(CARD, "26.2.1", "/etc/nova/nova.conf:4 {\"devname\":\"eth0\"}"),
+	               COMPUTE("26", "device_spec", ""));
+	expect_compute(
+	    "",
+	    reporting(CARD "; 0000:04:00.0 10de:1b80 0300",
+	              "+/etc/nova/nova.conf:9 {\"product_id\":\"1b80\"}"),
+	    COMPUTE("26", "device_spec",
+	            "") "\nunknown: devices would no longer be offered; whether Placement holds an "
+	                "allocation of "
+	                "them (a stopped or shelved server has one) can't be seen from the host");
+}
+
+#define NIC                                                                                        \
+	CARD "; 0000:05:00.0 15b3:1017 0200 sriov=8/2; 0000:05:00.1 15b3:1018 0200 "               \
+	     "of=0000:05:00.0; 0000:05:00.2 15b3:1018 0200 of=0000:05:00.0"
+
+static void test_placement_children(void **state)
+{
+	(void)state;
+	expect_compute(
+	    "",
+	    reporting(NIC, "/etc/nova/nova.conf:4 {\"address\":\"0000:05:00.0\","
+	                   "\"physical_network\":\"p\"}"),
+	    "nothing\nrefused: 0000:05:00.0 and its virtual function 0000:05:00.1 would both be "
+	    "offered "
+	    "(/etc/nova/nova.conf:4), which ends nova-compute with report_in_placement: write 0 to "
+	    "sriov_numvfs, or leave one out\nrefused: 0000:05:00.0 and its virtual function "
+	    "0000:05:00.2 would both be offered (/etc/nova/nova.conf:4), which ends nova-compute "
+	    "with "
+	    "report_in_placement: write 0 to sriov_numvfs, or leave one out");
+	expect_compute(
+	    "",
+	    reporting(NIC, "/etc/nova/nova.conf:4 {\"address\":\"0000:05:00.1\","
+	                   "\"physical_network\":\"p\",\"resource_class\":\"X\"}\n"
+	                   "/etc/nova/nova.conf:5 {\"address\":\"0000:05:00.2\","
+	                   "\"physical_network\":\"p\",\"traits\":\"T\"}"),
+	    "nothing\nrefused: the virtual functions 0000:05:00.1 and 0000:05:00.2 of one device "
+	    "have "
+	    "different resource_class, which ends nova-compute with report_in_placement\nrefused: "
+	    "the "
+	    "virtual functions 0000:05:00.1 and 0000:05:00.2 of one device have different traits, "
+	    "which ends nova-compute with report_in_placement");
+	expect_compute("", reporting(CARD "; 0000:05:00.0 15b3:1017 0200 sriov=8/2", NEW_SPEC),
+	               COMPUTE("26", "device_spec", "") "\nunknown: virtual functions are in use, "
+	                                                "and facts don't say whose they are: run "
+	                                                "`gpufleet scan` again");
+}
+
+static void test_told(void **state)
+{
+	json_t *facts = compute(CARD, "26.2.1", json_object()),
+	       *nova = json_object_get(facts, "nova");
+	char devices[1024] = "";
+	char text[1024], *got;
+
+	(void)state;
+	json_array_append_new(
+	    json_object_get(nova, "files"),
+	    json_pack("{s:s, s:s}", "path", "/etc/nova/nova.conf", "managed_by", "puppet"));
+	json_object_set_new(nova, "deployment", json_string("kolla"));
+	json_array_append_new(json_object_get(nova, "problems"),
+	                      json_pack("{s:s, s:i, s:s}", "file", "/etc/nova/x.conf", "line", 3,
+	                                "message", "no '=' in it"));
+	expect_compute(
+	    "", facts,
+	    COMPUTE(
+	        "26", "device_spec",
+	        "") "\nunknown: /etc/nova/x.conf:3: no '=' in it: what Nova makes of it is not "
+	            "known"
+	            "\ntold: /etc/nova/nova.conf is managed by puppet, which may take the changes "
+	            "back: put them there, too\ntold: kolla writes its files anew at the next "
+	            "reconfigure: put the same lines into /etc/kolla/config/nova on the deploy "
+	            "host");
+	for (int i = 0; i < 8; i++)
+		snprintf(devices + strlen(devices), sizeof(devices) - strlen(devices),
+		         "0000:%02x:00.0 10de:1b06 0300;", i + 1);
+	expect_compute(
+	    ", \"nova\": {\"report_in_placement\": true}",
+	    compute(devices, "26.2.1", json_object()),
+	    COMPUTE("26", "device_spec",
+	            REPORT) "\ntold: 8 devices 10de:1b06 report to Placement: raise [placement] "
+	                    "max_allocation_candidates and set "
+	                    "allocation_candidates_generation_strategy = "
+	                    "breadth-first there");
+	/* A line of others claims the card first: the tags of ours have no effect. */
+	facts = with_specs(CARD, "26.2.1", "/etc/nova/nova.conf:4 {\"product_id\":\"1b06\"}");
+	snprintf(text, sizeof(text),
+	         HOSTS
+	         ", \"gpus\": [{\"alias\": \"a\", \"vendor\": \"10de\", \"device\": \"1b06\", "
+	         "\"resource_class\": \"X\"}]");
+	got = told(text, "gpu01", facts, NULL, facts);
+	assert_non_null(strstr(got,
+	                       "told: /etc/nova/nova.conf:4 offers 0000:01:00.0 first, so that "
+	                       "what the inventory says of it (resource_class, traits, managed) "
+	                       "has no effect: remove that line"));
+	free(got);
+	json_decref(facts);
+}
+
+static void test_foreign_aliases(void **state)
+{
+	json_t *options = json_object();
+
+	(void)state;
+	/* The same name: replaced, whatever it says. Another: stays, when Nova takes it. */
+	nova_entries(options, "pci.alias",
+	             "/etc/nova/nova.conf:4 {\"name\":\"nvidia1080\",\"device_type\":\"wrong\"}\n"
+	             "/etc/nova/nova.conf:5 {\"name\":\"other\",\"vendor_id\":\"8086\","
+	             "\"product_id\":\"0443\"}");
+	expect_compute("", compute(CARD, "26.2.1", options), COMPUTE("26", "device_spec", ""));
+	options = json_object();
+	nova_entries(options, "pci.alias",
+	             "/etc/nova/nova.conf:5 {\"name\":\"other\",\"vendor_id\":\"0x8086\"}");
+	expect_compute(
+	    "", compute(CARD, "26.2.1", options),
+	    "nothing\nrefused: /etc/nova/nova.conf:5: Nova refuses this alias, and every "
+	    "alias with it: vendor_id '0x8086' is not four hex digits (without 0x); correct "
+	    "or remove it");
+}
+
+/* The control host, with two computes: GPU01, GPU02 (stolen; NULL: never scanned). */
+static void expect_control(const char *nova, json_t *gpu01, json_t *gpu02, json_t *services,
+                           const char *release, const char *wanted)
+{
+	json_t *facts = nova_document("", nova_part(release, services));
+	char text[1024], *got;
+
+	snprintf(text, sizeof(text), HOSTS ", " GPUS "%s", nova);
+	got = told(text, "ctl1", gpu01, gpu02, facts);
+	assert_string_equal(got, wanted);
+	free(got);
+	json_decref(facts);
+	json_decref(gpu01);
+	json_decref(gpu02);
+}
+
+static json_t *control(json_t *api, json_t *scheduler)
+{
+	json_t *services = json_array();
+
+	json_array_append_new(services, nova_service("nova-api", api));
+	json_array_append_new(services, nova_service("nova-scheduler", scheduler));
+	json_array_append_new(services, nova_service("nova-conductor", json_object()));
+	return services;
+}
+
+#define FILTER(more)                                                                               \
+	"{\"section\":\"filter_scheduler\",\"name\":\"enabled_filters\",\"kind\":\"list-add\","    \
+	"\"services\":[\"nova-scheduler\"],\"values\":[\"PciPassthroughFilter\"]" more "}"
+#define DEFAULTS                                                                                   \
+	",\"default\":[\"ComputeFilter\",\"ComputeCapabilitiesFilter\",\"ImagePropertiesFilter\"," \
+	"\"ServerGroupAntiAffinityFilter\",\"ServerGroupAffinityFilter\"]"
+#define CONTROL(release, more, services)                                                           \
+	"{\"release\":" release ",\"role\":\"control\",\"options\":[" ALIAS_FOR(                   \
+	    "nova-api") "," more "],\"services\":[\"nova-api\",\"nova-scheduler\"" services "]}"
+
+static json_t *gpu_host(void)
+{
+	return compute(CARD, "26.2.1", json_object());
+}
+
+static void test_control(void **state)
+{
+	json_t *scheduler = json_object();
+
+	(void)state;
+	expect_control("", gpu_host(), gpu_host(), control(json_object(), json_object()), "26.2.1",
+	               CONTROL("26", FILTER(DEFAULTS), ""));
+	nova_value(scheduler, "filter_scheduler.enabled_filters",
+	           json_pack("[s, s]", "ComputeFilter", "RetryFilter"));
+	expect_control(
+	    "", gpu_host(), gpu_host(), control(json_object(), scheduler), "21.0.0",
+	    CONTROL("21",
+	            FILTER(",\"default\":[\"AvailabilityZoneFilter\",\"ComputeFilter\","
+	                   "\"ComputeCapabilitiesFilter\",\"ImagePropertiesFilter\","
+	                   "\"ServerGroupAntiAffinityFilter\",\"ServerGroupAffinityFilter\"]"),
+	            ""));
+	scheduler = json_object();
+	nova_value(scheduler, "filter_scheduler.enabled_filters",
+	           json_pack("[s, s]", "ComputeFilter", "RetryFilter"));
+	expect_control(
+	    "", gpu_host(), gpu_host(), control(json_object(), scheduler), "26.2.1",
+	    "nothing\nrefused: /etc/nova/nova.conf:7 lists RetryFilter, which Nova has no "
+	    "more since 22 (Victoria): nova-scheduler would not start "
+	    "(SchedulerHostFilterNotFound); take it out");
+	/* Our own line, from before an upgrade: written anew. */
+	scheduler = json_object();
+	json_object_set_new(
+	    scheduler, "filter_scheduler.enabled_filters",
+	    json_pack("{s:s, s:[s], s:[{s:s, s:s, s:i, s:b}, {s:s, s:s, s:i, s:b, s:b}]}", "kind",
+	              "list", "value", "RetryFilter", "entries", "value", "RetryFilter", "file",
+	              "/etc/nova/nova.conf", "line", 8, "ours", 1, "value", "CoreFilter", "file",
+	              "/etc/nova/nova.conf", "line", 7, "ours", 0, "effective", 0));
+	expect_control("", gpu_host(), gpu_host(), control(json_object(), scheduler), "26.2.1",
+	               CONTROL("26", FILTER(DEFAULTS), ""));
+	scheduler = json_object();
+	nova_value(scheduler, "filter_scheduler.available_filters", json_pack("[s]", "my.Filter"));
+	expect_control("", gpu_host(), gpu_host(), control(json_object(), scheduler), "26.2.1",
+	               CONTROL("26",
+	                       FILTER(DEFAULTS) ",{\"section\":\"filter_scheduler\",\"name\":"
+	                                        "\"available_filters\",\"kind\":\"multi\","
+	                                        "\"services\":[\"nova-scheduler\"],\"values\":["
+	                                        "\"nova.scheduler.filters.pci_passthrough_filter."
+	                                        "PciPassthroughFilter\"]}",
+	                       ""));
+	expect_control("", gpu_host(), gpu_host(), json_array(), "26.2.1",
+	               "nothing\nunknown: neither nova-api nor nova-scheduler was found on it");
+}
+
+static void test_control_unscanned(void **state)
+{
+	json_t *api = json_object();
+
+	(void)state;
+	expect_control("", gpu_host(), NULL, control(json_object(), json_object()), "26.2.1",
+	               CONTROL("26", FILTER(DEFAULTS),
+	                       "") "\nunknown: never scanned: gpu02: what devices these compute "
+	                           "hosts have, and of what type, is not known");
+	/* What is known of nobody stays as it was written. */
+	nova_entries(api, "pci.alias", "+/etc/nova/nova.conf:4 {\"name\":\"nvidia1080\"}");
+	expect_control(
+	    "", NULL, NULL, control(api, json_object()), "26.2.1",
+	    "{\"release\":26,\"role\":\"control\",\"options\":[{\"section\":\"pci\","
+	    "\"name\":\"alias\",\"kind\":\"multi\",\"services\":[\"nova-api\"],\"values\":["
+	    "\"{\\\"name\\\":\\\"nvidia1080\\\"}\"],\"identity\":\"name\"}," FILTER(
+	        DEFAULTS) "],\"services\":[\"nova-api\",\"nova-scheduler\"]}\n"
+	                  "unknown: never scanned: gpu[01-02]: what devices these compute hosts "
+	                  "have, and of what type, is not known\n"
+	                  "unknown: alias nvidia1080 stays as it is: no scanned host has a device "
+	                  "of it, "
+	                  "and its device_type comes from the devices");
+	expect_control(
+	    "", compute(CARD ";", "26.2.1", json_object()),
+	    compute("0000:01:00.0 10de:1b06 0300 sriov=4", "26.2.1", json_object()),
+	    control(json_object(), json_object()), "26.2.1",
+	    "nothing\nrefused: alias nvidia1080 would need type-PF on gpu02 (10de:1b06 has "
+	    "SR-IOV there) and type-PCI on gpu01 (10de:1b06): Nova takes one type an alias; "
+	    "give one of them an alias of its own, or switch SR-IOV on or off in the "
+	    "firmware of all");
+}
+
+static json_t *reporting_host(void)
+{
+	json_t *facts = reporting(CARD, NEW_SPEC);
+
+	json_object_set_new(json_object_get(facts, "nova"), "release", json_string("27.0.0"));
+	return facts;
+}
+
+static void test_control_placement(void **state)
+{
+	static const char nova[] =
+	    ", \"nova\": {\"report_in_placement\": true, \"pci_in_placement\": true}";
+	json_t *scheduler = json_object();
+
+	(void)state;
+	expect_control(
+	    nova, reporting_host(), reporting_host(), control(json_object(), json_object()),
+	    "27.0.0",
+	    CONTROL("27",
+	            FILTER(DEFAULTS) ",{\"section\":\"filter_scheduler\",\"name\":"
+	                             "\"pci_in_placement\",\"kind\":\"set\",\"services\":["
+	                             "\"nova-api\",\"nova-scheduler\",\"nova-conductor\"],"
+	                             "\"value\":\"true\"}",
+	            ",\"nova-conductor\""));
+	expect_control(
+	    nova, reporting_host(), gpu_host(), control(json_object(), json_object()), "27.0.0",
+	    CONTROL("27", FILTER(DEFAULTS), "") "\nwaits: pci_in_placement waits for compute hosts "
+	                                        "that don't report to Placement yet: gpu02");
+	expect_control(nova, reporting_host(), NULL, control(json_object(), json_object()),
+	               "27.0.0",
+	               CONTROL("27", FILTER(DEFAULTS),
+	                       "") "\nunknown: never scanned: gpu02: what devices these compute "
+	                           "hosts have, and of what type, is not known"
+	                           "\nwaits: pci_in_placement waits for compute hosts that were "
+	                           "never scanned: gpu02");
+	/* It may be turned off again, but only by a word. */
+	nova_value(scheduler, "filter_scheduler.pci_in_placement", json_string("True"));
+	expect_control(
+	    ", \"nova\": {\"pci_in_placement\": false}", reporting_host(), reporting_host(),
+	    control(json_object(), scheduler), "27.0.0",
+	    CONTROL("27",
+	            FILTER(DEFAULTS) ",{\"section\":\"filter_scheduler\",\"name\":"
+	                             "\"pci_in_placement\",\"kind\":\"set\",\"services\":["
+	                             "\"nova-api\",\"nova-scheduler\",\"nova-conductor\"],"
+	                             "\"value\":\"false\"}",
+	            ",\"nova-conductor\""));
+}
+
+/* Cards that are blocked are in `gpus`, and not in the wire's `wanted`: they are not offered. */
+static void test_left_out(void **state)
+{
+	struct inventory *inventory = nova_inventory(HOSTS ", " GPUS);
+	json_t *facts = compute(CARD "; 0000:03:00.0 10de:1b06 0300", "26.2.1", json_object());
+	json_t *left = json_pack("[{s:s}]", "address", "0000:03:00.0");
+	struct nova_fleet *fleet = fleet_of(inventory, facts, NULL);
+	struct nova_wanted wanted;
+
+	(void)state;
+	assert_int_equal(nova_wanted_compute(fleet, inventory_host_find(inventory, "gpu01"), facts,
+	                                     left, &wanted, NULL),
+	                 0);
+	assert_string_equal(
+	    json_string_value(json_array_get(
+	        json_object_get(json_array_get(json_object_get(wanted.context, "options"), 0),
+	                        "values"),
+	        0)),
+	    "{\"vendor_id\":\"10de\",\"product_id\":\"1b06\",\"address\":\"0000:03:00.0\"}");
+	assert_null(nova_wanted_remark(&wanted, NOVA_REFUSED));
+	nova_wanted_free(&wanted);
+	nova_fleet_free(fleet);
+	inventory_free(inventory);
+	json_decref(facts);
+	json_decref(left);
+}
+
+static void test_malformed(void **state)
+{
+	struct inventory *inventory = nova_inventory(HOSTS ", " GPUS);
+	json_t *facts = nova_document(CARD, json_pack("[]"));
+	struct nova_fleet *fleet = fleet_of(inventory, facts, NULL);
+	struct nova_wanted wanted;
+	struct gf_err err = {0};
+
+	(void)state;
+	assert_int_equal(nova_wanted_compute(fleet, inventory_host_find(inventory, "gpu01"), facts,
+	                                     NULL, &wanted, &err),
+	                 -1);
+	assert_int_equal(err.code, GF_E_PROTOCOL);
+	nova_fleet_free(fleet);
+	inventory_free(inventory);
+	json_decref(facts);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_compute),
+	    cmocka_unit_test(test_release),
+	    cmocka_unit_test(test_nothing),
+	    cmocka_unit_test(test_foreign_specs),
+	    cmocka_unit_test(test_in_use),
+	    cmocka_unit_test(test_placement),
+	    cmocka_unit_test(test_placement_children),
+	    cmocka_unit_test(test_told),
+	    cmocka_unit_test(test_foreign_aliases),
+	    cmocka_unit_test(test_control),
+	    cmocka_unit_test(test_control_unscanned),
+	    cmocka_unit_test(test_control_placement),
+	    cmocka_unit_test(test_left_out),
+	    cmocka_unit_test(test_malformed),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
