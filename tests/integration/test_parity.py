@@ -1,18 +1,22 @@
 """The same inventory gives the same report from simulated hosts as from the virtual machines of tests/vm.
 
 tests/parity holds the reports and, boot by boot, every device's driver; tests/vm/run.sh holds the machines against the same
-files.
+files. tests/parity/machines holds what machines gave that somebody had configured, rightly or wrongly (configurations.json);
+tests/vm/all.sh holds machines against them.
 """
 
 import json
 import os
 import sys
+import tempfile
 
 from harness import Case, main
 
 TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(TESTS, "parity"))
+import configurations  # noqa: E402  pylint: disable=wrong-import-position
 import parity  # noqa: E402  pylint: disable=wrong-import-position
+import simulate  # noqa: E402  pylint: disable=wrong-import-position
 
 NAMES = ("vm1", "vm2")
 
@@ -48,6 +52,18 @@ class Parity(Case):
         self.check_drivers(fleet, "stock")
         self.expect(fleet.run("scan"), 0)
         self.check_report(fleet, "stock")
+
+    def test_configurations(self):
+        """Drivers and report of every configuration, as machines had them."""
+        with tempfile.TemporaryDirectory(prefix="gpufleet-test-") as directory:
+            simulate.simulate(list(configurations.ALL), directory)
+            for name in configurations.ALL:
+                with self.subTest(name):
+                    found = parity.golden_difference(directory, name)
+                    self.assertEqual(found, "", f"the simulated host is not what the machine was:\n{found}")
+
+    def test_every_configuration_was_on_a_machine(self):
+        self.assertEqual(sorted(os.listdir(parity.GOLDENS)), sorted(configurations.ALL))
 
 
 if __name__ == "__main__":

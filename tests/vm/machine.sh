@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2154
-# Virtual machines for the bed: sourced by run.sh, which sets
+# Virtual machines for the bed: sourced by run.sh, trial.sh and all.sh, which set
 #   bed     the run's directory (disks, keys, logs, pid files live there)
 #   image   the directory that image.sh printed
 #   here    the directory of this file
@@ -19,11 +19,12 @@ machine_free_port()
 	done
 }
 
-# machine_create NAME: its disk, host key, port, and line in known_hosts.
+# machine_create NAME [DISK]: its disk, on top of the image's or the one given, host key, port, and
+# line in known_hosts.
 machine_create()
 {
-	local name=$1 port
-	qemu-img create -q -f qcow2 -F raw -b "$image/base.raw" "$bed/$name.qcow2"
+	local name=$1 disk=${2:-$image/base.raw} port
+	qemu-img create -q -f qcow2 -F raw -b "$disk" "$bed/$name.qcow2"
 	ssh-keygen -q -t ed25519 -N '' -C "$name" -f "$bed/$name.hostkey"
 	machine_free_port >"$bed/$name.port"
 	port=$(<"$bed/$name.port")
@@ -75,7 +76,8 @@ machine_ssh()
 
 machine_alive()
 {
-	[ -s "$bed/$1.pid" ] && kill -0 "$(<"$bed/$1.pid")" 2>/dev/null
+	# QEMU takes its pid file away when it ends.
+	kill -0 "$(cat "$bed/$1.pid" 2>/dev/null)" 2>/dev/null
 }
 
 # machine_wait NAME SECONDS [OLD_BOOT_ID]: until it answers, in another boot than

@@ -14,13 +14,20 @@ observe_all()
 	wait
 }
 
-observe()
+# observe_boot NAME WHEN: the boot and the drivers only.
+observe_boot()
 {
 	local to=$results/$1.$2
 	machine_ssh "$1" 'systemctl is-system-running --wait >/dev/null; udevadm settle
 		cat /proc/sys/kernel/random/boot_id' >"$to.boot"
 	machine_ssh "$1" lspci -Dnnk >"$to.lspci"
 	awk '/^[0-9a-f]/ { at = $1 } /Kernel driver in use/ { print at, $NF }' "$to.lspci" >"$to.drivers"
+}
+
+observe()
+{
+	local to=$results/$1.$2
+	observe_boot "$1" "$2"
 	# The initramfs is compared by what it holds, GRUB's environment block not at all.
 	machine_ssh "$1" '
 		dracut=$(ls -d /usr/lib/dracut/modules.d 2>/dev/null)
