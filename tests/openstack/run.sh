@@ -66,6 +66,8 @@ results=$build/openstack
 
 # shellcheck source=tests/openstack/container.sh
 . "$here/container.sh"
+# shellcheck source=tests/openstack/ask.sh
+. "$here/ask.sh"
 # shellcheck source=tests/openstack/cloud.sh
 . "$here/cloud.sh"
 # shellcheck source=tests/openstack/scenarios.sh

@@ -51,11 +51,19 @@ nova_accepts()
 	END
 }
 
-# The script that gpufleet writes makes the flavors.
+# flavors NAME: the script that gpufleet writes makes them.
 flavors()
 {
 	gpufleet_run "$1" 0 report --format openstack
-	check 'that script runs' eval 'container_ssh ctl1 ". /root/openrc && bash -s" <"$results/$1.out"'
+	check 'that script runs' script_runs "$results/$1.out"
+}
+
+script_runs()
+{
+	{
+		echo '. /root/openrc'
+		cat "$1"
+	} | container_ssh ctl1 bash -s
 }
 
 all_ready()
