@@ -34,18 +34,19 @@ bool nova_task_stale(struct task_context *ctx, const char *name, bool set)
 	return ctx->nova_stale & bit;
 }
 
-static bool path_is_newer(const struct root *root, const json_t *path, double started)
+static bool path_is_newer(const struct root *root, const json_t *path, double since)
 {
 	struct stat st;
 	const char *text = json_string_value(path);
 	if (!text || stat(root_path(root, text).text, &st) != 0)
 		return false;
 	double changed = (double)st.st_ctim.tv_sec + (double)st.st_ctim.tv_nsec / 1e9;
-	return changed > started + START_MARGIN;
+	return changed > since;
 }
 
-/* A file that changed after the service started, or a directory of files; NULL: none. */
-static const char *newer_file(const struct root *root, const json_t *service)
+/* A file that changed later than MARGIN seconds after the service started, or a directory of files;
+ * NULL: none. */
+static const char *newer_file(const struct root *root, const json_t *service, double margin)
 {
 	static const char *const lists[] = {"read", "config_dirs"};
 	double started = json_number_value(json_object_get(service, "started"));
@@ -56,7 +57,7 @@ static const char *newer_file(const struct root *root, const json_t *service)
 	for (size_t list = 0; list < 2; list++) {
 		json_array_foreach(json_object_get(service, lists[list]), i, path)
 		{
-			if (path_is_newer(root, path, started))
+			if (path_is_newer(root, path, started + margin))
 				return json_string_value(path);
 		}
 	}
@@ -67,12 +68,14 @@ static const char *newer_file(const struct root *root, const json_t *service)
 static void reason_find(struct task_run *run, const json_t *service, const struct nova_state *state,
                         char *reason, size_t size)
 {
-	const char *file = newer_file(run->ctx->root, service);
+	bool stale = nova_task_stale(run->ctx, json_text(service, "name"), false);
+	/* What this stage has just written counts, however young the service is. */
+	const char *file = newer_file(run->ctx->root, service,
+	                              stale && run->mode == TASK_APPLY ? 0 : START_MARGIN);
 	*reason = '\0';
 	if (file)
 		snprintf(reason, size, "%s changed after it started", file);
-	else if (nova_task_stale(run->ctx, json_text(service, "name"), false) &&
-	         run->mode != TASK_APPLY)
+	else if (stale && run->mode != TASK_APPLY)
 		snprintf(reason, size, "its configuration changes");
 	else if (!state->active && (state->enabled || state->changing))
 		snprintf(reason, size, "it is not running");
@@ -175,7 +178,7 @@ bool nova_service_current(const struct root *root, const char *name)
 	bool current = false;
 	json_t *nova = nova_facts(root);
 	while (!current && (service = nova_task_find(nova, name, &index)))
-		current = !newer_file(root, service);
+		current = !newer_file(root, service, START_MARGIN);
 	json_decref(nova);
 	return current;
 }
@@ -196,7 +199,7 @@ int nova_service_undo(const struct root *root, const char *name, struct gf_err *
 			break;
 		}
 		/* One that was stopped meanwhile stays so; one that cannot start is tried again. */
-		if (!newer_file(root, service) && !(state.enabled && !state.active))
+		if (!newer_file(root, service, START_MARGIN) && !(state.enabled && !state.active))
 			continue;
 		if (nova_restart(root, &target, UNDO_TIMEOUT, UNDO_SETTLE, NULL, 0, err) != 0) {
 			gf_err_wrap(err, "its configuration is back as it was");

@@ -40,7 +40,7 @@ class NovaHost(Case):
         return json.loads(done.stdout.splitlines()[-1])["result"], done.stdout
 
     def apply(self, fleet, host, operation, options, *services):
-        context = {"run": "R", "nova": {"release": 26, "options": options}}
+        context = {"run": "R", "nova": {"release": 26, "options": options, "services": list(services)}}
         result, out = self.agent(fleet, host, "apply", operation=operation, context=context, stage=stage(*services))
         self.assertEqual(result["state"], "done", out)
         return result["changed"]

@@ -87,7 +87,7 @@ class Guest(Case):
             return json.load(file)
 
     def test_flavors(self):
-        fleet = self.ready([{"name": "gpu", "count": 2, "kind": "intel-nvidia"}], flavors=FLAVORS, nova={"release": "zed"})
+        fleet = self.ready([{"name": "gpu", "count": 2, "kind": "intel-nvidia"}], flavors=FLAVORS, nova={"release": "zed", "deployment": "none"})
         folder, script = self.stand_in(fleet), self.script(fleet)
         with open(script, encoding="utf-8") as file:
             text = file.read()
@@ -131,7 +131,7 @@ class Guest(Case):
         self.assertIn("openstack command is missing", missing.stderr)
 
     def test_by_release(self):
-        fleet = self.ready([{"name": "gpu01", "kind": "intel-nvidia"}], flavors=FLAVORS[:1], nova={"release": "rocky"})
+        fleet = self.ready([{"name": "gpu01", "kind": "intel-nvidia"}], flavors=FLAVORS[:1], nova={"release": "rocky", "deployment": "none"})
         folder = self.stand_in(fleet)
         self.assertEqual(self.sh(self.script(fleet), folder).returncode, 0)
         self.assertEqual(self.flavors(folder)["gpu.1"]["properties"],
@@ -140,7 +140,7 @@ class Guest(Case):
         self.calls(folder)
 
         # Pike has it on the image: which one, is asked before anything is done.
-        fleet.inventory_change(lambda inventory: inventory.update(nova={"release": "pike"}))
+        fleet.inventory_change(lambda inventory: inventory.update(nova={"release": "pike", "deployment": "none"}))
         script = self.script(fleet)
         asked = self.sh(script, folder)
         self.assertNotEqual(asked.returncode, 0)

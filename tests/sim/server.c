@@ -215,8 +215,9 @@ static void *session_thread(void *ctx)
 	session_serve(start);
 	pthread_mutex_lock(&lock);
 	for (size_t i = 0; i < SIM_SESSIONS_MAX; i++)
-		if (host->sessions[i] == start->fd)
+		if (host->sessions[i] == start->held)
 			host->sessions[i] = -1;
+	close(start->held);
 	pthread_mutex_unlock(&lock);
 	ssh_disconnect(start->session);
 	ssh_free(start->session);
@@ -226,22 +227,27 @@ static void *session_thread(void *ctx)
 
 static void host_accept(struct sim *sim, struct sim_host *host)
 {
-	int fd = accept4(host->listener, NULL, NULL, SOCK_CLOEXEC);
+	int fd = accept4(host->listener, NULL, NULL, SOCK_CLOEXEC), held = -1;
 	struct session_start *start;
 	bool placed = false;
 
 	if (fd < 0)
 		return;
+	/* libssh closes its descriptor when the peer goes, and the number would be another socket's
+	 * by the time that the host's sessions are cut: a second one is ours. */
+	held = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	pthread_mutex_lock(&lock);
-	for (size_t i = 0; i < SIM_SESSIONS_MAX && !placed; i++) {
+	for (size_t i = 0; held >= 0 && i < SIM_SESSIONS_MAX && !placed; i++) {
 		if (host->sessions[i] < 0) {
-			host->sessions[i] = fd;
+			host->sessions[i] = held;
 			placed = true;
 		}
 	}
 	pthread_mutex_unlock(&lock);
 	if (!placed) {
 		close(fd);
+		if (held >= 0)
+			close(held);
 		return;
 	}
 	if (host->faults.hang)
@@ -249,7 +255,8 @@ static void host_accept(struct sim *sim, struct sim_host *host)
 	start = calloc(1, sizeof(*start));
 	if (!start)
 		sim_die("out of memory");
-	*start = (struct session_start){.sim = sim, .host = host, .fd = fd, .session = ssh_new()};
+	*start =
+	    (struct session_start){.sim = sim, .host = host, .held = held, .session = ssh_new()};
 	if (ssh_bind_accept_fd(host->bind, start->session, fd) != SSH_OK)
 		sim_die("host %s: cannot serve a connection: %s", host->name,
 		        ssh_get_error(host->bind));

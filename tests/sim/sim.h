@@ -204,7 +204,7 @@ int server_run(struct sim *sim);
 struct session_start {
 	struct sim *sim;
 	struct sim_host *host;
-	int fd;
+	int held;      /* the socket once more, to cut the session by */
 	void *session; /* ssh_session */
 };
 void session_serve(struct session_start *start);

@@ -22,7 +22,7 @@ for program in $(cat PROGRAMS); do
 	fi
 done
 for version in lib/modules/*; do
-	(cd "$version" && touch modules.alias && find kernel -name '*.ko*' | sed 's/$/:/' >modules.dep)
+	(cd "$version" && touch modules.alias modules.softdep && find kernel -name '*.ko*' | sed 's/$/:/' >modules.dep)
 done
 rm PROGRAMS
 chmod 755 usr/sbin/*

@@ -52,7 +52,8 @@ UNUSED static void unit_set(const struct task_host *host, const char *unit, cons
 UNUSED static void units_boot(const struct task_host *host)
 {
 	host_shell(host,
-	           "GPUFLEET_SYSROOT=$PWD usr/bin/systemctl sim-boot; : >../control/programs.log");
+	           "GPUFLEET_SYSROOT=$PWD usr/bin/systemctl sim-boot; : >../control/programs.log; "
+	           "sleep 0.1"); /* what is younger counts as read by the service */
 }
 
 UNUSED static int nova_setup(void **state)
