@@ -20,7 +20,7 @@ ini()
 }
 
 ini DEFAULT "transport_url=rabbit://nova:$secret@ctl1:5672/" "my_ip=$my_ip" "state_path=/var/lib/nova" \
-	report_interval=5 service_down_time=30 update_resources_interval=10
+	report_interval=5 service_down_time=30 update_resources_interval=10 periodic_fuzzy_delay=0
 ini keystone_authtoken "www_authenticate_uri=$endpoint:5000"
 section keystone_authtoken nova
 section service_user nova

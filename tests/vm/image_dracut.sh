@@ -26,11 +26,12 @@ configure_dracut()
 install_dracut()
 {
 	cp /etc/resolv.conf "$root/etc/resolv.conf"
+	# Never on to the purge without dracut: it would take the kernel along.
 	{
-		in_root apt-get -qq update
-		in_root apt-get -qq -y --no-install-recommends install dracut
-		in_root apt-get -qq -y purge initramfs-tools
-		in_root apt-get -qq clean
+		in_root apt-get -qq update &&
+			in_root apt-get -qq -y --no-install-recommends install dracut &&
+			in_root apt-get -qq -y purge initramfs-tools &&
+			in_root apt-get -qq clean
 	} >"$work/apt.log" 2>&1 || {
 		tail -n 20 "$work/apt.log" >&2
 		return 1
