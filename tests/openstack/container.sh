@@ -30,6 +30,9 @@ container_create()
 			echo "${addresses[$other]} $other"
 		done
 	} >"$dir/root/etc/hosts"
+	# On a busy machine Nova's services take longer to say that they are there than systemd's 90 seconds.
+	mkdir -p "$dir/root/etc/systemd/system.conf.d"
+	printf '[Manager]\nDefaultTimeoutStartSec=300\n' >"$dir/root/etc/systemd/system.conf.d/bed.conf"
 	rm -f "$dir/root/etc/resolv.conf"
 	rm -f "$dir"/root/etc/ssh/ssh_host_*
 	ssh-keygen -q -t ed25519 -N '' -C "$name" -f "$dir/root/etc/ssh/ssh_host_ed25519_key"
