@@ -68,6 +68,9 @@ static int work_commit(struct worker *worker, struct task_context *context, cons
 	struct task_context commit = *context;
 	commit.context = json_object_get(staged, "context");
 	commit.operation_dir = dir.text;
+	struct trial_status status;
+	trial_look(worker->agent, &status);
+	commit.image_tried = *status.image != '\0';
 	bool reboot;
 	int failed = stage && context->facts ? trial_commit_begin(worker->agent, trial, err) : -1;
 	if (!failed) {

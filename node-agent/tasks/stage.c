@@ -275,7 +275,8 @@ static int stage_tasks(struct task_context *ctx, const json_t *stage, bool *chan
 	const json_t *task;
 	bool asked = false;
 	int status = 0, packages = -1;
-	struct task_stage shared = {.name = json_text(stage, "name"), .stage = stage};
+	struct task_stage shared = {
+	    .name = json_text(stage, "name"), .stage = stage, .initramfs_dirty = ctx->image_tried};
 
 	json_array_foreach(json_object_get(stage, "tasks"), i, task)
 	{

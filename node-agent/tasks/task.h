@@ -29,8 +29,9 @@ struct task_context {
 	const struct agent *agent;
 	const struct trial_status *trial_up; /* of the trial that runs now; NULL: none does */
 	struct trial *trial;                 /* the one that the stage at hand is made for */
-	bool tried;                          /* set by stage_apply: the next boot is a trial */
-	char protection[320];                /* stage_protection()'s */
+	bool image_tried;     /* the stage commits a trial that had an image: all are built again */
+	bool tried;           /* set by stage_apply: the next boot is a trial */
+	char protection[320]; /* stage_protection()'s */
 	bool allow_running_guests;
 	bool reboot_planned; /* set by stage_plan: a stage before this one would reboot. Start with
 	                        false */

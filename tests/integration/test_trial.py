@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import tarfile
 import time
 import unittest
 
@@ -75,6 +76,20 @@ class Trial(Case):
         self.assertEqual(fleet.on_vfio("gpu01"), CARDS)
         self.assertNotIn("gpufleet.op", self.kernel_line(fleet))
         self.expect(fleet.run("plan"), 0)
+
+    def test_the_default_gets_what_the_trial_had(self):
+        """A file of the operator's own in the trial's image is in the default's, too, once it is committed."""
+        fleet = self.fleet([self.STOCK])
+        playbook = {"version": 1, "name": "quirk", "role": "compute", "stages": [{"name": "host", "reboot": "if-changed", "tasks": [
+            {"type": "file", "name": "quirk", "path": "/etc/modprobe.d/quirk.conf", "content": "options snd_hda_intel power_save=0\n"},
+            {"type": "initramfs", "name": "initramfs"}]}]}
+        with open(os.path.join(fleet.state, "quirk.json"), "w", encoding="utf-8") as file:
+            json.dump(playbook, file)
+        fleet.inventory_change(lambda inventory: inventory.update(playbook="./quirk.json"))
+        self.expect(fleet.run("apply", "--yes"), 0)
+        self.assertIsNone(self.marker(fleet))
+        with tarfile.open(fleet.path("gpu01", "root", self.DEFAULT[-1])) as image:
+            self.assertIn("quirk.conf", [os.path.basename(name) for name in image.getnames()])
 
     def kill(self, process):
         process.send_signal(signal.SIGKILL)
