@@ -1,5 +1,7 @@
 /* initramfs_dracut.c: dracut, as on Red Hat, SUSE and Debian's package of it. A module of ours puts
  * the list and the drivers in; its pre-udev hook runs before udev is started. */
+#include <fcntl.h>
+#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +15,10 @@
 #define HOOK           "/dracut/hooks/pre-udev/00-gpufleet-bind.sh"
 #define BUILD_TIMEOUT  3000
 #define UNPACK_TIMEOUT 600
+
+/* Its shell would wait for somebody at the console; it asks panic= nothing (dracut.cmdline(7);
+ * dracut-lib.sh, emergency_shell). */
+static const char *const restart_args[] = {"rd.shell=0", "rd.emergency=reboot", NULL};
 
 static const char *const places[] = {"/etc/dracut.conf", "/usr/lib/dracut/modules.d/", NULL};
 
@@ -70,6 +76,38 @@ static int dracut_build_to(const struct root *root, const char *version, const c
 	return result;
 }
 
+static int path_sync(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int result = fd < 0 ? -1 : fsync(fd);
+
+	if (fd >= 0)
+		close(fd);
+	return result;
+}
+
+/* dracut itself copies over the image that is there, and removes it where that fails (dracut.sh, at
+ * its end): a power cut meanwhile would leave an entry without an initramfs. Here the old image or
+ * the new one stands there, whole, at any instant. */
+static int dracut_replace(const struct root *root, const char *version, const char *path,
+                          struct gf_err *err)
+{
+	char beside[PATH_MAX];
+
+	if (snprintf(beside, sizeof(beside), "%s.gpufleet-new", path) >= (int)sizeof(beside))
+		return gf_err_set(err, GF_E_IO, "%s: the name is too long", path);
+	struct root_name built = root_path(root, beside), image = root_path(root, path);
+	int result = dracut_build_to(root, version, beside, err);
+	if (result == 0 && (path_sync(built.text) != 0 || rename(built.text, image.text) != 0))
+		result = gf_err_errno(err, GF_E_IO, "cannot put the new %s in its place", path);
+	if (result != 0)
+		unlink(built.text);
+	/* A directory that can't be synced (FAT) is with the whole of /boot, before the reboot. */
+	else
+		path_sync(dirname(image.text));
+	return result;
+}
+
 /* Not --regenerate-all: it writes each image where dracut would put it, which need not be the name
  * that the distribution boots (Debian's is another). */
 static int dracut_build(const struct root *root, struct gf_err *err)
@@ -82,7 +120,7 @@ static int dracut_build(const struct root *root, struct gf_err *err)
 	json_array_foreach(images, i, image)
 	{
 		if (result == 0)
-			result = dracut_build_to(
+			result = dracut_replace(
 			    root, json_string_value(json_object_get(image, "kernel")),
 			    json_string_value(json_object_get(image, "path")), err);
 	}
@@ -134,6 +172,7 @@ const struct initramfs_tool initramfs_dracut = {
     .command = "dracut --force for every kernel",
     .settings = "/etc/dracut.conf and /etc/dracut.conf.d",
     .places = places,
+    .restart_args = restart_args,
     .bind_files = files,
     .bind_count = sizeof(files) / sizeof(files[0]),
     .bind_source = MODULE "/gpufleet-bind",

@@ -34,6 +34,10 @@ struct initramfs_tool {
 	/* Prefixes of the tool's own files that go into images; ended by NULL. */
 	const char *const *places;
 
+	/* Kernel arguments with which an image that finds no root file system starts the machine
+	 * again, beside `panic=`; ended by NULL. NULL: none are needed. */
+	const char *const *restart_args;
+
 	const struct initramfs_file *bind_files;
 	size_t bind_count;
 	const char *bind_source; /* the host's file that is … */

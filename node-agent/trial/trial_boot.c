@@ -9,6 +9,7 @@
 #include <sys/statfs.h>
 #include <unistd.h>
 
+#include "node-agent/boot/initramfs_tool.h"
 #include "node-agent/trial/bls_entry.h"
 #include "node-agent/trial/grub_custom.h"
 #include "node-agent/trial/grub_text.h"
@@ -323,6 +324,9 @@ int trial_boot_arm(const struct root *root, const char *operation, const json_t 
 	snprintf(argument, sizeof(argument), TRIAL_ARGUMENT "%s", operation);
 	json_t *arguments = json_deep_copy(add);
 	json_array_append_new(arguments, json_string(argument));
+	const struct initramfs_tool *tool = initramfs_tool_detect(root);
+	for (const char *const *word = tool ? tool->restart_args : NULL; word && *word; word++)
+		json_array_append_new(arguments, json_string(*word));
 	struct grub_entry_copy copy = {.title = title,
 	                               .id = TRIAL_ENTRY,
 	                               .add = arguments,

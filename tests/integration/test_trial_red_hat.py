@@ -35,12 +35,27 @@ class RedHatTrial(test_trial.Trial):
         self.expect(fleet.run("apply", "--yes"), 0)
         self.became_default(fleet)
 
+    def test_cut_while_the_default_image_is_written(self):
+        """dracut writes over its target: the default's image is whole all the same when the power goes meanwhile."""
+        fleet = self.fleet([self.STOCK])
+        stock = fleet.tree("gpu01", "boot")[self.DEFAULT[2]]
+        process = fleet.start("apply", "--yes")
+        fleet.wait(lambda: fleet.boots("gpu01") == 2, 90, "the trial")
+        fleet.fault("gpu01", "die-inside-dracut")
+        fleet.wait(lambda: not os.path.exists(fleet.path("gpu01", "control/fault/die-inside-dracut")), 90, "the commit")
+        self.assertEqual(fleet.tree("gpu01", "boot")[self.DEFAULT[2]], stock)
+        self.kill(process)
+        fleet.wait(lambda: fleet.boots("gpu01") == 3, 30, "the boot after the power cut")
+        self.expect(fleet.run("apply", "--yes"), 0)
+        self.became_default(fleet)
+        self.assertEqual([name for name in fleet.tree("gpu01", "boot") if name.endswith(".gpufleet-new")], [])
+
     def test_the_trial_keeps_what_tuned_gives(self):
         """The arguments that tuned brings by a variable of GRUB's are the trial's, too; the other kernels are left alone."""
         fleet = self.fleet([self.STOCK])
         self.in_the_trial(fleet)
         line = self.kernel_line(fleet).split()
-        for word in ("nohz_full=2-7", "tuned.non_isolcpus=00000003", "iommu=pt", "console=tty0", "panic=30"):
+        for word in ("nohz_full=2-7", "tuned.non_isolcpus=00000003", "iommu=pt", "console=tty0", "panic=30", "rd.shell=0", "rd.emergency=reboot"):
             self.assertIn(word, line)
         with open(fleet.path("gpu01", "root/boot/grub2/custom.cfg"), encoding="utf-8") as file:
             self.assertIn(" $tuned_params ", file.read())

@@ -96,7 +96,7 @@ static void custom_is(const struct task_host *host, const char *path, const char
 	"menuentry 'gpufleet trial of R-1' --id gpufleet-trial --unrestricted {\n\tload_video\n"   \
 	"\tset gfxpayload=keep\n\tinsmod gzio\n"
 #define ENTRY_END                                                                                  \
-	"iommu=pt gpufleet.op=R-1 panic=30\n"                                                      \
+	"iommu=pt gpufleet.op=R-1 rd.shell=0 rd.emergency=reboot panic=30\n"                       \
 	"\tinitrd ($root)/gpufleet-trial.img $tuned_initrd\n}\n"
 
 static void rocky9_is_tried(void **state)
@@ -172,7 +172,8 @@ static void suse_is_tried(void **state)
 	          "\tsearch --no-floppy --fs-uuid --set=root 2f5f8a6e-0b5d-4f4a-9a52-5f0a3f0d5e11\n"
 	          "\tlinux /boot/vmlinuz-5.14.21-150500.55.39-default "
 	          "root=UUID=2f5f8a6e-0b5d-4f4a-9a52-5f0a3f0d5e11 ${extra_cmdline} splash=silent "
-	          "mitigations=auto security=apparmor iommu=pt gpufleet.op=R-1 panic=30\n"
+	          "mitigations=auto security=apparmor iommu=pt gpufleet.op=R-1 rd.shell=0 "
+	          "rd.emergency=reboot panic=30\n"
 	          "\tinitrd /boot/gpufleet-trial.img\n}\n");
 	clear(host);
 	host_shell(host, "echo btrfs >../control/grub-fs");
