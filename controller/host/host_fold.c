@@ -21,6 +21,8 @@ static void fold_stage_intent(struct host_record *record, const json_t *event)
 	copy(record->operation, sizeof(record->operation), text_of(event, "operation"));
 	copy(record->stage, sizeof(record->stage), text_of(event, "stage"));
 	copy(record->boot_id, sizeof(record->boot_id), text_of(event, "boot_id"));
+	if (strcmp(record->plan, text_of(event, "plan")) != 0)
+		record->plan_untouched = true;
 	copy(record->plan, sizeof(record->plan), text_of(event, "plan"));
 	record->operation_open = record->operation[0] != '\0';
 	record->committing = *text_of(event, "commit") != '\0';
@@ -32,8 +34,14 @@ static void fold_stage_result(struct host_record *record, const json_t *event)
 	if (strcmp(record->operation, text_of(event, "operation")) != 0)
 		return;
 	record->operation_open = false;
-	if (json_is_true(json_object_get(event, "changed")))
+	if (json_is_true(json_object_get(event, "changed"))) {
 		record->changed = true;
+		record->plan_untouched = false;
+	} else if (record->plan_untouched) {
+		/* Refused, or nothing to do: the host is as the saved plan found it, which must be
+		 * looked at again. */
+		record->plan[0] = '\0';
+	}
 	if (json_is_true(json_object_get(event, "trial")))
 		copy(record->trial, sizeof(record->trial), record->operation);
 	if (json_is_true(json_object_get(event, "reboot"))) {
@@ -47,6 +55,7 @@ static void fold_reboot_intent(struct host_record *record, const json_t *event)
 	record->reboot_open = true;
 	record->down = true;
 	record->verdict[0] = '\0';
+	record->plan_untouched = false;
 	copy(record->plan, sizeof(record->plan), text_of(event, "plan"));
 	copy(record->reboot_boot_id, sizeof(record->reboot_boot_id), text_of(event, "boot_id"));
 }

@@ -25,6 +25,7 @@ struct host_record {
 	char reboot_boot_id[BOOT_ID_SIZE]; /* of the boot that the owed or open reboot is to end */
 	char boot_id[BOOT_ID_SIZE];        /* the newest seen */
 	char plan[SHA256_HEX_SIZE]; /* the saved plan that was begun and is not done; or "" */
+	bool plan_untouched;        /* nothing of it is known to have changed the host so far */
 	char trial[OPERATION_SIZE]; /* the operation whose trial boot is awaited, or not yet made
 	                               the default; "" */
 	char state[32];             /* of its machine when last recorded */

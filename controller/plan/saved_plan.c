@@ -347,6 +347,13 @@ static int stages_compare(const json_t *saved, const json_t *fresh, struct gf_er
 		    !same(stage, now, "reboot"))
 			return gf_err_set(err, GF_E_BLOCKED, "stage %.60s would do something else",
 			                  json_string_value(json_object_get(stage, "name")));
+		/* Whether the change is tried before it becomes the default is what people agreed
+		 * to. */
+		if (json_object_get(now, "protection") && !same(stage, now, "protection"))
+			return gf_err_set(err, GF_E_BLOCKED,
+			                  "stage %.60s would be protected otherwise: %.300s",
+			                  json_string_value(json_object_get(stage, "name")),
+			                  json_string_value(json_object_get(now, "protection")));
 	}
 	if (json_array_size(fresh) != json_array_size(saved))
 		return gf_err_set(err, GF_E_BLOCKED, "its plan has other stages");

@@ -44,6 +44,18 @@ class SavedPlan(Case):
         self.assertEqual(fleet.tree("gpu02", "etc", "boot"), before)
         self.assertEqual(fleet.boots(), {"gpu01": 2, "gpu02": 1, "gpu03": 2})
 
+    def test_refuses_a_host_whose_protection_changed(self):
+        """A change that was to be tried first is not made in place because grubenv moved meanwhile."""
+        fleet, path = self.planned([{"name": "gpu01", "kind": "intel-nvidia"}])
+        self.expect(fleet.run("plan", "--out", path), 2)
+        with open(fleet.path("gpu01", "control/grub-fs"), "w", encoding="utf-8") as file:
+            file.write("btrfs\n")
+        before = fleet.tree("gpu01", "etc", "boot")
+        result = self.expect(fleet.run("apply", "--plan", path, "--yes"), 2)
+        self.assertIn("would be protected otherwise: in place", result.out + result.err)
+        self.assertEqual(fleet.tree("gpu01", "etc", "boot"), before)
+        self.assertEqual(fleet.boots("gpu01"), 1)
+
     def test_refuses_a_host_whose_facts_changed(self):
         fleet, path = self.planned([{"name": "gpu01", "kind": "intel-nvidia"}])
         self.expect(fleet.run("plan", "--out", path), 2)

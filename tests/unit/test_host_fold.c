@@ -47,6 +47,32 @@ static void whole_run(void **state)
 	assert_false(record.changed || record.rebooted);
 }
 
+#define PLANNED(operation)                                                                         \
+	"{\"type\":\"stage.intent\",\"stage\":\"host\",\"operation\":\"" operation                 \
+	"\",\"plan\":\"f00d\"}"
+#define ENDED(operation, state, changed)                                                           \
+	"{\"type\":\"stage.result\",\"operation\":\"" operation "\",\"state\":\"" state            \
+	"\",\"changed\":" changed "}"
+
+/* Only what changed the host counts as begun: else it must be as the plan found it. */
+static void saved_plan_is_begun_by_a_change(void **state)
+{
+	struct host_record record = {0};
+
+	(void)state;
+	fold(&record, PLANNED("r-1"));
+	assert_string_equal(record.plan, "f00d");
+	fold(&record, ENDED("r-1", "refused", "false"));
+	assert_string_equal(record.plan, "");
+	fold(&record, PLANNED("r-2"));
+	fold(&record, ENDED("r-2", "failed", "true"));
+	assert_string_equal(record.plan, "f00d");
+	/* Refused later on: its first stage has changed the host all the same. */
+	fold(&record, PLANNED("r-3"));
+	fold(&record, ENDED("r-3", "refused", "false"));
+	assert_string_equal(record.plan, "f00d");
+}
+
 static void another_result_closes_nothing(void **state)
 {
 	struct host_record record = {0};
@@ -102,6 +128,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(whole_run),
 	    cmocka_unit_test(event_numbers),
+	    cmocka_unit_test(saved_plan_is_begun_by_a_change),
 	    cmocka_unit_test(another_result_closes_nothing),
 	    cmocka_unit_test(refused_reboot_is_not_down),
 	    cmocka_unit_test(wrong_shapes_change_nothing),
