@@ -404,6 +404,12 @@ int command_line_parse(int argc, char **argv, struct command_context *context, i
 	memcpy(words, argv, (size_t)separator * sizeof(*words));
 	rc = options_parse(separator - 1, words + 1, context, status, err);
 	optind++; /* counted from words + 1 */
+	if (!rc && *status < 0 && context->run && context->purge)
+		rc = gf_err_set(
+		    err, GF_E_USAGE,
+		    "--purge removes what undoing the runs before %.64s takes: leave out "
+		    "--run, or --purge",
+		    context->run);
 	if (!rc && *status < 0)
 		rc = rest_take(argc, argv, words, separator, context, err);
 	free(words);

@@ -164,6 +164,14 @@ static json_t *undo_ids(struct worker *worker, const json_t *request, struct gf_
 	return ids;
 }
 
+static bool trial_is_over(const struct worker *worker)
+{
+	struct trial_status status;
+	trial_look(worker->agent, &status);
+	return status.state == TRIAL_NONE || status.state == TRIAL_REVERTED ||
+	       access(operation_path(worker->agent, status.operation, "undone").text, F_OK) == 0;
+}
+
 static int work_undo(struct worker *worker, struct task_context *context, const json_t *request,
                      struct gf_err *err)
 {
@@ -181,10 +189,12 @@ static int work_undo(struct worker *worker, struct task_context *context, const 
 			failed = undo_one(worker, context, json_string_value(id), force, err);
 	}
 	json_decref(ids);
-	/* What is left of a trial that was being committed, or that did not come up. */
-	if (!failed)
+	/* What is left of a trial that was being committed, or that did not come up. One whose
+	 * operation stands goes on: its units are what puts its files back. */
+	bool over = trial_is_over(worker);
+	if (!failed && over)
 		failed = trial_end(worker->agent, err);
-	if (!failed && json_is_true(json_object_get(request, "purge")))
+	if (!failed && over && json_is_true(json_object_get(request, "purge")))
 		operation_purge(worker->agent, worker->id);
 	return failed;
 }

@@ -229,6 +229,30 @@ class Trial(Case):
         self.assertEqual(fleet.drivers("gpu01"), drivers)
         self.assertFalse(os.path.exists(fleet.path("gpu01", "root/var/lib/gpufleet")))
 
+    def test_rollback_of_a_later_run(self):
+        """The trial of an earlier run stands, and so does what puts its files back."""
+        fleet = self.fleet([self.STOCK])
+        stock = self.everything(fleet)
+        self.in_the_trial(fleet)
+        playbook = {"version": 1, "name": "later", "role": "compute", "stages": [
+            {"name": "note", "tasks": [{"type": "file", "name": "note", "path": "/etc/note", "content": "later\n"}]},
+            {"name": "fails", "tasks": [{"type": "command", "name": "fails", "argv": ["/bin/no-such-program"]}]}]}
+        with open(os.path.join(fleet.state, "later.json"), "w", encoding="utf-8") as file:
+            json.dump(playbook, file)
+        fleet.inventory_change(lambda inventory: inventory.update(playbook="./later.json"))
+        self.expect(fleet.run("apply", "--yes"), 3)
+        operations = sorted(os.listdir(fleet.path("gpu01", "root/var/lib/gpufleet/operations")))
+        run = operations[-1].rsplit("-", 1)[0]
+        result = self.expect(fleet.run("rollback", "--run", run, "--purge", "--yes"), 1)
+        self.assertIn("--purge", result.err)
+        self.expect(fleet.run("rollback", "--run", run, "--yes"), 0)
+        self.assertNotIn("etc/note", self.everything(fleet))
+        self.assertEqual(self.marker(fleet)["state"], "staged")
+        fleet.request("gpu01", "power")
+        fleet.wait(lambda: fleet.boots("gpu01") == 3, 30, "the boot after the power cut")
+        fleet.wait(lambda: (self.marker(fleet) or {}).get("cleaned"), 30, "the former files")
+        self.assertEqual(self.everything(fleet), stock)
+
     def test_restart_under_a_living_controller(self):
         """The host restarts while its trial is being proven: said so, and the next apply begins again."""
         fleet = self.fleet([self.STOCK])
