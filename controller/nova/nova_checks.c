@@ -88,8 +88,8 @@ static bool check_release(struct nova_subject *subject)
 		check_add(subject->list, CHECK_NOVA_RELEASE, NULL, CHECK_PASS, NULL, NULL,
 		          "Nova %s", nova_release_show(release, shown));
 	subject->target.release = release;
-	subject->target.placement = subject->fleet->inventory->pci_in_placement == 1 &&
-	                            nova_rule_holds(NOVA_RULE_PCI_IN_PLACEMENT, release);
+	subject->target.placement_wanted = subject->fleet->inventory->pci_in_placement == 1 &&
+	                                   nova_rule_holds(NOVA_RULE_PCI_IN_PLACEMENT, release);
 	return release > 0;
 }
 

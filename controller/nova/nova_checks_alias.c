@@ -134,7 +134,7 @@ static void judge(const struct nova_subject *subject, const struct nova_alias_li
 		          "%zu model%s named by alias and type", right, right == 1 ? "" : "s");
 }
 
-int nova_checks_alias(const struct nova_subject *subject, const struct nova_facts_service *service,
+int nova_checks_alias(struct nova_subject *subject, const struct nova_facts_service *service,
                       bool own_only, struct gf_err *err)
 {
 	const struct nova_facts_option *option = nova_facts_option(service, "pci.alias");
@@ -147,6 +147,8 @@ int nova_checks_alias(const struct nova_subject *subject, const struct nova_fact
 		return gf_err_set(err, GF_E_MEMORY, "out of memory");
 	for (size_t i = 0; i < count; i++)
 		values[i] = option->entries[i].value;
+	subject->target.placement =
+	    nova_facts_switch(service, "filter_scheduler.pci_in_placement") == FACT_YES;
 	if (nova_alias_judge(values, count, subject->target.release, subject->target.placement,
 	                     &list, err) < 0) {
 		free(values);

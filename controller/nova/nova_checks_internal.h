@@ -22,7 +22,7 @@ int nova_checks_config(const struct nova_subject *subject, const struct nova_fac
                        struct gf_err *err);
 /* alias of SERVICE against the fleet's aliases: nova_checks_alias.c. OWN_ONLY: those that the
  * host's own devices have. */
-int nova_checks_alias(const struct nova_subject *subject, const struct nova_facts_service *service,
+int nova_checks_alias(struct nova_subject *subject, const struct nova_facts_service *service,
                       bool own_only, struct gf_err *err);
 
 #endif

@@ -54,6 +54,10 @@ int nova_compute_options(struct nova_work *work, struct gf_err *err)
 	}
 	if (nova_facts_switch(service, "pci.report_in_placement") == FACT_YES)
 		work->target.report = true;
+	/* Not among what gpufleet turns on here: nova-compute asks Placement nothing about devices.
+	 */
+	work->target.placement =
+	    nova_facts_switch(service, "filter_scheduler.pci_in_placement") == FACT_YES;
 	if (!work->host->gpus.given)
 		return 0; /* a fleet that is only looked at */
 	if (add_specs(work, &specs, err) < 0 || nova_aliases_add(work, true, service, err) < 0 ||

@@ -121,7 +121,7 @@ static bool is_offered(const struct nova_offer *offer)
 static void check_held(struct risks *risks)
 {
 	const struct host_facts *facts = risks->work->facts;
-	bool removed = false;
+	bool removed = false, reclassed = false;
 
 	for (size_t i = 0; i < facts->device_count; i++) {
 		const char *address = facts->devices[i].address;
@@ -131,15 +131,18 @@ static void check_held(struct risks *risks)
 		if (old->offered != FACT_YES)
 			continue;
 		removed = removed || new->offered != FACT_YES;
-		if (!guest)
+		bool other_class =
+		    strcmp(tag_of(old, "resource_class"), tag_of(new, "resource_class")) != 0;
+		if (!guest) {
+			reclassed = reclassed || (new->offered == FACT_YES &&other_class);
 			continue;
+		}
 		if (new->offered != FACT_YES)
 			nova_remark(risks->work, NOVA_REFUSED,
 			            "the guest %.60s holds %s, which Nova would no longer offer: "
 			            "migrate or stop it first, or keep the device in \"gpus\"",
 			            guest, address);
-		else if (risks->reporting &&
-		         strcmp(tag_of(old, "resource_class"), tag_of(new, "resource_class")) != 0)
+		else if (risks->reporting && other_class)
 			nova_remark(risks->work, NOVA_REFUSED,
 			            "the guest %.60s holds %s, whose resource_class would change: "
 			            "Placement refuses that (InventoryInUse), and nova-compute "
@@ -155,6 +158,12 @@ static void check_held(struct risks *risks)
 		            "devices would no longer be offered; whether Placement holds an "
 		            "allocation of them (a stopped or shelved server has one) can't be "
 		            "seen from the host");
+	if (reclassed && risks->reporting)
+		nova_remark(
+		    risks->work, NOVA_UNKNOWN,
+		    "the resource_class of devices would change; while Placement holds an "
+		    "allocation of one (a stopped or shelved server has one, which can't be "
+		    "seen from the host) nova-compute would not start (InventoryInUse)");
 }
 
 /* What ends nova-compute at its start once it reports to Placement. */

@@ -108,19 +108,36 @@ static bool everybody_reports(struct nova_work *work)
 	return all;
 }
 
-static int add_placement(struct nova_work *work, struct gf_err *err)
+static const char *const services[] = {"nova-api", "nova-scheduler", "nova-conductor"};
+
+static bool placement_is_on(const struct nova_work *work)
 {
-	static const char *const services[] = {"nova-api", "nova-scheduler", "nova-conductor"};
-	int wanted = work->fleet->inventory->pci_in_placement;
-	const char *value = wanted == 1 ? "true" : "false";
 	bool on = false;
 
 	for (size_t i = 0; i < sizeof(services) / sizeof(services[0]); i++)
 		on = on || nova_facts_switch(nova_facts_service(work->nova, services[i]),
 		                             "filter_scheduler.pci_in_placement") == FACT_YES;
-	if (wanted < 0 || (wanted == 0 && !on) || (wanted == 1 && !work->target.placement))
-		return 0;
-	if (wanted == 1 && !everybody_reports(work))
+	return on;
+}
+
+/* Will it be on once the context is written? */
+static bool placement_will_be_on(struct nova_work *work)
+{
+	int wanted = work->fleet->inventory->pci_in_placement;
+
+	if (wanted < 0)
+		return placement_is_on(work);
+	return wanted == 1 && work->target.placement_wanted &&
+	       (placement_is_on(work) || everybody_reports(work));
+}
+
+static int add_placement(struct nova_work *work, struct gf_err *err)
+{
+	int wanted = work->fleet->inventory->pci_in_placement;
+	const char *value = wanted == 1 ? "true" : "false";
+
+	if (wanted < 0 || (wanted == 0 && !placement_is_on(work)) ||
+	    (wanted == 1 && !work->target.placement))
 		return 0;
 	for (size_t i = 0; i < sizeof(services) / sizeof(services[0]); i++) {
 		if (!nova_facts_service(work->nova, services[i]))
@@ -149,14 +166,15 @@ int nova_control_options(struct nova_work *work, struct gf_err *err)
 	const struct nova_facts_service *scheduler =
 	    nova_facts_service(work->nova, "nova-scheduler");
 
-	if (!api && !scheduler) {
+	if (!api && !scheduler && !nova_facts_service(work->nova, "nova-conductor")) {
 		nova_remark(work, NOVA_UNKNOWN,
-		            "neither nova-api nor nova-scheduler was found on it");
+		            "neither nova-api, nova-scheduler nor nova-conductor was found on it");
 		return 0;
 	}
 	if (work->fleet->alias_count == 0)
 		return 0;
 	tell_unscanned(work);
+	work->target.placement = placement_will_be_on(work);
 	if (api && (nova_aliases_add(work, false, api, err) < 0 ||
 	            nova_foreign_aliases(work, api, err) < 0))
 		return -1;

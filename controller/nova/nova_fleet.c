@@ -272,6 +272,9 @@ static size_t names_of(const struct nova_fleet *fleet, enum host_known known, ch
 	for (size_t i = 0; i < inventory->host_count; i++) {
 		if (inventory->hosts[i].role != ROLE_COMPUTE || fleet->hosts[i].known != known)
 			continue;
+		/* Without a device there is nothing to report. */
+		if (known == HOST_SILENT && fleet->hosts[i].count == 0)
+			continue;
 		if (list)
 			list[count] = inventory->hosts[i].name;
 		count++;

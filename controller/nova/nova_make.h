@@ -15,7 +15,10 @@ struct nova_target {
 	int release;
 	const char *said; /* who told the release: "the inventory says", "the host has" */
 	bool report;      /* report_in_placement will be on */
-	bool placement;   /* the inventory wants pci_in_placement, and RELEASE has it */
+	/* The service that the values are for has pci_in_placement on, or is given it by the same
+	 * change. Without it Nova asks each entry of alias for its ids; with it, for one entry. */
+	bool placement;
+	bool placement_wanted; /* the inventory wants it, and RELEASE has it */
 };
 
 /* Is SELECTION's item a device that Nova is to offer: the primary function of a selected card?
@@ -34,6 +37,11 @@ int nova_make_specs(const struct host_facts *facts, const struct selection *sele
  * known model gets none. -1: GF_E_BLOCKED when the fleet's devices can't stand under one alias. */
 int nova_make_alias(const struct nova_fleet *fleet, const struct nova_fleet_alias *alias,
                     const struct nova_target *target, json_t *values, struct gf_err *err);
+
+/* Does only Placement tell ALIAS's devices from those of another one? Then it must wait until
+ * TARGET has pci_in_placement. */
+bool nova_make_alias_waits(const struct nova_fleet *fleet, const struct nova_fleet_alias *alias,
+                           const struct nova_target *target);
 
 /* Sets JSON's key `traits`: with ',' between them and no blanks, which Nova would keep. -1 when out
  * of memory. */

@@ -37,27 +37,40 @@ static int check_types(const struct nova_fleet_alias *alias, struct gf_err *err)
 	return 0;
 }
 
-/* Can Nova tell the devices of two aliases apart that are of one model? */
-static bool distinguished(const struct nova_fleet_alias *a, const struct nova_fleet_alias *b,
-                          const struct nova_target *target)
+/* Does A ask for a trait that devices of B lack? */
+static bool asks_for_more(const struct string_list *a, const struct string_list *b)
+{
+	for (size_t i = 0; i < a->count; i++) {
+		size_t k = 0;
+
+		while (k < b->count && strcmp(a->items[i], b->items[k]) != 0)
+			k++;
+		if (k == b->count)
+			return true;
+	}
+	return false;
+}
+
+/* Can Placement tell the devices of two aliases apart that are of one model? A request's traits are
+ * those that a device must have, not all that it may have: each needs one that the other lacks. */
+static bool distinguished(const struct nova_fleet_alias *a, const struct nova_fleet_alias *b)
 {
 	const char *x = a->gpu->resource_class, *y = b->gpu->resource_class;
 
-	if (!target->placement)
-		return false;
 	if ((x || y) && !(x && y && strcmp(x, y) == 0))
 		return true;
-	return a->gpu->traits.count && b->gpu->traits.count &&
-	       !string_list_equal(&a->gpu->traits, &b->gpu->traits);
+	return asks_for_more(&a->gpu->traits, &b->gpu->traits) &&
+	       asks_for_more(&b->gpu->traits, &a->gpu->traits);
 }
 
+/* PLACEMENT: Nova asks it. */
 static int check_shared(const struct nova_fleet *fleet, const struct nova_fleet_alias *alias,
-                        const struct nova_target *target, struct gf_err *err)
+                        bool placement, struct gf_err *err)
 {
 	for (size_t i = 0; i < fleet->alias_count; i++) {
 		const struct nova_fleet_alias *other = &fleet->aliases[i];
 
-		if (other == alias || distinguished(alias, other, target))
+		if (other == alias || (placement && distinguished(alias, other)))
 			continue;
 		for (size_t k = 0; k < alias->count * other->count; k++) {
 			const struct nova_fleet_model *mine = &alias->models[k % alias->count];
@@ -144,9 +157,11 @@ int nova_make_alias(const struct nova_fleet *fleet, const struct nova_fleet_alia
 		                  alias->name, alias->differs);
 	if (alias->count == 0 || !alias->models)
 		return 0;
-	if (check_types(alias, err) < 0 || check_shared(fleet, alias, target, err) < 0)
+	bool placement = target->placement || target->placement_wanted;
+	if (check_types(alias, err) < 0 || check_shared(fleet, alias, placement, err) < 0)
 		return -1;
-	if (target->placement && alias->count > 1) {
+	/* Said before anything is written, also where it is turned on later. */
+	if (placement && alias->count > 1) {
 		if (!alias->gpu->resource_class)
 			return gf_err_set(
 			    err, GF_E_BLOCKED,
@@ -154,7 +169,8 @@ int nova_make_alias(const struct nova_fleet *fleet, const struct nova_fleet_alia
 			    "allows only with a resource_class that they share",
 			    alias->name, alias->models[0].vendor, alias->models[0].device,
 			    alias->models[1].vendor, alias->models[1].device);
-		rc = append_entry(alias, NULL, target, values, &fault);
+		if (target->placement)
+			rc = append_entry(alias, NULL, target, values, &fault);
 	}
 	for (size_t i = 0; rc == 0 && i < alias->count; i++) {
 		if (!target->placement || alias->count == 1)
@@ -163,4 +179,13 @@ int nova_make_alias(const struct nova_fleet *fleet, const struct nova_fleet_alia
 	if (rc < 0)
 		gf_err_set(err, fault.code, "%s", fault.msg);
 	return rc < 0 ? -1 : 0;
+}
+
+bool nova_make_alias_waits(const struct nova_fleet *fleet, const struct nova_fleet_alias *alias,
+                           const struct nova_target *target)
+{
+	struct gf_err fault;
+
+	return target->placement_wanted && !target->placement && alias->count && alias->models &&
+	       check_shared(fleet, alias, false, &fault) < 0;
 }

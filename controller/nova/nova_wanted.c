@@ -145,8 +145,8 @@ static void find_target(struct nova_work *work)
 	                      target->said, &fault) < 0)
 		nova_remark(work, NOVA_REFUSED, "%s", fault.msg);
 	target->report = inventory->report_in_placement == 1;
-	target->placement = inventory->pci_in_placement == 1 &&
-	                    nova_rule_holds(NOVA_RULE_PCI_IN_PLACEMENT, target->release);
+	target->placement_wanted = inventory->pci_in_placement == 1 &&
+	                           nova_rule_holds(NOVA_RULE_PCI_IN_PLACEMENT, target->release);
 }
 
 static void tell_of_files(struct nova_work *work)

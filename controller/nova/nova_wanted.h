@@ -14,7 +14,7 @@
 
 enum nova_remark_kind {
 	NOVA_REFUSED, /* nothing is written to the host: it would be wrong, or end Nova there */
-	NOVA_UNKNOWN, /* what the host does not show: never taken for safe */
+	NOVA_UNKNOWN, /* what the host does not show: said so, never called safe */
 	NOVA_WAITS,   /* a part comes later: other hosts first */
 	NOVA_TOLD,    /* what others wrote, and what will not last */
 };

@@ -48,6 +48,16 @@ int nova_aliases_add(struct nova_work *work, bool own_only,
 
 		if (own_only && !host_has(work, alias->name))
 			continue;
+		/* A request to the API would get any device of the model; compute takes what it is
+		 * given. */
+		if (!own_only && nova_make_alias_waits(work->fleet, alias, &work->target)) {
+			keep_former(service, alias->name, values);
+			nova_remark(work, NOVA_WAITS,
+			            "alias %s waits for pci_in_placement: only Placement tells its "
+			            "devices from those of another alias",
+			            alias->name);
+			continue;
+		}
 		if (nova_make_alias(work->fleet, alias, &work->target, values, &fault) < 0) {
 			if (fault.code != GF_E_BLOCKED) {
 				json_decref(values);

@@ -236,6 +236,14 @@ static void test_alias_refused(void **state)
 	    "with a resource_class that they share");
 }
 
+#define TRAITS(a, b)                                                                               \
+	"{\"alias\": \"a\", " MODEL ", \"except\": [\"0000:02:00.0\"], \"traits\": [" a            \
+	"]}, {\"alias\": \"b\", \"vendor\": \"10de\", \"class\": \"0300\", \"traits\": [" b "]}"
+#define SAME                                                                                       \
+	"aliases a and b are the same to Nova, which knows a device by vendor and product only "   \
+	"(10de:1b06 on gpu01 and on gpu02): use one alias, or two values of resource_class and "   \
+	"pci_in_placement (Nova 27)"
+
 /* Placement tells two aliases of one model apart. */
 static void test_alias_shared(void **state)
 {
@@ -246,6 +254,13 @@ static void test_alias_shared(void **state)
 
 	(void)state;
 	alias(gpus, PCI, "0000:02:00.0 10de:1b06 0300", 27, true, A(",\"resource_class\":\"X\""));
+	/* A request names what a device must have: each needs a trait that the other lacks. */
+	alias(TRAITS("\"BIG\"", "\"FAST\""), PCI, "0000:02:00.0 10de:1b06 0300", 27, true,
+	      A(",\"traits\":\"BIG\""));
+	alias(TRAITS("\"BIG\"", "\"BIG\", \"FAST\""), PCI, "0000:02:00.0 10de:1b06 0300", 27, true,
+	      SAME);
+	alias(TRAITS("\"BIG\", \"FAST\"", "\"FAST\", \"BIG\""), PCI, "0000:02:00.0 10de:1b06 0300",
+	      27, true, SAME);
 }
 
 int main(void)

@@ -440,7 +440,8 @@ static void test_control(void **state)
 	                                        "PciPassthroughFilter\"]}",
 	                       ""));
 	expect_control("", gpu_host(), gpu_host(), json_array(), "26.2.1",
-	               "nothing\nunknown: neither nova-api nor nova-scheduler was found on it");
+	               "nothing\nunknown: neither nova-api, nova-scheduler nor nova-conductor was "
+	               "found on it");
 }
 
 static void test_control_unscanned(void **state)
@@ -523,6 +524,75 @@ static void test_control_placement(void **state)
 	            ",\"nova-conductor\""));
 }
 
+#define TWO_MODELS                                                                                 \
+	HOSTS ", \"gpus\": [{\"alias\": \"a\", \"vendor\": \"10de\", \"class\": \"0300\", "        \
+	      "\"resource_class\": \"X\"}], \"nova\": {\"release\": \"2023.1\", "                  \
+	      "\"report_in_placement\": true, \"pci_in_placement\": true}"
+#define BY_CLASS                                                                                   \
+	"{\\\"name\\\":\\\"a\\\",\\\"device_type\\\":\\\"type-PCI\\\",\\\"resource_class\\\""
+#define BY_IDS                                                                                     \
+	"{\\\"name\\\":\\\"a\\\",\\\"vendor_id\\\":\\\"10de\\\",\\\"product_id\\\":\\\"1b80\\\","
+
+static void expect_entries(const char *text, const char *host, json_t *gpu01, json_t *gpu02,
+                           json_t *facts, const char *with, const char *without)
+{
+	char *got = told(text, host, gpu01, gpu02, facts);
+
+	if (!strstr(got, with) || strstr(got, without))
+		fail_msg("%s: %s", host, got);
+	free(got);
+}
+
+/* Without the switch Nova refuses an entry that has no ids, and every alias with it. */
+static void test_several_models_in_placement(void **state)
+{
+	json_t *gpu01 = reporting_host(), *gpu02, *gpu03, *ctl1, *scheduler = json_object();
+
+	(void)state;
+	gpu02 = reporting("0000:01:00.0 10de:1b80 0300", "");
+	json_object_set_new(json_object_get(gpu02, "nova"), "release", json_string("27.0.0"));
+	ctl1 = nova_document("", nova_part("27.0.0", control(json_object(), json_object())));
+	expect_entries(TWO_MODELS, "gpu02", gpu01, gpu02, gpu02, BY_IDS, BY_CLASS);
+	expect_entries(TWO_MODELS, "ctl1", gpu01, gpu02, ctl1, BY_CLASS, BY_IDS);
+	/* One was never scanned: the switch waits, and so does the form that needs it. */
+	gpu03 = reporting("0000:01:00.0 10de:1b06 0300; 0000:02:00.0 10de:1b80 0300", "");
+	expect_entries(TWO_MODELS, "ctl1", gpu03, NULL, ctl1, BY_IDS, BY_CLASS);
+	/* It is on already: it stays on, whoever comes to the fleet. */
+	nova_value(scheduler, "filter_scheduler.pci_in_placement", json_string("true"));
+	json_decref(ctl1);
+	ctl1 = nova_document("", nova_part("27.0.0", control(json_object(), scheduler)));
+	expect_entries(TWO_MODELS, "ctl1", gpu03, NULL, ctl1, BY_CLASS, BY_IDS);
+	json_decref(gpu03);
+	json_decref(ctl1);
+	json_decref(gpu01);
+	json_decref(gpu02);
+}
+
+/* Two aliases of one model: only Placement tells them apart, so the API learns of them with it. */
+static void test_shared_model_waits(void **state)
+{
+	static const char text[] = HOSTS
+	    ", \"gpus\": [{\"alias\": \"a\", \"vendor\": \"10de\", \"device\": \"1b06\", "
+	    "\"except\": [\"0000:02:00.0\"], \"resource_class\": \"X\"}, {\"alias\": \"b\", "
+	    "\"vendor\": \"10de\", \"class\": \"0300\", \"resource_class\": \"Y\"}], \"nova\": "
+	    "{\"release\": \"2023.1\", \"report_in_placement\": true, \"pci_in_placement\": true}";
+	json_t *gpu01 = reporting("0000:01:00.0 10de:1b06 0300; 0000:02:00.0 10de:1b06 0300", "");
+	json_t *ctl1 =
+	    nova_document("", nova_part("27.0.0", control(json_object(), json_object())));
+
+	(void)state;
+	json_object_set_new(json_object_get(gpu01, "nova"), "release", json_string("27.0.0"));
+	expect_entries(
+	    text, "ctl1", gpu01, NULL, ctl1,
+	    "waits: alias a waits for pci_in_placement: only Placement tells its devices "
+	    "from those of another alias\nwaits: alias b",
+	    "vendor_id");
+	expect_entries(text, "ctl1", gpu01, gpu01, ctl1, "vendor_id", "waits");
+	expect_entries(text, "gpu01", gpu01, NULL, gpu01, "vendor_id", "waits");
+	json_decref(ctl1);
+	json_decref(gpu01);
+}
+
 /* Cards that are blocked are in `gpus`, and not in the wire's `wanted`: they are not offered. */
 static void test_left_out(void **state)
 {
@@ -583,6 +653,8 @@ int main(void)
 	    cmocka_unit_test(test_control),
 	    cmocka_unit_test(test_control_unscanned),
 	    cmocka_unit_test(test_control_placement),
+	    cmocka_unit_test(test_several_models_in_placement),
+	    cmocka_unit_test(test_shared_model_waits),
 	    cmocka_unit_test(test_left_out),
 	    cmocka_unit_test(test_malformed),
 	};
