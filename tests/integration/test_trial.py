@@ -107,7 +107,7 @@ class Trial(Case):
         during = self.everything(fleet)
         for path in self.DEFAULT:
             self.assertEqual(stock[path], during[path], path)
-        self.assertRegex(self.kernel_line(fleet), r"iommu=pt.* gpufleet\.op=\S+ panic=30")
+        self.assertRegex(self.kernel_line(fleet), r"iommu=pt.* gpufleet\.op=\S+ .*panic=30")
         out, err = process.communicate(timeout=90)
         self.assertEqual(process.returncode, 0, out + err)
         self.assertEqual(fleet.boots("gpu01"), 2)
