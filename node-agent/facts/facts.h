@@ -41,6 +41,12 @@ json_t *service_facts(const struct root *root);
  * there is no Nova. */
 json_t *nova_facts(const struct root *root);
 
+/* The file that stands while a restart of this unit or container of Nova's has not been seen to end
+ * well (node-agent/tasks/nova_unproven.h), in PATH, which is returned. */
+#define NOVA_UNPROVEN_DIR  "/var/lib/gpufleet/nova-unproven"
+#define NOVA_UNPROVEN_SIZE 320
+const char *nova_unproven_path(const char *name, char path[NOVA_UNPROVEN_SIZE]);
+
 /* modules.c: which kernel modules claim a device. */
 struct module_index;
 struct module_index *module_index_open(const struct root *root, const char *kernel);

@@ -166,6 +166,25 @@ static void container_set(json_t *service, const struct nova_process *process)
 	json_object_set_new(service, "container", container);
 }
 
+const char *nova_unproven_path(const char *name, char path[NOVA_UNPROVEN_SIZE])
+{
+	snprintf(path, NOVA_UNPROVEN_SIZE, NOVA_UNPROVEN_DIR "/%.255s", name);
+	return path;
+}
+
+/* Said only where it is so. */
+static void unproven_set(const struct nova_scan *scan, json_t *service)
+{
+	const json_t *container = json_object_get(service, "container");
+	const char *name = json_string_value(json_object_get(service, "unit"));
+	char path[NOVA_UNPROVEN_SIZE];
+	if (!name)
+		name = json_string_value(json_object_get(container, "name"));
+	if (name && *name && !strchr(name, '/') &&
+	    root_exists(scan->root, nova_unproven_path(name, path)))
+		json_object_set_new(service, "unproven", json_true());
+}
+
 /* The names of variables that outweigh files; NULL PROCESS: none is known. */
 static void overrides_set(struct nova_scan *scan, json_t *service,
                           const struct nova_process *process)
@@ -210,6 +229,7 @@ static void process_service(struct nova_scan *scan, const struct nova_process *p
 	unit_state(service, unit);
 	service_process(service, scan->root, process->pid);
 	container_set(service, process);
+	unproven_set(scan, service);
 	overrides_set(scan, service, process);
 	json_array_append_new(scan->services, service);
 	if (!scan->family)
@@ -237,10 +257,22 @@ static void unit_service(struct nova_scan *scan, const struct nova_unit *unit)
 	unit_state(service, unit);
 	service_process(service, scan->root, unit->pid);
 	container_set(service, NULL);
+	unproven_set(scan, service);
 	overrides_set(scan, service, NULL);
 	json_array_append_new(scan->services, service);
 	if (!scan->family && strcmp(unit->family, "apache") != 0)
 		scan->family = unit->family;
+}
+
+/* One that runs now outweighs one that is only installed: a host whose API moved to the web server
+ * often keeps the disabled unit. */
+static void unit_services(struct nova_scan *scan)
+{
+	for (size_t i = 0; i < scan->unit_count; i++)
+		if (strcmp(scan->units[i].active, "active") == 0)
+			unit_service(scan, &scan->units[i]);
+	for (size_t i = 0; i < scan->unit_count; i++)
+		unit_service(scan, &scan->units[i]);
 }
 
 static const char *deployment(const struct nova_scan *scan)
@@ -276,8 +308,7 @@ json_t *nova_facts(const struct root *root)
 		                  scan.release);
 	for (size_t i = 0; i < scan.processes.count; i++)
 		process_service(&scan, &scan.processes.items[i]);
-	for (size_t i = 0; i < scan.unit_count; i++)
-		unit_service(&scan, &scan.units[i]);
+	unit_services(&scan);
 	json_t *nova = json_array_size(scan.services) > 0 ? nova_value(&scan) : json_null();
 	nova_processes_free(&scan.processes);
 	json_decref(scan.services);

@@ -10,6 +10,7 @@
 
 #include "node-agent/tasks/nova_errors.h"
 #include "node-agent/tasks/nova_log.h"
+#include "node-agent/tasks/nova_unproven.h"
 #include "node-agent/tasks/task_help.h"
 
 #define LOOK_TIMEOUT 20
@@ -182,36 +183,47 @@ static bool same_process(const struct nova_state *a, const struct nova_state *b)
 	return a->pid == b->pid && a->restarts == b->restarts;
 }
 
-int nova_restart(const struct root *root, const struct nova_target *target, unsigned timeout,
-                 unsigned settle, char *note, size_t size, struct gf_err *err)
+static int restart_and_watch(struct watch *watch, unsigned timeout, unsigned settle,
+                             struct gf_err *err)
 {
 	const struct timespec pause = {.tv_nsec = 200 * 1000 * 1000};
-	struct watch watch = {.root = root, .target = target, .note = note, .size = size};
 	struct nova_state first, state;
 	double start = now_seconds(), since = -1;
 	long restarts = -1;
-	nova_log_mark(root, target, &watch.mark);
-	if (restart_run(&watch, timeout, err) != 0)
+	nova_log_mark(watch->root, watch->target, &watch->mark);
+	if (restart_run(watch, timeout, err) != 0)
 		return -1;
 	memset(&first, 0, sizeof(first));
 	for (;;) {
 		double now = now_seconds();
-		if (nova_state_look(root, target, &state, err) != 0)
+		if (nova_state_look(watch->root, watch->target, &state, err) != 0)
 			return -1;
 		if (restarts < 0)
 			restarts = state.restarts;
 		if (state.failed)
-			return unhealthy(&watch, "ended after its restart", err);
+			return unhealthy(watch, "ended after its restart", err);
 		if (state.restarts > restarts)
-			return unhealthy(&watch, "ends again and again after its restart", err);
+			return unhealthy(watch, "ends again and again after its restart", err);
 		if (!state.active || since < 0 || !same_process(&state, &first)) {
 			first = state;
 			since = state.active ? now : -1;
 		}
 		if (since >= 0 && now - since >= settle)
-			return log_check(&watch, err);
+			return log_check(watch, err);
 		if (now - start >= timeout)
-			return unhealthy(&watch, "did not stay up in time after its restart", err);
+			return unhealthy(watch, "did not stay up in time after its restart", err);
 		nanosleep(&pause, NULL);
 	}
+}
+
+int nova_restart(const struct root *root, const struct nova_target *target, unsigned timeout,
+                 unsigned settle, char *note, size_t size, struct gf_err *err)
+{
+	struct watch watch = {.root = root, .target = target, .note = note, .size = size};
+	const char *name = nova_target_name(target);
+	if (nova_unproven_set(root, name, err) != 0 ||
+	    restart_and_watch(&watch, timeout, settle, err) != 0)
+		return -1;
+	nova_unproven_clear(root, name);
+	return 0;
 }

@@ -42,7 +42,7 @@ int nova_state_look(const struct root *root, const struct nova_target *target,
 /* Restarts it and waits until it has been up for SETTLE seconds without a restart and its log since
  * then tells of no error of the table, TIMEOUT seconds at most. -1 with *err: GF_E_TASK, with the
  * error quoted and explained. NOTE (may be NULL, SIZE bytes) gets what the log has to tell besides.
- */
+ * Until it was seen so, it counts as unproven (nova_unproven.h). */
 int nova_restart(const struct root *root, const struct nova_target *target, unsigned timeout,
                  unsigned settle, char *note, size_t size, struct gf_err *err);
 

@@ -3,7 +3,8 @@
  *
  * What counts is when files changed (their status, so that a file that was put back with its old
  * time counts, too) and when the process started: so a run that was cut off between the edit and
- * the restart is made good by the next one, and nothing is restarted twice.
+ * the restart is made good by the next one, and nothing is restarted twice. A restart that did not
+ * end well, or was not seen to, is remembered and done again.
  */
 #include <stdio.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #include "node-agent/facts/facts.h"
 #include "node-agent/tasks/nova_health.h"
 #include "node-agent/tasks/nova_task.h"
+#include "node-agent/tasks/nova_unproven.h"
 #include "node-agent/tasks/task_help.h"
 #include "node-agent/tasks/task_types.h"
 
@@ -65,7 +67,8 @@ static const char *newer_file(const struct root *root, const json_t *service, do
 }
 
 /* Why the service is to be restarted; "" when it is not. */
-static void reason_find(struct task_run *run, const json_t *service, const struct nova_state *state,
+static void reason_find(struct task_run *run, const json_t *service,
+                        const struct nova_target *target, const struct nova_state *state,
                         char *reason, size_t size)
 {
 	bool stale = nova_task_stale(run->ctx, json_text(service, "name"), false);
@@ -79,6 +82,8 @@ static void reason_find(struct task_run *run, const json_t *service, const struc
 		snprintf(reason, size, "its configuration changes");
 	else if (!state->active && (state->enabled || state->changing))
 		snprintf(reason, size, "it is not running");
+	else if (state->active && nova_unproven(run->ctx->root, nova_target_name(target)))
+		snprintf(reason, size, "its last restart was not seen to end well");
 }
 
 static void note_add(struct task_run *run, const char *text)
@@ -122,7 +127,7 @@ static int service_do(struct task_run *run, const json_t *service, struct gf_err
 		    json_text(service, "name"));
 	if (nova_state_look(run->ctx->root, &target, &state, err) != 0)
 		return -1;
-	reason_find(run, service, &state, reason, sizeof(reason));
+	reason_find(run, service, &target, &state, reason, sizeof(reason));
 	if (*reason)
 		return service_restart(run, &target, &state, reason, err);
 	if (state.active)
@@ -198,8 +203,10 @@ int nova_service_undo(const struct root *root, const char *name, struct gf_err *
 			result = -1;
 			break;
 		}
-		/* One that was stopped meanwhile stays so; one that cannot start is tried again. */
-		if (!newer_file(root, service, START_MARGIN) && !(state.enabled && !state.active))
+		/* One that was stopped meanwhile stays so; one that could not start, or came
+		 * up and was not well, is tried again. */
+		if (!newer_file(root, service, START_MARGIN) && !(state.enabled && !state.active) &&
+		    !(state.active && nova_unproven(root, nova_target_name(&target))))
 			continue;
 		if (nova_restart(root, &target, UNDO_TIMEOUT, UNDO_SETTLE, NULL, 0, err) != 0) {
 			gf_err_wrap(err, "its configuration is back as it was");

@@ -229,6 +229,29 @@ static void test_control(void **state)
 	json_decref(nova);
 }
 
+/* The API moved to the web server; its own unit is still installed, and disabled. */
+static void test_control_moved(void **state)
+{
+	struct agent *agent = *state;
+	const struct root *root = &agent->root;
+	unit_add(root, "nova-api.service", "/usr/bin/nova-api --config-file=/etc/nova/nova.conf");
+	unit_add(root, "apache2.service", "/usr/sbin/apachectl start");
+	agent_root_file(root, "/etc/apache2/sites-enabled/nova-api.conf",
+	                "WSGIScriptAlias / /usr/bin/nova-api-wsgi\n");
+	agent_root_script(root, "/usr/bin/systemctl",
+	                  "#!/bin/sh\nshift 3\nfor unit; do\n"
+	                  "case $unit in apache2*) is='active running enabled 55';; "
+	                  "*) is='inactive dead disabled 0';; esac; set -- $is\n"
+	                  "printf 'Id=%s\\nActiveState=%s\\nSubState=%s\\nUnitFileState=%s\\n"
+	                  "MainPID=%s\\n\\n' $unit $1 $2 $3 $4\ndone\n");
+	json_t *nova = nova_facts(root);
+	assert_int_equal(json_array_size(json_object_get(nova, "services")), 1);
+	json_t *service = service_named(nova, "nova-api");
+	assert_member(service, "unit", "'apache2.service'");
+	assert_member(service, "state", "'active'");
+	json_decref(nova);
+}
+
 static void test_rdo(void **state)
 {
 	struct agent *agent = *state;
@@ -411,9 +434,10 @@ static void test_releases(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    CASE(test_none),      CASE(test_debian),  CASE(test_debian_stopped),
-	    CASE(test_control),   CASE(test_rdo),     CASE(test_kolla),
-	    CASE(test_container), CASE(test_options), CASE(test_releases),
+	    CASE(test_none),     CASE(test_debian),        CASE(test_debian_stopped),
+	    CASE(test_control),  CASE(test_control_moved), CASE(test_rdo),
+	    CASE(test_kolla),    CASE(test_container),     CASE(test_options),
+	    CASE(test_releases),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 /* nova_service: when a service is restarted, and what its log is taken for. */
 #include "node-agent/tasks/nova_errors.h"
 #include "node-agent/tasks/nova_health.h"
+#include "node-agent/tasks/nova_task.h"
 #include "tests/unit/nova_host.h"
 
 /* A run that was cut off between the edit and the restart is made good. */
@@ -62,6 +63,51 @@ static void test_unhealthy(void **state)
 	want_gpu(host);
 	assert_true(apply(host, "five", COMPUTE));
 	assert_non_null(strstr(last_event(host, "message"), "still in use"));
+}
+
+/* It is up and has refused its configuration: it is younger than its files, and no good one. */
+static void test_unproven(void **state)
+{
+	struct task_host *host = *state;
+	host_shell(host, "echo 'nova.exception.PciInvalidAlias: bad' "
+	                 ">../control/fault/log-nova-compute.service");
+	service_fails(host, "one", "is up, but not healthy: \"PciInvalidAlias: bad\"");
+	facts_refresh(host);
+	assert_true(json_is_true(json_object_get(
+	    json_array_get(json_object_get(json_object_get(host->facts, "nova"), "services"), 0),
+	    "unproven")));
+	json_t *plan = host_plan(host, COMPUTE);
+	assert_string_equal(task_member(plan, 0, "status"), "ok");
+	assert_string_equal(task_member(plan, 1, "status"), "change");
+	assert_non_null(
+	    strstr(json_string_value(json_object_get(
+	               json_array_get(json_object_get(plan_task(plan, 1), "changes"), 0), "diff")),
+	           "its last restart was not seen to end well"));
+	json_decref(plan);
+	want_gpu(host);
+	bool changed, reboot;
+	struct gf_err err;
+	assert_int_equal(host_apply(host, "two", COMPUTE, &changed, &reboot, &err), -1);
+	host_shell(host, "rm ../control/fault/*");
+	want_gpu(host);
+	assert_true(apply(host, "three", COMPUTE));
+	want_gpu(host);
+	assert_false(apply(host, "four", COMPUTE));
+	assert_false(root_exists(&host->root, NOVA_UNPROVEN_DIR));
+}
+
+/* Neither is it well after an undo that found it so. */
+static void test_unproven_undo(void **state)
+{
+	struct task_host *host = *state;
+	struct gf_err err;
+	host_shell(host, "echo 'nova.exception.PciInvalidAlias: bad' "
+	                 ">../control/fault/log-nova-compute.service");
+	service_fails(host, "one", "not healthy");
+	assert_int_equal(nova_service_undo(&host->root, "nova-compute", &err), -1);
+	host_shell(host, "rm ../control/fault/*");
+	assert_int_equal(nova_service_undo(&host->root, "nova-compute", &err), 1);
+	assert_int_equal(nova_service_undo(&host->root, "nova-compute", &err), 0);
 }
 
 /* What somebody stopped for good is left so. */
@@ -185,8 +231,9 @@ static void test_errors(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    NOVA_CASE(test_cut_off), NOVA_CASE(test_unhealthy), NOVA_CASE(test_stopped),
-	    NOVA_CASE(test_control), NOVA_CASE(test_docker),    cmocka_unit_test(test_errors),
+	    NOVA_CASE(test_cut_off),       NOVA_CASE(test_unhealthy),     NOVA_CASE(test_unproven),
+	    NOVA_CASE(test_unproven_undo), NOVA_CASE(test_stopped),       NOVA_CASE(test_control),
+	    NOVA_CASE(test_docker),        cmocka_unit_test(test_errors),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
