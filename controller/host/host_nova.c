@@ -102,6 +102,29 @@ int host_nova_look(struct host *host, struct gf_err *err)
 	return rc;
 }
 
+void host_nova_blocked(const struct host *host, struct gf_err *err)
+{
+	const struct nova_facts_option *option;
+	struct nova_facts nova;
+	char place[NOVA_PLACE_SIZE], why[sizeof(err->msg)];
+
+	if (err->code != GF_E_BLOCKED || nova_facts_parse(host->facts, &nova, NULL))
+		return;
+	option = nova_facts_option(nova_facts_service(&nova, "nova-compute"), "pci.device_spec");
+	for (size_t i = 0; option && i < option->count; i++) {
+		if (!option->entries[i].ours)
+			continue;
+		snprintf(why, sizeof(why), "%s", err->msg);
+		gf_err_set(err, GF_E_BLOCKED,
+		           "%s; Nova still offers what %s says: `gpufleet rollback --limit %s` "
+		           "takes that back",
+		           why, nova_facts_place(&option->entries[i], place),
+		           host->inventory->name);
+		break;
+	}
+	nova_facts_free(&nova);
+}
+
 void host_nova_note(struct host *host)
 {
 	bool pending = plan_pending(host->plan);

@@ -160,8 +160,10 @@ enum host_state host_planning_enter(struct host *host)
 
 	if (host->shared->job == JOB_ROLLBACK)
 		return host_request(host, json_pack("{s:s}", "request", "operations"));
-	if (wanted_find(host, &wanted, &err))
+	if (wanted_find(host, &wanted, &err)) {
+		host_nova_blocked(host, &err);
 		return host_end(host, &err);
+	}
 	json_decref(host->wanted);
 	host->wanted = wanted;
 	json_decref(host->stages);
@@ -174,6 +176,7 @@ enum host_state host_planning_enter(struct host *host)
 		    &err, GF_E_BLOCKED,
 		    "none of its devices is wanted by the inventory's \"gpus\" and free to take: "
 		    "`gpufleet report` says why");
+		host_nova_blocked(host, &err);
 		return host_end(host, &err);
 	}
 	if (host_nova_look(host, &err))

@@ -62,6 +62,9 @@ int host_nova_look(struct host *host, struct gf_err *err);
 void host_nova_note(struct host *host);
 /* Does STAGE tell Nova of devices? They must be there to stay by then. */
 bool host_nova_stage(const json_t *stage);
+/* ERR blocks the host: where gpufleet's entries stand in its device_spec, says so, and how to take
+ * them back. */
+void host_nova_blocked(const struct host *host, struct gf_err *err);
 
 /* host_trial.c */
 /* The facts have come: is the boot the trial that was awaited, and is a commit to be finished?

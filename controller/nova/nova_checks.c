@@ -2,12 +2,57 @@
 #include "controller/nova/nova_checks.h"
 
 #include <string.h>
+#include <time.h>
 
 #include "controller/nova/nova_checks_internal.h"
 #include "controller/nova/nova_rules.h"
 #include "controller/nova/nova_wanted.h"
 
 #define PCI_FILTER "PciPassthroughFilter"
+
+/* Up for less than this, and after so many restarts by systemd: it ends again and again, and is
+ * looked at between two ends. A few at boot, until the message bus is there, are nothing. */
+#define FLAPS_SECONDS 60
+#define FLAPS_COUNT   3
+
+/* For how long the service was up when the facts were taken; -1: unknown. */
+static double up_seconds(const struct nova_subject *subject,
+                         const struct nova_facts_service *service)
+{
+	const char *observed = subject->facts->observed;
+	struct tm tm = {.tm_isdst = 0};
+	double up;
+
+	if (!observed || service->started <= 0 || !strptime(observed, "%Y-%m-%dT%H:%M:%SZ", &tm))
+		return -1;
+	up = (double)timegm(&tm) - service->started;
+	return up < 0 ? 0 : up; /* the observation is cut to whole seconds */
+}
+
+static void check_running(const struct nova_subject *subject,
+                          const struct nova_facts_service *service)
+{
+	double up = up_seconds(subject, service);
+
+	if (service->restarts >= FLAPS_COUNT && up >= 0 && up < FLAPS_SECONDS)
+		check_add(subject->list, CHECK_NOVA_SERVICE, NULL, CHECK_BLOCKED,
+		          "A service of Nova ends and is started again and again.",
+		          "Look at its log (journalctl, /var/log/nova); an entry that Nova refuses "
+		          "is named by the checks nova.config and nova.alias. If the host has just "
+		          "booted, run `gpufleet scan` again.",
+		          "%.40s: up for %.0f s, after %d restarts", service->name, up,
+		          service->restarts);
+	else if (service->unproven)
+		check_add(subject->list, CHECK_NOVA_SERVICE, NULL, CHECK_PENDING,
+		          "gpufleet restarted the service, and did not see it well after that: its "
+		          "log had errors, or the run was cut off.",
+		          "`gpufleet apply` restarts it again, and quotes what its log says.",
+		          "%.40s: its last restart is not proven", service->name);
+	else
+		check_add(subject->list, CHECK_NOVA_SERVICE, NULL, CHECK_PASS, NULL, NULL,
+		          "%.40s: %.20s, %.20s", service->name, service->state,
+		          service->substate ? service->substate : "unknown");
+}
 
 static void check_service(const struct nova_subject *subject,
                           const struct nova_facts_service *service)
@@ -21,8 +66,7 @@ static void check_service(const struct nova_subject *subject,
 		          "Run `gpufleet scan` again.", "%.40s: no state in the facts",
 		          service->name);
 	else if (strcmp(state, "active") == 0 && strcmp(substate, "auto-restart") != 0)
-		check_add(subject->list, CHECK_NOVA_SERVICE, NULL, CHECK_PASS, NULL, NULL,
-		          "%.40s: %.20s, %.20s", service->name, state, substate);
+		check_running(subject, service);
 	else
 		check_add(subject->list, CHECK_NOVA_SERVICE, NULL, CHECK_BLOCKED,
 		          "A service of Nova does not run: no server is started here.",
@@ -30,6 +74,21 @@ static void check_service(const struct nova_subject *subject,
 		          "is named by the checks nova.config and nova.alias.",
 		          "%.40s: %.20s, %.20s, %d restarts", service->name, state, substate,
 		          service->restarts < 0 ? 0 : service->restarts);
+}
+
+/* What runs here, and is no part of the host's role in the inventory. */
+static void check_others(const struct nova_subject *subject, bool control)
+{
+	char names[NOVA_OTHERS_SIZE];
+
+	if (nova_facts_others(subject->nova, control, names) == 0)
+		return;
+	check_add(subject->list, CHECK_NOVA_SERVICE, NULL, CHECK_WARN,
+	          "The host runs services of the other role, too: gpufleet tells them nothing.",
+	          control ? "Give it the role compute if it offers cards."
+	                  : "Give nova-api the alias and nova-scheduler PciPassthroughFilter by "
+	                    "hand.",
+	          "%s on a host whose role is %s", names, control ? "control" : "compute");
 }
 
 static void check_files(const struct nova_subject *subject)
@@ -140,6 +199,7 @@ static int check_control(struct nova_subject *subject, struct gf_err *err)
 		check_service(subject, api);
 	if (scheduler)
 		check_service(subject, scheduler);
+	check_others(subject, true);
 	check_files(subject);
 	if (!known || subject->fleet->alias_count == 0)
 		return 0;
@@ -162,6 +222,7 @@ static int check_compute(struct nova_subject *subject, struct gf_err *err)
 		return 0;
 	}
 	check_service(subject, service);
+	check_others(subject, false);
 	check_files(subject);
 	if (!known || !subject->host->gpus.given)
 		return 0;

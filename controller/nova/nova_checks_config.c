@@ -72,6 +72,35 @@ static bool is_ready(const char *verdict)
 	return verdict && (strcmp(verdict, "ready") == 0 || strcmp(verdict, "in_use") == 0);
 }
 
+/* Is there a card left that apply may take? Without one it leaves the host alone. */
+static bool any_to_offer(const struct nova_subject *subject)
+{
+	const json_t *device;
+	size_t i;
+
+	json_array_foreach(subject->devices, i, device)
+	{
+		const char *address = json_string_value(json_object_get(device, "address"));
+		const char *verdict = address ? wanted_verdict(subject, address) : NULL;
+
+		if (verdict && strcmp(verdict, "blocked") != 0)
+			return true;
+	}
+	return false;
+}
+
+static const char *surplus_fix(const struct nova_subject *subject, bool foreign)
+{
+	if (foreign)
+		return "Correct or remove the entry at that line: gpufleet does not change what "
+		       "others wrote.";
+	if (any_to_offer(subject))
+		return "`gpufleet apply` writes the entries anew.";
+	return "The host has no card left that gpufleet may take, so apply leaves it alone: "
+	       "`gpufleet rollback --limit HOST` takes the entries back, with all else that it "
+	       "changed there.";
+}
+
 static void judge(const struct nova_subject *subject, const struct nova_facts_option *option,
                   const struct nova_offers *offers)
 {
@@ -100,15 +129,12 @@ static void judge(const struct nova_subject *subject, const struct nova_facts_op
 		}
 	}
 	if (surplus.count)
-		check_add(
-		    subject->list, CHECK_NOVA_CONFIG, NULL, CHECK_BLOCKED,
-		    "Nova offers devices that the inventory does not want, or that are "
-		    "blocked: a server may get them.",
-		    foreign ? "Correct or remove the entry at that line: gpufleet does not change "
-		              "what others wrote."
-		            : "`gpufleet apply` writes the entries anew.",
-		    "offered: %s%s%s", names_text(&surplus), missing.count ? "; missing: " : "",
-		    missing.count ? names_text(&missing) : "");
+		check_add(subject->list, CHECK_NOVA_CONFIG, NULL, CHECK_BLOCKED,
+		          "Nova offers devices that the inventory does not want, or that are "
+		          "blocked: a server may get them.",
+		          surplus_fix(subject, foreign), "offered: %s%s%s", names_text(&surplus),
+		          missing.count ? "; missing: " : "",
+		          missing.count ? names_text(&missing) : "");
 	else if (missing.count)
 		check_add(subject->list, CHECK_NOVA_CONFIG, NULL, CHECK_PENDING,
 		          "Nova is not told of all devices that are ready.",

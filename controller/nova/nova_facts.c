@@ -3,6 +3,7 @@
 #include "controller/nova/nova_facts.h"
 
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -166,6 +167,8 @@ static int parse_services(const json_t *nova, struct nova_facts *out, struct gf_
 		    get_line(item, "restarts", &service->restarts, err) < 0 ||
 		    parse_options(item, service, err) < 0)
 			return -1;
+		service->started = json_number_value(json_object_get(item, "started"));
+		service->unproven = json_is_true(json_object_get(item, "unproven"));
 	}
 	return 0;
 }
@@ -268,6 +271,23 @@ enum fact nova_facts_switch(const struct nova_facts_service *service, const char
 			return FACT_YES;
 	}
 	return FACT_NO;
+}
+
+size_t nova_facts_others(const struct nova_facts *facts, bool control, char names[NOVA_OTHERS_SIZE])
+{
+	static const char *const of_control[] = {"nova-api", "nova-scheduler", "nova-conductor"};
+	static const char *const of_compute[] = {"nova-compute"};
+	const char *const *others = control ? of_compute : of_control;
+	size_t count = control ? 1 : sizeof(of_control) / sizeof(of_control[0]);
+	size_t found = 0, used = 0;
+
+	*names = '\0';
+	for (size_t i = 0; i < count; i++) {
+		if (nova_facts_service(facts, others[i]))
+			used += (size_t)snprintf(names + used, NOVA_OTHERS_SIZE - used, "%s%s",
+			                         found++ ? ", " : "", others[i]);
+	}
+	return found;
 }
 
 const char *nova_facts_place(const struct nova_facts_entry *entry, char buffer[NOVA_PLACE_SIZE])

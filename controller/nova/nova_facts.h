@@ -30,7 +30,9 @@ struct nova_facts_option {
 struct nova_facts_service {
 	const char *name;             /* "nova-compute" */
 	const char *state, *substate; /* systemd's, or NULL */
-	int restarts;                 /* -1: unknown */
+	int restarts;                 /* by systemd, since it was started by hand; -1: unknown */
+	double started;               /* its process, seconds since 1970; 0: unknown */
+	bool unproven;                /* restarted, and not seen healthy since */
 	struct nova_facts_option *options;
 	size_t option_count;
 };
@@ -69,6 +71,12 @@ const struct nova_facts_option *nova_facts_option(const struct nova_facts_servic
 /* The effective value of a switch, as oslo.config reads it: FACT_NO where nothing sets it (the
  * default of all that are asked for), FACT_UNKNOWN for a service that was not found (NULL). */
 enum fact nova_facts_switch(const struct nova_facts_service *service, const char *key);
+
+/* The services of the other role that were found on a host whose role is control (CONTROL) or
+ * compute, as "nova-api, nova-scheduler" in NAMES. How many. */
+#define NOVA_OTHERS_SIZE 100
+size_t nova_facts_others(const struct nova_facts *facts, bool control,
+                         char names[NOVA_OTHERS_SIZE]);
 
 /* "FILE:LINE" of ENTRY, printable, into BUFFER, which is returned. */
 #define NOVA_PLACE_SIZE 200

@@ -174,6 +174,27 @@ static void tell_of_files(struct nova_work *work)
 		            "lines into /etc/kolla/config/nova on the deploy host");
 }
 
+/* A host has one role. */
+static void tell_of_others(struct nova_work *work, bool control)
+{
+	char names[NOVA_OTHERS_SIZE];
+
+	if (nova_facts_others(work->nova, control, names) == 0)
+		return;
+	if (control)
+		nova_remark(
+		    work, NOVA_UNKNOWN,
+		    "it also runs %s, which is not told of its cards, because its role in the "
+		    "inventory is control: for a host that offers cards it is compute",
+		    names);
+	else
+		nova_remark(work, NOVA_UNKNOWN,
+		            "it also runs %s, which is told nothing, because its role in the "
+		            "inventory is compute: give nova-api the alias and nova-scheduler "
+		            "PciPassthroughFilter by hand, and restart them",
+		            names);
+}
+
 static int compute_context(struct nova_work *work, struct gf_err *err)
 {
 	bool control = work->host->role == ROLE_CONTROL;
@@ -191,6 +212,7 @@ static int compute_context(struct nova_work *work, struct gf_err *err)
 	if (!work->options || !work->services)
 		return gf_err_set(err, GF_E_MEMORY, "out of memory");
 	tell_of_files(work);
+	tell_of_others(work, control);
 	if ((control ? nova_control_options(work, err) : nova_compute_options(work, err)) < 0)
 		return -1;
 	if (work->out->refused || json_array_size(work->options) == 0)

@@ -102,6 +102,29 @@ static void test_refused(void **state)
 	world_end(&world);
 }
 
+/* A host without a card that may be taken is left alone; what stands in its files is told. */
+static void test_blocked(void **state)
+{
+	struct gf_err err = {GF_E_BLOCKED, "no card"}, failed = {GF_E_TASK, "x"};
+	struct world world;
+	json_t *service;
+
+	(void)state;
+	world_make(&world, "nova_config", "26.2.1");
+	host_nova_blocked(&world.host, &err);
+	assert_string_equal(err.msg, "no card");
+	service = json_array_get(
+	    json_object_get(json_object_get(world.host.facts, "nova"), "services"), 0);
+	nova_entries(json_object_get(service, "options"), "pci.device_spec",
+	             "/etc/nova/nova.conf:3 {}\n+/etc/nova/nova.conf:9 {}");
+	host_nova_blocked(&world.host, &err);
+	assert_string_equal(err.msg, "no card; Nova still offers what /etc/nova/nova.conf:9 says: "
+	                             "`gpufleet rollback --limit gpu01` takes that back");
+	host_nova_blocked(&world.host, &failed);
+	assert_string_equal(failed.msg, "x");
+	world_end(&world);
+}
+
 static void test_without_fleet(void **state)
 {
 	struct world world;
@@ -119,9 +142,8 @@ static void test_without_fleet(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_context),
-	    cmocka_unit_test(test_not_asked),
-	    cmocka_unit_test(test_refused),
+	    cmocka_unit_test(test_context),       cmocka_unit_test(test_not_asked),
+	    cmocka_unit_test(test_refused),       cmocka_unit_test(test_blocked),
 	    cmocka_unit_test(test_without_fleet),
 	};
 

@@ -1,6 +1,8 @@
 /* The report's checks about Nova: status, evidence and what to do, for whole hosts. */
 #include "tests/unit/nova.h"
 
+#include <time.h>
+
 #include "controller/nova/nova_checks.h"
 #include "controller/readiness/readiness.h"
 
@@ -37,6 +39,8 @@ static json_t *entry_of(const char *verdicts)
 	return json_pack("{s:[], s:o}", "checks", "devices", devices);
 }
 
+static char last_fix[400]; /* of the last result that expect() saw */
+
 /* The results of ID: "status: evidence", one a line. FACTS are stolen. */
 static void expect(const char *nova, const char *host, json_t *facts, const char *gpu_devices,
                    const char *verdicts, const char *id, const char *wanted)
@@ -63,6 +67,8 @@ static void expect(const char *nova, const char *host, json_t *facts, const char
 			continue;
 		snprintf(got + strlen(got), sizeof(got) - strlen(got), "%s%s: %s", *got ? "\n" : "",
 		         status, json_string_value(json_object_get(check, "evidence")));
+		snprintf(last_fix, sizeof(last_fix), "%s",
+		         json_string_value(json_object_get(check, "fix")));
 		/* Whoever is told of a fault is told what to do. */
 		if (strcmp(status, "pass") != 0) {
 			assert_string_not_equal(json_string_value(json_object_get(check, "cause")),
@@ -208,6 +214,77 @@ static void test_service(void **state)
 	       "nova.service", "unknown: 0 services of Nova");
 }
 
+static json_t *started_before(double seconds, int restarts, bool unproven)
+{
+	json_t *facts = compute_state("active", "running"), *service;
+	struct tm tm = {0};
+	double observed;
+
+	service = json_array_get(json_object_get(json_object_get(facts, "nova"), "services"), 0);
+	assert_non_null(strptime(json_string_value(json_object_get(facts, "observed")),
+	                         "%Y-%m-%dT%H:%M:%SZ", &tm));
+	observed = (double)timegm(&tm);
+	json_object_set_new(service, "started", json_real(observed - seconds));
+	json_object_set_new(service, "restarts", json_integer(restarts));
+	if (unproven)
+		json_object_set_new(service, "unproven", json_true());
+	return facts;
+}
+
+static void test_service_flaps(void **state)
+{
+	(void)state;
+	expect("", "gpu01", started_before(4, 3, false), NULL, READY, "nova.service",
+	       "fail: nova-compute: up for 4 s, after 3 restarts");
+	/* The observation is cut to seconds. */
+	expect("", "gpu01", started_before(-0.5, 7, true), NULL, READY, "nova.service",
+	       "fail: nova-compute: up for 0 s, after 7 restarts");
+	expect("", "gpu01", started_before(4, 2, false), NULL, READY, "nova.service",
+	       "pass: nova-compute: active, running");
+	expect("", "gpu01", started_before(61, 900, false), NULL, READY, "nova.service",
+	       "pass: nova-compute: active, running");
+	expect("", "gpu01", started_before(900, 0, true), NULL, READY, "nova.service",
+	       "fail: nova-compute: its last restart is not proven");
+	assert_non_null(strstr(last_fix, "`gpufleet apply` restarts it again"));
+}
+
+/* A host has one role; what else runs there is not left out silently. */
+static void test_service_of_other_role(void **state)
+{
+	json_t *facts = compute(CONF BOTH, CONF ALIAS);
+
+	(void)state;
+	json_array_append_new(json_object_get(json_object_get(facts, "nova"), "services"),
+	                      nova_service("nova-scheduler", json_object()));
+	json_array_append_new(json_object_get(json_object_get(facts, "nova"), "services"),
+	                      nova_service("nova-api", json_object()));
+	expect(
+	    "", "gpu01", facts, NULL, READY, "nova.service",
+	    "pass: nova-compute: active, running\nwarn: nova-api, nova-scheduler on a host whose "
+	    "role is compute");
+	facts = control(NULL, "");
+	json_array_append_new(json_object_get(json_object_get(facts, "nova"), "services"),
+	                      nova_service("nova-compute", json_object()));
+	expect("", "ctl1", facts, CARDS, "", "nova.service",
+	       "pass: nova-api: active, running\npass: nova-scheduler: active, running\nwarn: "
+	       "nova-compute on a host whose role is control");
+}
+
+/* Without a card apply leaves the host alone: what it wrote goes by rollback. */
+static void test_config_left(void **state)
+{
+	(void)state;
+	expect("", "gpu01", compute("+" CONF BOTH, CONF ALIAS), NULL,
+	       "0000:01:00.0=ready 0000:02:00.0=blocked", "nova.config",
+	       "fail: offered: 0000:02:00.0 (/etc/nova/nova.conf:4)");
+	assert_string_equal(last_fix, "`gpufleet apply` writes the entries anew.");
+	expect("", "gpu01", compute("+" CONF BOTH, CONF ALIAS), NULL,
+	       "0000:01:00.0=blocked 0000:02:00.0=ignored", "nova.config",
+	       "fail: offered: 0000:01:00.0 (/etc/nova/nova.conf:4), 0000:02:00.0 "
+	       "(/etc/nova/nova.conf:4)");
+	assert_non_null(strstr(last_fix, "`gpufleet rollback --limit HOST`"));
+}
+
 static void test_release_and_files(void **state)
 {
 	json_t *facts = compute(CONF BOTH, CONF ALIAS), *nova = json_object_get(facts, "nova");
@@ -255,11 +332,10 @@ static void test_quiet(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_config),
-	    cmocka_unit_test(test_alias),
-	    cmocka_unit_test(test_control),
-	    cmocka_unit_test(test_service),
-	    cmocka_unit_test(test_release_and_files),
+	    cmocka_unit_test(test_config),        cmocka_unit_test(test_alias),
+	    cmocka_unit_test(test_control),       cmocka_unit_test(test_service),
+	    cmocka_unit_test(test_service_flaps), cmocka_unit_test(test_service_of_other_role),
+	    cmocka_unit_test(test_config_left),   cmocka_unit_test(test_release_and_files),
 	    cmocka_unit_test(test_quiet),
 	};
 

@@ -278,6 +278,23 @@ static void test_foreign_aliases(void **state)
 	    "alias with it: vendor_id '0x8086' is not four hex digits (without 0x); correct "
 	    "or remove it");
 }
+/* A host has one role: what else runs on it is told nothing, and that is said. */
+static void test_other_role(void **state)
+{
+	json_t *services = json_array();
+
+	(void)state;
+	json_array_append_new(services, nova_service("nova-compute", json_object()));
+	json_array_append_new(services, nova_service("nova-conductor", json_object()));
+	expect_compute(
+	    "", nova_document(CARD, nova_part("26.2.1", services)),
+	    COMPUTE("26", "device_spec",
+	            "") "\nunknown: it also runs nova-conductor, which is told nothing, "
+	                "because its role in the inventory is compute: give nova-api the "
+	                "alias and nova-scheduler PciPassthroughFilter by hand, and "
+	                "restart them");
+}
+
 /* Cards that are blocked are in `gpus`, and not in the wire's `wanted`: they are not offered. */
 static void test_left_out(void **state)
 {
@@ -335,6 +352,7 @@ int main(void)
 	    cmocka_unit_test(test_placement_children),
 	    cmocka_unit_test(test_told),
 	    cmocka_unit_test(test_foreign_aliases),
+	    cmocka_unit_test(test_other_role),
 	    cmocka_unit_test(test_left_out),
 	    cmocka_unit_test(test_malformed),
 	};
