@@ -77,10 +77,11 @@ static json_t *apply_request(const struct host *host)
 		                 "operation", host->record.operation, "context", "run", shared->run,
 		                 "operations", ids, "force", shared->force, "purge", 0);
 	}
-	return json_pack("{s:s, s:s, s:o, s:O, s:b}", "request", "apply", "operation",
+	return json_pack("{s:s, s:s, s:o, s:O, s:b, s:b}", "request", "apply", "operation",
 	                 host->record.operation, "context", host_context(host), "stage",
 	                 json_array_get(host->stages, host->stage), "allow_running_guests",
-	                 shared->allow_running_guests);
+	                 shared->allow_running_guests, "trial",
+	                 json_is_true(json_object_get(host->promised, stage_name(host))));
 }
 
 enum host_state host_applying_enter(struct host *host)
@@ -147,6 +148,10 @@ static enum host_state applied(struct host *host, const json_t *result)
 	bool trial = json_is_true(json_object_get(result, "trial"));
 	bool done = state && strcmp(state, "done") == 0;
 	bool restarted = strcmp(host->record.boot_id, host->boot_id) != 0;
+	const char *code = json_string_value(json_object_get(result, "code"));
+	/* A precondition no longer holds, and the operation left all as it was. */
+	bool refused = !done && !changed && code && strcmp(code, "blocked") == 0;
+	struct gf_err err = {0};
 	bool reboot;
 
 	if (state && strcmp(state, "unknown") == 0) {
@@ -170,6 +175,11 @@ static enum host_state applied(struct host *host, const json_t *result)
 		reboot = !restarted;
 	if (host_operation_result(host, state, changed, reboot, trial))
 		return host_finish(host, HOST_FAILED, &host->err);
+	if (refused) {
+		gf_err_set(&err, GF_E_BLOCKED, "stage %s: %s", host->record.stage,
+		           message && *message ? message : "the host refuses it");
+		return host_end(host, &err);
+	}
 	if (!done)
 		return host_fail(host, GF_E_TASK, "stage %s: %s", host->record.stage,
 		                 message && *message ? message : "a task failed");

@@ -391,8 +391,9 @@ void host_release(struct host *host)
 	json_decref(host->drift);
 	json_decref(host->nova);
 	json_decref(host->nova_notes);
+	json_decref(host->promised);
 	host->stages = host->facts = host->wanted = host->plan = host->expected = host->drift =
-	    host->nova = host->nova_notes = NULL;
+	    host->nova = host->nova_notes = host->promised = NULL;
 }
 
 bool host_in_flight(const struct host *host)

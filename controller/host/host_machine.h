@@ -141,6 +141,7 @@ struct host {
 	json_t *facts, *wanted, *plan, *expected, *drift;
 	json_t *nova,
 	    *nova_notes;      /* what Nova is to be told, or NULL; and what is to be said of it */
+	json_t *promised;     /* names of stages that the plan shown promises a trial boot for */
 	json_int_t event_seq; /* the last one seen of the open operation */
 	size_t stage;         /* the one being applied */
 	uint64_t stages_done, stages_rebooted; /* bits: each is done once in a run */

@@ -314,6 +314,26 @@ static enum host_state next_stage(struct host *host)
 	return HOST_PROVING;
 }
 
+/* What the first plan of the run, the one that is shown, says about trial boots: the host is looked
+ * at again once its turn comes, and must not get less protection than that. */
+static void promises_note(struct host *host)
+{
+	const json_t *stage;
+	size_t i;
+
+	if (host->promised)
+		return;
+	host->promised = json_object();
+	json_array_foreach(json_object_get(host->plan, "stages"), i, stage)
+	{
+		const char *name = json_string_value(json_object_get(stage, "name"));
+		const char *how = json_string_value(json_object_get(stage, "protection"));
+
+		if (name && how && strncmp(how, "trial", 5) == 0)
+			json_object_set_new(host->promised, name, json_true());
+	}
+}
+
 const char *host_saved_plan(const struct host *host)
 {
 	return host->shared->saved_plan ? saved_plan_sha256(host->shared->saved_plan) : NULL;
@@ -394,6 +414,7 @@ enum host_state host_planning_input(struct host *host, const struct host_input *
 	json_decref(host->plan);
 	host->plan = json_deep_copy(input->data);
 	host_nova_note(host);
+	promises_note(host);
 	guests = json_object_get(json_object_get(host->facts, "host"), "guests");
 	if (plan_refused(host->plan, &err))
 		return host_end(host, &err);

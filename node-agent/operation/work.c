@@ -207,6 +207,7 @@ int work_request(struct worker *worker, const json_t *request, struct gf_err *er
 	    .context = json_object_get(request, "context"),
 	    .operation_dir = dir.text,
 	    .allow_running_guests = json_is_true(json_object_get(request, "allow_running_guests")),
+	    .trial_promised = json_is_true(json_object_get(request, "trial")),
 	    .emit = worker_emit,
 	    .emit_ctx = worker,
 	};

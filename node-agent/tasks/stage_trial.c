@@ -71,8 +71,16 @@ int stage_trial_begin(struct task_context *ctx, const char *stage, struct trial 
 		*given_up = true;
 		return trial_restore(ctx->agent, TRIAL_RESTORE_NOW, err);
 	}
-	if (!trial_possible(ctx->agent, why, sizeof(why)))
-		return 0;
+	if (!trial_possible(ctx->agent, why, sizeof(why))) {
+		if (!ctx->trial_promised)
+			return 0;
+		return gf_err_set(
+		    err, GF_E_BLOCKED,
+		    "the plan was to try stage %s by a trial boot first, and now that "
+		    "is not possible (%s): look at `gpufleet plan` again; the next "
+		    "apply makes the change in place",
+		    stage, why);
+	}
 	if (trial_begin(trial, ctx->agent, ctx->operation_dir, stage, err) != 0) {
 		trial_close(trial);
 		trial_restore(ctx->agent, TRIAL_RESTORE_NOW, NULL);

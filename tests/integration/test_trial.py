@@ -294,6 +294,24 @@ class Trial(Case):
         self.assertEqual({name: now[name] for name in stock}, stock)
         self.assertIn(path, self.marker(fleet)["message"])
 
+    def test_keeps_the_promise_of_a_trial(self):
+        """The plan said "trial boot"; when the host's turn comes, none is possible: it is not changed in place instead."""
+        fleet = self.fleet([dict(self.STOCK, name=name) for name in ("gpu01", "gpu02")],
+                           {"rollout": {"waves": ["100%"], "max_unavailable": 1, "max_failures": 0, "boot_timeout": "5m"}})
+        before = fleet.tree("gpu02", "etc", "boot")
+        process = fleet.start("apply", "--yes")
+        fleet.wait(lambda: self.CHOOSE in fleet.programs("gpu01"), 90, "the one-time choice on gpu01")
+        with open(fleet.path("gpu02", "control", "grub-fs"), "w", encoding="utf-8") as file:
+            file.write("btrfs\n")
+        out, err = process.communicate(timeout=120)
+        self.assertEqual(process.returncode, 2, out + err)
+        self.assertIn("now that is not possible (grubenv lies on btrfs", " ".join((out + err).split()))
+        self.assertEqual(fleet.tree("gpu02", "etc", "boot"), before)
+        self.assertEqual(fleet.boots(), {"gpu01": 2, "gpu02": 1})
+        self.assertIn("(in place: grubenv lies on btrfs", self.expect(fleet.run("plan"), 2).out)
+        self.expect(fleet.run("apply", "--yes"), 0)
+        self.assertEqual(fleet.boots(), {"gpu01": 2, "gpu02": 2})
+
     def test_where_a_trial_is_not_possible(self):
         for name, text, why in (("grub-abstraction", "lvm\n", "grubenv lies on LVM"),
                                 ("grub-abstraction", "diskfilter mdraid1x\n", "grubenv lies on RAID"),
