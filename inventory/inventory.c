@@ -25,6 +25,9 @@ void inventory_free(struct inventory *inventory)
 	free(inventory->flavors);
 	gpu_list_free(&inventory->gpus);
 	free(inventory->rollout.waves);
+	for (size_t i = 0; i < inventory->rollout.window_count; i++)
+		free(inventory->rollout.windows[i].tz);
+	free(inventory->rollout.windows);
 	string_list_free(&inventory->rollout.drain);
 	string_list_free(&inventory->rollout.undrain);
 	string_list_free(&inventory->rollout.health);

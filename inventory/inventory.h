@@ -74,6 +74,13 @@ struct inventory_wave {
 	unsigned value;
 };
 
+/* When hosts may be taken down: on DAYS (bit 0: Monday) from FROM to TO, minutes since midnight in
+ * zone TZ; TO before FROM: on the day after. */
+struct inventory_window {
+	unsigned days, from, to;
+	char *tz; /* "Europe/Berlin"; NULL: the controller's own */
+};
+
 struct inventory_rollout {
 	struct inventory_wave *waves;
 	size_t wave_count;
@@ -85,7 +92,8 @@ struct inventory_rollout {
 	struct string_list drain, undrain, health, power_cycle; /* argv; count 0: none */
 	unsigned boot_timeout_s;                                /* default 1800 */
 	unsigned confirm_timeout_s;                             /* default 600 */
-	bool has_windows;
+	struct inventory_window *windows;
+	size_t window_count; /* 0: at any time */
 };
 
 struct inventory_flavor_gpu {

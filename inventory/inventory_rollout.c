@@ -101,7 +101,6 @@ static int read_days(struct field_reader *reader, const struct json_path *at, co
 	unsigned seen = 0;
 	size_t i;
 	const json_t *item;
-	(void)out;
 	if (!json_is_array(value) || json_array_size(value) == 0)
 		return field_mismatch(reader, at, value,
 		                      "a list of days such as [\"sat\", \"sun\"]");
@@ -117,36 +116,60 @@ static int read_days(struct field_reader *reader, const struct json_path *at, co
 			                   "\"%s\" stands twice in \"days\"", day_names[index]);
 		seen |= 1u << index;
 	}
+	*(unsigned *)out = seen;
 	return 0;
 }
 
+static int read_clock(struct field_reader *reader, const struct json_path *at, const json_t *value,
+                      const struct field *field, void *out)
+{
+	unsigned hours = 0, minutes = 0;
+	if (field_text(reader, at, value, field, NULL) < 0)
+		return -1;
+	sscanf(json_string_value(value), "%2u:%2u", &hours, &minutes);
+	*(unsigned *)out = hours * 60 + minutes;
+	return 0;
+}
+
+#define WINDOWS_MAX    100
+#define WINDOW(member) offsetof(struct inventory_window, member)
+
 static const struct field window_fields[] = {
-    {.name = "days", .read = read_days, .required = true},
-    {.name = "from", .read = field_text, .rule = &rule_clock, .required = true},
-    {.name = "to", .read = field_text, .rule = &rule_clock, .required = true},
-    {.name = "tz", .read = field_text, .rule = &rule_time_zone},
+    {.name = "days", .read = read_days, .offset = WINDOW(days), .required = true},
+    {.name = "from",
+     .read = read_clock,
+     .offset = WINDOW(from),
+     .rule = &rule_clock,
+     .required = true},
+    {.name = "to", .read = read_clock, .offset = WINDOW(to), .rule = &rule_clock, .required = true},
+    {.name = "tz", .read = field_text, .offset = WINDOW(tz), .rule = &rule_time_zone},
 };
 static const struct field_set window_set = SET(window_fields);
 
 static int read_windows(struct field_reader *reader, const struct json_path *at,
                         const json_t *value, const struct field *field, void *out)
 {
+	struct inventory_rollout *rollout = out;
 	size_t i;
 	const json_t *item;
 	(void)field;
-	if (!json_is_array(value) || json_array_size(value) == 0)
-		return field_mismatch(reader, at, value, "a list of at least one window");
+	if (!json_is_array(value) || json_array_size(value) == 0 ||
+	    json_array_size(value) > WINDOWS_MAX)
+		return field_mismatch(reader, at, value, "a list of 1 to 100 windows");
+	rollout->windows = calloc(json_array_size(value), sizeof(*rollout->windows));
+	if (!rollout->windows)
+		return field_no_memory(reader);
 	json_array_foreach(value, i, item)
 	{
 		struct json_path here = {.parent = at, .index = i};
-		if (fields_read(reader, &here, item, &window_set, 0, NULL, NULL) < 0)
+		struct inventory_window *window = &rollout->windows[rollout->window_count++];
+		if (fields_read(reader, &here, item, &window_set, 0, window, NULL) < 0)
 			return -1;
-		if (json_equal(json_object_get(item, "from"), json_object_get(item, "to")))
+		if (window->from == window->to)
 			return field_error(
 			    reader, &here, JSON_VALUE,
 			    "the window is empty: \"from\" and \"to\" are the same time");
 	}
-	((struct inventory_rollout *)out)->has_windows = true;
 	return 0;
 }
 

@@ -21,6 +21,7 @@ struct clock_timer {
 
 struct clock {
 	uint64_t (*now)(struct clock *clock);
+	int64_t (*wall)(struct clock *clock); /* of the day: seconds since 1970 */
 	/* The earliest timer changed: something else must wake the clock now. May be NULL. */
 	void (*changed)(struct clock *clock);
 	uint64_t seed; /* of clock_jitter */

@@ -2,6 +2,7 @@
 #include "controller/clock/clock_uv.h"
 
 #include <string.h>
+#include <time.h>
 
 #define LATE_MS 250
 
@@ -9,6 +10,12 @@ static uint64_t clock_uv_now(struct clock *clock)
 {
 	(void)clock;
 	return uv_hrtime() / 1000000;
+}
+
+static int64_t clock_uv_wall(struct clock *clock)
+{
+	(void)clock;
+	return (int64_t)time(NULL);
 }
 
 static void clock_uv_fire_cb(uv_timer_t *timer)
@@ -47,6 +54,7 @@ void clock_uv_start(struct clock_uv *real, uv_loop_t *loop)
 	memset(real, 0, sizeof(*real));
 	real->loop = loop;
 	real->clock.now = clock_uv_now;
+	real->clock.wall = clock_uv_wall;
 	real->clock.changed = clock_uv_changed;
 	real->clock.seed = uv_hrtime();
 	uv_timer_init(loop, &real->timer);

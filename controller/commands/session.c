@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "inventory/nodeset.h"
@@ -124,6 +125,8 @@ void session_planned(void *ctx, struct fleet *fleet)
 		session_decide(session, true);
 		return;
 	}
+	if (session->windows.count && !windows_close(&session->windows, time(NULL)))
+		fprintf(stderr, "No window of rollout.windows is open now: nothing will begin.\n");
 	fprintf(stderr, "%s [yes/no] ", session->question);
 	fflush(stderr);
 	session->asking = true;

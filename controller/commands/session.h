@@ -9,6 +9,7 @@
 
 #include "controller/clock/clock_uv.h"
 #include "controller/clock/loop_watch.h"
+#include "controller/clock/windows.h"
 #include "controller/commands/command.h"
 #include "controller/fleet/fleet.h"
 #include "controller/fleet/journal_store.h"
@@ -25,7 +26,7 @@ struct session {
 	struct saved_plan *saved_plan; /* of apply --plan; or NULL */
 	enum host_job job;
 	char run[48];
-	char *former_run; /* of this store, cut short; or NULL */
+	char *former_run; /* of this store, the newest that was cut short; or NULL */
 	char who[64], where[256];
 	uv_loop_t loop;
 	uv_signal_t interrupt, terminate;
@@ -38,6 +39,7 @@ struct session {
 	struct secrets *secrets;
 	struct nova_fleet *nova; /* what the stored facts say of the fleet's Nova; or NULL */
 	struct link_opener *opener;
+	struct windows windows;
 	struct place place;
 	struct agent_bundle bundle;
 	struct host_record *records; /* one for each host of the inventory */

@@ -19,9 +19,7 @@ static int refuse_unsupported(const struct session *session, struct gf_err *err)
 	const struct inventory_rollout *rollout = &session->fleet.inventory->rollout;
 	const char *key = NULL;
 
-	if (rollout->has_windows)
-		key = "rollout.windows";
-	else if (rollout->drain.count)
+	if (rollout->drain.count)
 		key = "rollout.drain";
 	else if (rollout->undrain.count)
 		key = "rollout.undrain";
@@ -177,9 +175,18 @@ static void who_and_where(struct session *session)
 
 struct replay {
 	struct session *session;
-	char *last;     /* the newest run that may hold leases */
-	bool last_open; /* … and did not end well */
+	char *last; /* the newest run that changes hosts and has no end so far; or NULL */
+	char *cut;  /* the newest that never had one, or was interrupted; or NULL */
 };
+
+static void replay_cut(struct replay *replay)
+{
+	if (!replay->last)
+		return;
+	free(replay->cut);
+	replay->cut = replay->last;
+	replay->last = NULL;
+}
 
 static int replay_event(void *ctx, const struct store_event *event)
 {
@@ -193,25 +200,21 @@ static int replay_event(void *ctx, const struct store_event *event)
 
 		if (command && (strcmp(command, "apply") == 0 || strcmp(command, "reboot") == 0 ||
 		                strcmp(command, "rollback") == 0)) {
-			free(replay->last);
+			replay_cut(replay);
 			replay->last = strdup(event->run);
-			replay->last_open = true;
 		}
 	} else if (type && strcmp(type, "run.finished") == 0 && replay->last &&
 	           strcmp(replay->last, event->run) == 0) {
-		replay->last_open =
-		    json_integer_value(json_object_get(event->event, "exit")) == 130;
+		if (json_integer_value(json_object_get(event->event, "exit")) == 130)
+			replay_cut(replay);
+		free(replay->last);
+		replay->last = NULL;
 	}
 	if (!event->host || !*event->host)
 		return 0;
 	host = inventory_host_find(inventory, event->host);
-	if (host) {
-		struct host_record *record = &replay->session->records[host - inventory->hosts];
-
-		host_fold(record, event->event);
-		if (replay->last && strcmp(replay->last, event->run) == 0)
-			snprintf(record->run, sizeof(record->run), "%s", event->run);
-	}
+	if (host)
+		host_fold(&replay->session->records[host - inventory->hosts], event->event);
 	return 0;
 }
 
@@ -225,12 +228,11 @@ static int replay_journal(struct session *session, struct gf_err *err)
 		return gf_err_set(err, GF_E_MEMORY, "out of memory");
 	if (store_events_each(session->store, NULL, replay_event, &replay, err)) {
 		free(replay.last);
+		free(replay.cut);
 		return -1;
 	}
-	if (replay.last_open)
-		session->former_run = replay.last;
-	else
-		free(replay.last);
+	replay_cut(&replay);
+	session->former_run = replay.cut;
 	return 0;
 }
 
@@ -318,6 +320,7 @@ static int connect_parts(struct session *session, struct gf_err *err)
 	    .allow_running_guests = context->allow_running_guests,
 	    .force = context->force,
 	    .purge = context->purge,
+	    .windows = session->windows.count ? &session->windows : NULL,
 	    .by_name = context->limit != NULL,
 	    .forks = context->forks,
 	    .timeout_s = context->timeout_s,
@@ -347,7 +350,9 @@ int session_prepare(struct session *session, struct gf_err *err)
 		    context->command->name);
 	if (command_fleet_load(context, &session->fleet, err))
 		return -1;
-	if (session_acts(session) && refuse_unsupported(session, err))
+	if (session_acts(session) && (refuse_unsupported(session, err) ||
+	                              windows_resolve(&session->fleet.inventory->rollout,
+	                                              time(NULL), &session->windows, err)))
 		return -1;
 	if (command_fleet_reach(&session->fleet, err))
 		return -1;
@@ -393,6 +398,7 @@ void session_release(struct session *session)
 	saved_plan_free(session->saved_plan);
 	playbook_free(session->playbook);
 	command_fleet_free(&session->fleet);
+	windows_free(&session->windows);
 	free(session->records);
 	free(session->former_run);
 }

@@ -106,6 +106,7 @@ static void fleet_share(struct fleet *fleet)
 	    .allow_running_guests = options->allow_running_guests,
 	    .force = options->force,
 	    .purge = options->purge,
+	    .windows = options->windows,
 	    .by_name = options->by_name,
 	    .undo_run = options->undo_run,
 	    .timeout_s = options->timeout_s,

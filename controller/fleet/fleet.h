@@ -35,6 +35,7 @@ struct fleet_options {
 	const char *undo_run;
 	const struct saved_plan *saved_plan; /* apply: do exactly this; or NULL */
 	bool allow_running_guests, force, purge;
+	const struct windows *windows; /* when hosts may be taken down; NULL: at any time */
 	bool by_name; /* the hosts were named: control hosts may be treated as compute hosts, too */
 	unsigned forks, timeout_s;
 	struct link_opener *opener;

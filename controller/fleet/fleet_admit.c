@@ -69,6 +69,17 @@ static bool control_may_begin(const struct fleet *fleet, bool *never)
 	return (all ? all_over : first_over) && ready;
 }
 
+/* Time only goes on: what does not fit into the open window now will not fit later. */
+static bool window_skips(struct host *host)
+{
+	struct gf_err why = {.code = GF_OK};
+
+	if (!host_window_forbids(host, &why))
+		return false;
+	host_skip(host, &why);
+	return true;
+}
+
 /* Control hosts go one at a time. Returns how many began: 0 or 1. */
 static size_t admit_control(struct fleet *fleet)
 {
@@ -79,7 +90,8 @@ static size_t admit_control(struct fleet *fleet)
 	for (size_t i = fleet->computes; i < fleet->count; i++) {
 		if (fleet->hosts[i].active)
 			return 0;
-		if (!next && fleet->hosts[i].state == HOST_WAITING)
+		if (!next && fleet->hosts[i].state == HOST_WAITING &&
+		    !window_skips(&fleet->hosts[i]))
 			next = &fleet->hosts[i];
 	}
 	if (!next)
@@ -112,7 +124,7 @@ static void admit_acting(struct fleet *fleet)
 	for (size_t i = 0; i < open && fleet->running < fleet->options.forks; i++) {
 		struct host *host = &fleet->hosts[i];
 
-		if (host->state != HOST_WAITING)
+		if (host->state != HOST_WAITING || window_skips(host))
 			continue;
 		if (!fleet_slot_take(fleet, host)) {
 			held++;

@@ -48,13 +48,19 @@ bool fleet_halted(const struct fleet *fleet)
 int fleet_exit_status(const struct fleet *fleet)
 {
 	struct fleet_counts counts;
+	bool closed = false;
 
 	fleet_count(fleet, &counts);
+	for (size_t i = 0; i < fleet->count; i++)
+		closed = closed || (fleet->hosts[i].state == HOST_SKIPPED &&
+		                    fleet->hosts[i].err.code == GF_E_WINDOW);
 	if (fleet->aborted || (fleet->stopping && counts.skipped))
 		return 130;
 	/* Also when no host was left to hold back: more failed than are tolerated. */
 	if (fleet->halted || fleet_budget_exceeded(fleet))
 		return 3;
+	if (closed)
+		return 5;
 	if (counts.failed || counts.blocked || counts.skipped || counts.pending || counts.drifted)
 		return 2;
 	return counts.unreachable ? 4 : 0;

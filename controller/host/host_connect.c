@@ -228,6 +228,8 @@ static bool lease_is_ours(const struct host *host, const char *message)
 
 enum host_state host_leasing_input(struct host *host, const struct host_input *input)
 {
+	struct gf_err err = {0};
+
 	switch (input->kind) {
 	case INPUT_LOST:
 		return host_lost(host, input->err);
@@ -252,6 +254,7 @@ enum host_state host_leasing_input(struct host *host, const struct host_input *i
 		return HOST_APPLYING;
 	}
 	if (host->record.reboot_open)
-		return HOST_REBOOTING;
+		return host_window_forbids_reboot(host, &err) ? host_reboot_put_off(host, &err)
+		                                              : HOST_REBOOTING;
 	return HOST_FACTS;
 }

@@ -65,6 +65,8 @@ static void fold_reboot_done(struct host_record *record, const json_t *event)
 	record->reboot_open = record->reboot_owed = record->down = false;
 	record->rebooted = true;
 	record->reboot_boot_id[0] = '\0';
+	if (json_integer_value(json_object_get(event, "seconds")) > 0)
+		record->reboot_s = (unsigned)json_integer_value(json_object_get(event, "seconds"));
 	copy(record->boot_id, sizeof(record->boot_id), text_of(event, "boot_id"));
 }
 
@@ -83,6 +85,8 @@ static void fold_trial_over(struct host_record *record, const json_t *event)
 static void fold_state(struct host_record *record, const json_t *event)
 {
 	copy(record->state, sizeof(record->state), text_of(event, "state"));
+	if (*text_of(event, "lease"))
+		copy(record->run, sizeof(record->run), text_of(event, "lease"));
 	if (strcmp(record->state, "connecting") == 0 && record->verdict[0]) {
 		/* the first state of another run */
 		record->verdict[0] = record->code[0] = record->message[0] = '\0';

@@ -17,7 +17,7 @@
 struct host_record {
 	char operation[OPERATION_SIZE]; /* the newest one */
 	char stage[STAGE_SIZE];         /* of that operation */
-	char run[64];                   /* the newest that acted on it, of this store; not folded */
+	char run[64];                   /* the newest of this store that took its lease; "" */
 	bool committing;                /* it makes a trial the default */
 	bool operation_open; /* its intent stands without a result: it may have run or not */
 	bool reboot_owed;    /* a stage changed what only a reboot makes effective */
@@ -32,6 +32,7 @@ struct host_record {
 	char verdict[16]; /* of the last run that ended for this host; "" while one is under way */
 	char code[16], message[512]; /* why, when it did not end as done */
 	bool changed, rebooted;      /* in the run that the last event belongs to */
+	unsigned reboot_s;           /* what its last reboot took; 0: unknown */
 	bool down; /* it was left in the middle of a reboot, or could not be reached */
 };
 

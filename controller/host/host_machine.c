@@ -148,8 +148,10 @@ static void host_move(struct host *host, enum host_state next)
 	host_deadline_arm(host);
 	if (next < HOST_FINISHING) {
 		const char *stage = host_stage_name(host);
-		json_t *event = json_pack("{s:s, s:s, s:s}", "type", "host.state", "state",
-		                          host_states[next].name, "stage", stage ? stage : "");
+		bool leases = next == HOST_LEASING && host->cleared;
+		json_t *event = json_pack("{s:s, s:s, s:s, s:s*}", "type", "host.state", "state",
+		                          host_states[next].name, "stage", stage ? stage : "",
+		                          "lease", leases ? host->shared->run : NULL);
 
 		/* Not waited for: a state is told to people, an intent is what resumes. */
 		host_record_event(host, event, false, NULL);

@@ -97,16 +97,17 @@ struct host_events {
 struct host_shared {
 	enum host_job job;
 	const char *run;
-	const char
-	    *former_run; /* of this store, ended in the middle: its leases may be taken over */
-	const char *who, *where;             /* of the lease */
+	const char *former_run;  /* of this store, the newest that was cut off: its leases may be
+	                            taken  over */
+	const char *who, *where; /* of the lease */
 	const struct playbook *playbook;     /* NULL where the job needs none */
 	const struct saved_plan *saved_plan; /* apply: nothing but this is done; or NULL */
 	const struct inventory_rollout *rollout;
 	bool allow_running_guests, force, purge;
-	bool by_name;         /* the hosts were named (--limit) */
-	const char *undo_run; /* rollback: from this run on; NULL: everything */
-	unsigned timeout_s;   /* 0: each state's own deadline */
+	const struct windows *windows; /* when hosts may be taken down; NULL: at any time */
+	bool by_name;                  /* the hosts were named (--limit) */
+	const char *undo_run;          /* rollback: from this run on; NULL: everything */
+	unsigned timeout_s;            /* 0: each state's own deadline */
 	struct link_opener *opener;
 	const struct agent_bundle *bundle;
 	struct secrets *secrets; /* who knows sudo's password; may be NULL */
@@ -171,6 +172,11 @@ void host_init(struct host *host, const struct host_shared *shared,
 
 /* The only way in: gives INPUT to the machine and lets it move as far as it can. */
 void host_tick(struct host *host, const struct host_input *input);
+
+/* May HOST, which waits to be let go, not begin, because no window is open, or because the open one
+ * closes before a reboot that it needs would be over? With *err: GF_E_WINDOW. One that a former run
+ * left in the middle of something may always: it is out of service already. */
+bool host_window_forbids(const struct host *host, struct gf_err *err);
 
 /* Asks once more whether the host, which waits to be let go, may be changed: all others have been
  * looked at meanwhile. False: it may not, and has ended as blocked. */

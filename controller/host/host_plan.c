@@ -244,6 +244,13 @@ static bool plan_reboots(const json_t *plan)
 	return false;
 }
 
+bool host_will_reboot(const struct host *host)
+{
+	/* What an undo needs shows when it is done. */
+	return host->shared->job != JOB_APPLY || host->record.reboot_owed ||
+	       plan_reboots(host->plan);
+}
+
 /* A stage, or a run that was cut short, left a reboot, and it is still the boot from before. */
 static bool reboot_left(const struct host *host)
 {

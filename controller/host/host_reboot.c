@@ -41,6 +41,14 @@ enum host_state host_guests_end(struct host *host, const struct gf_err *err)
 	return end;
 }
 
+enum host_state host_reboot_put_off(struct host *host, const struct gf_err *err)
+{
+	/* One that a former run intended did not happen: the host is up, and its slot free. */
+	if (host->record.reboot_open)
+		reboot_refused(host, err);
+	return host_finish(host, HOST_SKIPPED, err);
+}
+
 enum host_state host_reboot_intent_enter(struct host *host)
 {
 	char operation[OPERATION_SIZE];
@@ -48,6 +56,9 @@ enum host_state host_reboot_intent_enter(struct host *host)
 
 	snprintf(operation, sizeof(operation), "%s-%u-reboot", host->shared->run,
 	         ++host->operations);
+	/* What was changed stays staged, and the reboot owed: the next run does it. */
+	if (host_window_forbids_reboot(host, &err))
+		return host_reboot_put_off(host, &err);
 	host->boot_deadline = 0;
 	host->reboot_sent = 0;
 	if (host_record_event(host,
@@ -117,7 +128,11 @@ enum host_state host_rebooted_enter(struct host *host)
 	host->touched = true;
 	host->trial_due = host->record.trial[0] && host->reboot_sent;
 	if (host_record_event(
-	        host, json_pack("{s:s, s:s}", "type", "reboot.done", "boot_id", host->boot_id),
+	        host,
+	        json_pack(
+	            "{s:s, s:s, s:I}", "type", "reboot.done", "boot_id", host->boot_id, "seconds",
+	            (json_int_t)(host->reboot_sent ? (host_now(host) - host->reboot_sent) / 1000
+	                                           : 0)),
 	        true, &err))
 		return host_finish(host, HOST_FAILED, &err);
 	return HOST_STAY;

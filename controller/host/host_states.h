@@ -52,6 +52,15 @@ void host_drift_add(struct host *host, const char *what, const char *message);
 enum host_state host_proving_enter(struct host *host);
 enum host_state host_proving_input(struct host *host, const struct host_input *input);
 
+/* host_reboot.c: what was changed stays as it is, and the reboot is owed: another run does it. */
+enum host_state host_reboot_put_off(struct host *host, const struct gf_err *err);
+
+/* host_plan.c: is a reboot part of what it waits to be let do, as far as its plan shows? */
+bool host_will_reboot(const struct host *host);
+
+/* host_window.c: may no reboot of HOST be begun now? As host_window_forbids(). */
+bool host_window_forbids_reboot(const struct host *host, struct gf_err *err);
+
 /* host_nova.c */
 /* Its facts are new: the fleet's view of Nova takes them. -1 only when out of memory. */
 int host_nova_put(const struct host *host, struct gf_err *err);

@@ -31,6 +31,7 @@
 	X(GF_E_TASK, "task", false, 2)                                                             \
 	X(GF_E_REBOOT, "reboot", false, 2)                                                         \
 	X(GF_E_LEASE, "lease", false, 2)                                                           \
+	X(GF_E_WINDOW, "window", false, 5)                                                         \
 	X(GF_E_CANCELLED, "cancelled", false, 130)
 
 enum gf_code {

@@ -1,4 +1,5 @@
 unit_test(clock clock)
+unit_test(windows clock)
 unit_test(waves fleet)
 unit_test(host_fold host)
 unit_test(host_table host)

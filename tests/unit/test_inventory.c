@@ -188,7 +188,11 @@ static void rollout(void **state)
 	assert_int_equal(r->drain.count, 2);
 	assert_int_equal(r->boot_timeout_s, 90);
 	assert_int_equal(r->confirm_timeout_s, 7200);
-	assert_true(r->has_windows);
+	assert_int_equal(r->window_count, 1);
+	assert_int_equal(r->windows[0].days, 1 << 5);
+	assert_int_equal(r->windows[0].from, 22 * 60);
+	assert_int_equal(r->windows[0].to, 4 * 60);
+	assert_null(r->windows[0].tz);
 	inventory_free(inventory);
 }
 

@@ -65,6 +65,11 @@ static uint64_t world_now(struct clock *clock)
 	return ((struct world *)clock)->now;
 }
 
+static int64_t world_wall(struct clock *clock)
+{
+	return WORLD_DAY_ZERO + (int64_t)(((struct world *)clock)->now / 1000);
+}
+
 /* Fires what is due next. False when nothing ever will be. */
 static bool world_step(struct world *world, uint64_t until)
 {
@@ -333,6 +338,7 @@ static void world_begin(struct world *world)
 	    .opener = &world->opener,
 	    .bundle = &world->bundle,
 	    .clock = &world->clock,
+	    .windows = world->windows.count ? &world->windows : NULL,
 	    .journal = &world->journal,
 	    .observer = &observer,
 	    .ctx = world,
@@ -389,7 +395,6 @@ int world_run(struct world *world)
 	}
 	world->status = world->dead ? -1 : fleet_exit_status(world->fleet);
 	world_end(world);
-	world->former_run[0] = '\0';
 	if (world->status == -1 || world->status == 130)
 		snprintf(world->former_run, sizeof(world->former_run), "%s", world->run);
 	return world->status;
@@ -448,6 +453,7 @@ void world_init(struct world *world, size_t count, uint64_t seed)
 
 	memset(world, 0, sizeof(*world));
 	world->clock.now = world_now;
+	world->clock.wall = world_wall;
 	world->clock.seed = seed;
 	world->now = 1000000;
 	world->job = JOB_APPLY;

@@ -12,6 +12,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 
+#include "controller/clock/windows.h"
 #include "controller/fleet/fleet.h"
 
 #define WORLD_HOSTS      48
@@ -71,6 +72,8 @@ struct world_host {
 	struct gf_err err;
 };
 
+#define WORLD_DAY_ZERO 1000000000 /* the clock's second since 1970 when the world begins */
+
 struct world_entry {
 	struct world_entry *next;
 	size_t host; /* WORLD_HOSTS: the run's own */
@@ -101,14 +104,15 @@ struct world {
 	struct world_entry *queued, **queued_end;
 	struct clock_timer commit_timer;
 	size_t events;
-	bool store_full; /* every commit fails from now on */
+	struct windows windows; /* when hosts may be taken down; count 0: at any time */
+	bool store_full;        /* every commit fails from now on */
 	/* The controller. */
 	struct link_opener opener;
 	struct agent_bundle bundle;
 	struct world_link *links;
 	struct fleet *fleet;
 	unsigned run_number;
-	char run[48], former_run[48]; /* former_run: "" when the last one ended well */
+	char run[48], former_run[48]; /* former_run: the newest that did not end well; "" */
 	bool finished, stopped;
 	/* What to do to it: 0 for never. Effects are commits and requests: what others can see. */
 	size_t crash_after, effects;
