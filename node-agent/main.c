@@ -33,6 +33,7 @@ static const char usage[] =
     "  run-operation ID   (used by the agent itself: an operation's detached work)\n"
     "  restore            put back what a trial boot that did not come up had staged (run by\n"
     "                     gpufleet-restore.service; restore-late clears the rest away)\n"
+    "  confirm-wait       end a trial boot that nobody confirms (run by gpufleet-confirm.service)\n"
     "\n"
     "  --sysroot DIR      read and write under DIR as if it were / (also: GPUFLEET_SYSROOT)\n"
     "  --state-dir DIR    where operations are recorded [/var/lib/gpufleet]\n"
@@ -105,6 +106,12 @@ static int command_restore(const struct agent *agent, bool late)
 	return 0;
 }
 
+static int command_confirm_wait(const struct agent *agent)
+{
+	struct gf_err err;
+	return trial_confirm_wait(agent, &err) != 0 ? fail(&err) : 0;
+}
+
 static int agent_locate(struct agent *agent, struct gf_err *err)
 {
 	/* Started by the bundle's own loader, /proc/self/exe would be that loader. */
@@ -153,6 +160,8 @@ static int command_run(const struct agent *agent, char *const argv[], int argc)
 		return command_restore(agent, false);
 	if (argc == 1 && strcmp(argv[0], "restore-late") == 0)
 		return command_restore(agent, true);
+	if (argc == 1 && strcmp(argv[0], "confirm-wait") == 0)
+		return command_confirm_wait(agent);
 	if (argc == 2 && strcmp(argv[0], "run-operation") == 0)
 		return operation_work(agent, argv[1], -1);
 	if (argc == 1 && (takes_request(argv[0]) || strcmp(argv[0], "operations") == 0))

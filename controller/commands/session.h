@@ -27,6 +27,7 @@ struct session {
 	enum host_job job;
 	char run[48];
 	char *former_run; /* of this store, the newest that was cut short; or NULL */
+	char secret[65]; /* another one for each run; trials are confirmed by what is made of it */
 	char who[64], where[256];
 	uv_loop_t loop;
 	uv_signal_t interrupt, terminate;

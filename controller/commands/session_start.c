@@ -164,6 +164,16 @@ static void run_id(char *id, size_t size)
 	snprintf(id, size, "%s-%02x%02x%02x%02x", when, noise[0], noise[1], noise[2], noise[3]);
 }
 
+static int secret_draw(struct session *session, struct gf_err *err)
+{
+	unsigned char noise[32];
+
+	if (getrandom(noise, sizeof(noise), 0) != sizeof(noise))
+		return gf_err_errno(err, GF_E_INTERNAL, "cannot draw a random number");
+	sha256_hex(noise, sizeof(noise), session->secret);
+	return 0;
+}
+
 static void who_and_where(struct session *session)
 {
 	const struct passwd *user = getpwuid(getuid());
@@ -314,6 +324,7 @@ static int connect_parts(struct session *session, struct gf_err *err)
 	    .former_run = session->former_run,
 	    .who = session->who,
 	    .where = session->where,
+	    .secret = session->secret,
 	    .playbook = session->playbook,
 	    .saved_plan = session->saved_plan,
 	    .undo_run = context->run,
@@ -375,6 +386,8 @@ int session_prepare(struct session *session, struct gf_err *err)
 		return -1;
 	run_id(session->run, sizeof(session->run));
 	who_and_where(session);
+	if (secret_draw(session, err))
+		return -1;
 	session->store = store_open(session->fleet.state_path, &session->loop, err);
 	if (!session->store)
 		return -1;

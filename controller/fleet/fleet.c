@@ -100,6 +100,7 @@ static void fleet_share(struct fleet *fleet)
 	    .former_run = options->former_run,
 	    .who = options->who,
 	    .where = options->where,
+	    .secret = options->secret,
 	    .playbook = options->playbook,
 	    .rollout = &options->inventory->rollout,
 	    .saved_plan = options->saved_plan,

@@ -31,6 +31,7 @@ struct fleet_options {
 	const struct host_record *records;
 	enum host_job job;
 	const char *run, *former_run, *who, *where;
+	const char *secret;              /* host_shared's: unguessable, another one for each run */
 	const struct playbook *playbook; /* may be NULL where the job needs none */
 	const char *undo_run;
 	const struct saved_plan *saved_plan; /* apply: do exactly this; or NULL */

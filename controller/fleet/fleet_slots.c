@@ -16,7 +16,8 @@ static bool host_holds_slot(const struct host *host)
 {
 	if (!host_is_compute(host))
 		return false;
-	return host->active && host->cleared ? true : host_is_down(host);
+	/* A trial that nobody has confirmed ends by itself, whoever's turn it is. */
+	return (host->active && host->cleared) || host->record.trial[0] || host_is_down(host);
 }
 
 /* The number of DOMAIN, which the first host that lies in it gives it; 0: none. */

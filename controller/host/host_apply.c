@@ -21,18 +21,44 @@ static const char *stage_name(const struct host *host)
 	return name ? name : "stage";
 }
 
+/* May its change be tried by a boot, which is then to be confirmed? */
+static bool stage_may_reboot(const struct host *host)
+{
+	const char *policy =
+	    json_string_value(json_object_get(json_array_get(host->stages, host->stage), "reboot"));
+
+	return host->shared->job == JOB_APPLY && policy && strcmp(policy, "never") != 0;
+}
+
+/* What confirms the trial of OPERATION: only who knows the run's secret or its journal has it. */
+static const char *token_make(const struct host *host, const char *operation,
+                              char token[SHA256_HEX_SIZE])
+{
+	struct sha256 sha;
+
+	if (!host->shared->secret || !stage_may_reboot(host))
+		return NULL;
+	sha256_init(&sha);
+	sha256_update(&sha, host->shared->secret, strlen(host->shared->secret));
+	sha256_update(&sha, host->inventory->name, strlen(host->inventory->name) + 1);
+	sha256_update(&sha, operation, strlen(operation));
+	sha256_final_hex(&sha, token);
+	return token;
+}
+
 enum host_state host_intent_enter(struct host *host)
 {
-	char operation[OPERATION_SIZE];
+	char operation[OPERATION_SIZE], token[SHA256_HEX_SIZE];
 	struct gf_err err = {0};
 
 	snprintf(operation, sizeof(operation), "%s-%u", host->shared->run, ++host->operations);
 	host->attach = false;
 	host->event_seq = 0;
 	if (host_record_event(host,
-	                      json_pack("{s:s, s:s, s:s, s:s, s:s*}", "type", "stage.intent",
+	                      json_pack("{s:s, s:s, s:s, s:s, s:s*, s:s*}", "type", "stage.intent",
 	                                "stage", stage_name(host), "operation", operation,
-	                                "boot_id", host->boot_id, "plan", host_saved_plan(host)),
+	                                "boot_id", host->boot_id, "plan", host_saved_plan(host),
+	                                "token", token_make(host, operation, token)),
 	                      true, &err))
 		return host_finish(host, HOST_FAILED, &err);
 	return HOST_STAY;
@@ -77,11 +103,13 @@ static json_t *apply_request(const struct host *host)
 		                 "operation", host->record.operation, "context", "run", shared->run,
 		                 "operations", ids, "force", shared->force, "purge", 0);
 	}
-	return json_pack("{s:s, s:s, s:o, s:O, s:b, s:b}", "request", "apply", "operation",
-	                 host->record.operation, "context", host_context(host), "stage",
-	                 json_array_get(host->stages, host->stage), "allow_running_guests",
+	return json_pack("{s:s, s:s, s:o, s:O, s:b, s:b, s:s*, s:I}", "request", "apply",
+	                 "operation", host->record.operation, "context", host_context(host),
+	                 "stage", json_array_get(host->stages, host->stage), "allow_running_guests",
 	                 shared->allow_running_guests, "trial",
-	                 json_is_true(json_object_get(host->promised, stage_name(host))));
+	                 json_is_true(json_object_get(host->promised, stage_name(host))), "token",
+	                 host->record.token[0] ? host->record.token : NULL, "confirm_timeout",
+	                 (json_int_t)shared->rollout->confirm_timeout_s);
 }
 
 enum host_state host_applying_enter(struct host *host)
@@ -175,6 +203,9 @@ static enum host_state applied(struct host *host, const json_t *result)
 		reboot = !restarted;
 	if (host_operation_result(host, state, changed, reboot, trial))
 		return host_finish(host, HOST_FAILED, &host->err);
+	/* Not the stage's fault: the host restarted under it, and its trial is over. */
+	if (!done && restarted && host->record.trial[0])
+		return HOST_FACTS;
 	if (refused) {
 		gf_err_set(&err, GF_E_BLOCKED, "stage %s: %s", host->record.stage,
 		           message && *message ? message : "the host refuses it");

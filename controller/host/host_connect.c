@@ -84,19 +84,33 @@ enum host_state host_connecting_input(struct host *host, const struct host_input
 	}
 }
 
+/* A trial that can't be reached ends by itself, and then the former entry boots. */
+static uint64_t trial_patience_ms(const struct host *host)
+{
+	const struct inventory_rollout *rollout = host->shared->rollout;
+
+	if (!host->record.trial[0])
+		return 0;
+	return ((uint64_t)rollout->confirm_timeout_s + rollout->boot_timeout_s) * 1000;
+}
+
+static uint64_t boot_patience_ms(const struct host *host)
+{
+	return (uint64_t)host->shared->rollout->boot_timeout_s * 1000 + trial_patience_ms(host);
+}
+
 /* How long until the host must be back: of a boot, of lost work; 0: nothing depends on it yet. */
 static uint64_t lost_deadline(struct host *host)
 {
 	if (host->record.reboot_open) {
 		if (!host->boot_deadline)
-			host->boot_deadline =
-			    host_now(host) + (uint64_t)host->shared->rollout->boot_timeout_s * 1000;
+			host->boot_deadline = host_now(host) + boot_patience_ms(host);
 		return host->boot_deadline;
 	}
 	if (!host->record.operation_open && !host->touched)
 		return 0;
 	if (!host->lost_deadline)
-		host->lost_deadline = host_now(host) + LOST_PATIENCE_MS;
+		host->lost_deadline = host_now(host) + LOST_PATIENCE_MS + trial_patience_ms(host);
 	return host->lost_deadline;
 }
 
@@ -126,7 +140,7 @@ enum host_state host_lost(struct host *host, const struct gf_err *err)
 		    host, GF_E_REBOOT,
 		    "it did not come back within %u s after the reboot (%s): look at its "
 		    "console%s",
-		    host->shared->rollout->boot_timeout_s, err->msg,
+		    (unsigned)(boot_patience_ms(host) / 1000), err->msg,
 		    host->record.trial[0]
 		        ? ", or switch its power off and on: it then boots its former entry, with "
 		          "its former files"
@@ -135,7 +149,8 @@ enum host_state host_lost(struct host *host, const struct gf_err *err)
 	    host, GF_E_LOST,
 	    "lost in the middle of stage %s, and not back after %u s (%s): the work may have "
 	    "gone on; the same command follows it up",
-	    host->record.stage, (unsigned)(LOST_PATIENCE_MS / 1000), err->msg);
+	    host->record.stage, (unsigned)((LOST_PATIENCE_MS + trial_patience_ms(host)) / 1000),
+	    err->msg);
 }
 
 enum host_state host_backoff_enter(struct host *host)

@@ -24,6 +24,8 @@ static void fold_stage_intent(struct host_record *record, const json_t *event)
 	if (strcmp(record->plan, text_of(event, "plan")) != 0)
 		record->plan_untouched = true;
 	copy(record->plan, sizeof(record->plan), text_of(event, "plan"));
+	if (*text_of(event, "token"))
+		copy(record->token, sizeof(record->token), text_of(event, "token"));
 	record->operation_open = record->operation[0] != '\0';
 	record->committing = *text_of(event, "commit") != '\0';
 	record->verdict[0] = '\0';

@@ -26,6 +26,8 @@ struct host_record {
 	char boot_id[BOOT_ID_SIZE];        /* the newest seen */
 	char plan[SHA256_HEX_SIZE]; /* the saved plan that was begun and is not done; or "" */
 	bool plan_untouched;        /* nothing of it is known to have changed the host so far */
+	char
+	    token[SHA256_HEX_SIZE]; /* by which the newest stage that may reboot is confirmed; "" */
 	char trial[OPERATION_SIZE]; /* the operation whose trial boot is awaited, or not yet made
 	                               the default; "" */
 	char state[32];             /* of its machine when last recorded */

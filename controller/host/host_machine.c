@@ -67,8 +67,8 @@ static const struct host_state_row host_states[HOST_STATE_COUNT] = {
     [HOST_REBOOTING] = {"rebooting", LOST, 120, host_rebooting_enter, host_rebooting_input},
     [HOST_REBOOTED] = {"rebooted", BIT(HOST_LEASING) | LOST, 120, host_rebooted_enter,
                        host_rebooted_input},
-    [HOST_PROVING] = {"proving", BIT(HOST_COMMIT_INTENT) | LOST, 300, host_proving_enter,
-                      host_proving_input},
+    [HOST_PROVING] = {"proving", BIT(HOST_COMMIT_INTENT) | BIT(HOST_REBOOT_INTENT) | LOST, 300,
+                      host_proving_enter, host_proving_input},
     [HOST_COMMIT_INTENT] = {"recording-commit", BIT(HOST_COMMITTING) | LOST, 120,
                             host_commit_intent_enter, host_commit_intent_input},
     [HOST_COMMITTING] = {"committing", BIT(HOST_FACTS) | LOST, 1800, host_committing_enter,
@@ -141,6 +141,8 @@ void host_heard(struct host *host)
 /* Only host_tick calls this. */
 static void host_move(struct host *host, enum host_state next)
 {
+	bool leased = host->state == HOST_LEASING && host->cleared && next != HOST_BACKOFF;
+
 	assert(next >= 0 && next < HOST_STATE_COUNT);
 	assert(host_states[host->state].next & BIT(next));
 	host->state = next;
@@ -148,10 +150,9 @@ static void host_move(struct host *host, enum host_state next)
 	host_deadline_arm(host);
 	if (next < HOST_FINISHING) {
 		const char *stage = host_stage_name(host);
-		bool leases = next == HOST_LEASING && host->cleared;
 		json_t *event = json_pack("{s:s, s:s, s:s, s:s*}", "type", "host.state", "state",
 		                          host_states[next].name, "stage", stage ? stage : "",
-		                          "lease", leases ? host->shared->run : NULL);
+		                          "lease", leased ? host->shared->run : NULL);
 
 		/* Not waited for: a state is told to people, an intent is what resumes. */
 		host_record_event(host, event, false, NULL);
@@ -289,8 +290,19 @@ enum host_state host_request(struct host *host, json_t *request)
 	return HOST_STAY;
 }
 
+/* A trial that is not good is not left standing: the host would go back by itself, at a time when
+ * its slot may be another one's. It is sent back now, while it holds it. */
+static bool trial_sent_back(struct host *host, enum host_state verdict, const struct gf_err *err)
+{
+	return err && (verdict == HOST_FAILED || verdict == HOST_BLOCKED) &&
+	       host_states[host->state].next & BIT(HOST_REBOOT_INTENT) &&
+	       host_trial_gives_up(host, err);
+}
+
 enum host_state host_finish(struct host *host, enum host_state verdict, const struct gf_err *err)
 {
+	if (trial_sent_back(host, verdict, err))
+		return HOST_REBOOT_INTENT;
 	host->verdict = verdict;
 	if (err)
 		host->err = *err;

@@ -100,6 +100,7 @@ struct host_shared {
 	const char *former_run;  /* of this store, the newest that was cut off: its leases may be
 	                            taken  over */
 	const char *who, *where; /* of the lease */
+	const char *secret; /* of this run: tokens are made of it, which confirm trials; or NULL */
 	const struct playbook *playbook;     /* NULL where the job needs none */
 	const struct saved_plan *saved_plan; /* apply: nothing but this is done; or NULL */
 	const struct inventory_rollout *rollout;
@@ -147,13 +148,15 @@ struct host {
 	size_t stage;         /* the one being applied */
 	uint64_t stages_done, stages_rebooted; /* bits: each is done once in a run */
 	unsigned operations;                   /* made so far, for their ids */
-	bool active;    /* its fleet's: started and neither waiting nor ended */
-	bool cleared;   /* the fleet let it change things: before that it only looks */
-	bool trial_due; /* this process has rebooted it into a trial: which boot has come up? */
-	bool attach;    /* the open operation is to be followed, not begun */
-	bool take;      /* the lease is left from former_run */
-	bool releasing; /* the lease is being given back */
-	bool touched;   /* this run changed something on it */
+	bool active;  /* its fleet's: started and neither waiting nor ended */
+	bool cleared; /* the fleet let it change things: before that it only looks */
+	struct gf_err
+	    rolled_back; /* why its trial was given up, and the host sent back; code 0: no */
+	bool trial_due;  /* this process has rebooted it into a trial: which boot has come up? */
+	bool attach;     /* the open operation is to be followed, not begun */
+	bool take;       /* the lease is left from former_run */
+	bool releasing;  /* the lease is being given back */
+	bool touched;    /* this run changed something on it */
 	bool purged;
 	struct gf_err err; /* why it did not end as done */
 };

@@ -300,12 +300,8 @@ static enum host_state next_stage(struct host *host)
 			    "shows what is left",
 			    name);
 		if (host_trial_of(host, name))
-			return host_fail(
-			    host, GF_E_REBOOT,
-			    "stage %s is not in effect in its trial boot, which stays a "
-			    "trial: the next boot is the former one, with the former "
-			    "files",
-			    name);
+			return host_fail(host, GF_E_REBOOT,
+			                 "stage %s is not in effect in its trial boot", name);
 		if (!host->cleared)
 			return HOST_WAITING;
 		return host_trial_open(host) ? HOST_COMMIT_INTENT : HOST_REBOOT_INTENT;

@@ -57,7 +57,7 @@ enum host_state host_reboot_intent_enter(struct host *host)
 	snprintf(operation, sizeof(operation), "%s-%u-reboot", host->shared->run,
 	         ++host->operations);
 	/* What was changed stays staged, and the reboot owed: the next run does it. */
-	if (host_window_forbids_reboot(host, &err))
+	if (!host->rolled_back.code && host_window_forbids_reboot(host, &err))
 		return host_reboot_put_off(host, &err);
 	host->boot_deadline = 0;
 	host->reboot_sent = 0;
@@ -107,6 +107,12 @@ enum host_state host_rebooting_input(struct host *host, const struct host_input 
 	case INPUT_ERROR:
 		/* It will not happen: nothing is under way. */
 		reboot_refused(host, input->err);
+		if (host->rolled_back.code)
+			return host_fail(
+			    host, GF_E_REBOOT,
+			    "%s; its trial boot is not good, and it can't be sent back "
+			    "now (%s): its next boot is the former entry",
+			    host->rolled_back.msg, input->err->msg);
 		return host_end(host, input->err);
 	case INPUT_RESULT:
 		/* Scheduled: the connection is no use any more, and must not be waited for. */

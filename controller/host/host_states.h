@@ -58,6 +58,11 @@ enum host_state host_reboot_put_off(struct host *host, const struct gf_err *err)
 /* host_plan.c: is a reboot part of what it waits to be let do, as far as its plan shows? */
 bool host_will_reboot(const struct host *host);
 
+/* host_trial.c: does the host run a trial that is not to stay, because of ERR, and can it be sent
+ * back now? Then it is so from here on: the next boot is the former entry, and the host has failed.
+ */
+bool host_trial_gives_up(struct host *host, const struct gf_err *err);
+
 /* host_window.c: may no reboot of HOST be begun now? As host_window_forbids(). */
 bool host_window_forbids_reboot(const struct host *host, struct gf_err *err);
 

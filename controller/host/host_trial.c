@@ -58,14 +58,21 @@ static enum host_state trial_failed(struct host *host, bool due)
 {
 	const char *what =
 	    due ? "the trial boot did not come up" : "the host restarted before its trial was over";
+	const char *ended = trial_text(host, "message");
 	/* The agent's own sentence names files that somebody else changed meanwhile. */
-	const char *left = strstr(trial_text(host, "message"), ", but ");
+	const char *left = strstr(ended, ", but ");
+	bool expired = strstr(ended, "not confirmed in time") != NULL;
 	bool reverted = trial_is(host, "reverted", NULL);
 	char rest[200] = "";
 
 	if (left)
 		snprintf(rest, sizeof(rest), "%s", left);
 	trial_over(host, "reverted");
+	if (expired)
+		what = "its trial boot was not reached and proven within rollout.confirm_timeout, "
+		       "so it went back by itself";
+	if (host->rolled_back.code)
+		what = host->rolled_back.msg;
 	if (!reverted)
 		return host_fail(
 		    host, GF_E_REBOOT,
@@ -74,9 +81,28 @@ static enum host_state trial_failed(struct host *host, bool due)
 		    "restores them before it tries again, `rollback` restores them only",
 		    what);
 	return host_fail(host, GF_E_REBOOT,
-	                 "%s: the host is back on its former boot entry, files restored%s. "
-	                 "%s`apply` tries again",
-	                 what, rest, due ? "Its console shows why the trial failed; " : "");
+	                 "rolled back: %s: the host is back on its former boot entry, files "
+	                 "restored%s. %s`apply` tries again",
+	                 what, rest,
+	                 due && !expired && !host->rolled_back.code
+	                     ? "Its console shows why the trial failed; "
+	                     : "");
+}
+
+bool host_trial_gives_up(struct host *host, const struct gf_err *err)
+{
+	const char *seen =
+	    json_string_value(json_object_get(json_object_get(host->facts, "host"), "boot_id"));
+
+	/* What is known must be of the boot that runs now. */
+	if (!seen || strcmp(seen, host->boot_id) != 0)
+		return false;
+	if (host->shared->job != JOB_APPLY || !host->client || !host->cleared ||
+	    host->rolled_back.code || !trial_is(host, "staged", "trial") ||
+	    strcmp(trial_text(host, "operation"), host->record.trial) != 0)
+		return false;
+	host->rolled_back = *err;
+	return true;
 }
 
 enum host_state host_trial_look(struct host *host)
@@ -140,10 +166,11 @@ enum host_state host_commit_intent_input(struct host *host, const struct host_in
 
 enum host_state host_committing_enter(struct host *host)
 {
-	return host_request(host, json_pack("{s:s, s:s, s:s, s:{s:s}}", "request", "commit",
+	return host_request(host, json_pack("{s:s, s:s, s:s, s:{s:s}, s:s*}", "request", "commit",
 	                                    "operation", host->record.operation, "trial",
 	                                    trial_text(host, "operation"), "context", "run",
-	                                    host->shared->run));
+	                                    host->shared->run, "token",
+	                                    host->record.token[0] ? host->record.token : NULL));
 }
 
 enum host_state host_committed(struct host *host, const json_t *result)

@@ -72,7 +72,11 @@ static int work_commit(struct worker *worker, struct task_context *context, cons
 	trial_look(worker->agent, &status);
 	commit.image_tried = *status.image != '\0';
 	bool reboot;
-	int failed = stage && context->facts ? trial_commit_begin(worker->agent, trial, err) : -1;
+	int failed =
+	    stage && context->facts
+	        ? trial_commit_begin(worker->agent, trial,
+	                             json_string_value(json_object_get(request, "token")), err)
+	        : -1;
 	if (!failed) {
 		worker->changed = true;
 		failed = stage_apply(&commit, stage, &worker->changed, &reboot, err);
@@ -207,6 +211,8 @@ int work_request(struct worker *worker, const json_t *request, struct gf_err *er
 	    .context = json_object_get(request, "context"),
 	    .operation_dir = dir.text,
 	    .allow_running_guests = json_is_true(json_object_get(request, "allow_running_guests")),
+	    .token = json_string_value(json_object_get(request, "token")),
+	    .confirm_s = json_integer_value(json_object_get(request, "confirm_timeout")),
 	    .trial_promised = json_is_true(json_object_get(request, "trial")),
 	    .emit = worker_emit,
 	    .emit_ctx = worker,

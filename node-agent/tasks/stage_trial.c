@@ -100,7 +100,9 @@ int stage_trial_finish(struct task_context *ctx, int result, bool *changed, bool
 		return result;
 	ctx->trial = NULL;
 	if (result == 0 && *changed)
-		result = trial_arm(trial, err);
+		result = trial_arm(
+		    trial, &(struct trial_terms){.token = ctx->token, .confirm_s = ctx->confirm_s},
+		    err);
 	bool armed = result == 0 && trial->armed;
 	trial_close(trial);
 	if (armed) {

@@ -33,10 +33,12 @@ struct task_context {
 	bool tried;           /* set by stage_apply: the next boot is a trial */
 	char protection[320]; /* stage_protection()'s */
 	bool allow_running_guests;
-	bool trial_promised; /* the plan said "trial boot": nothing is changed in place instead */
-	bool reboot_planned; /* set by stage_plan: a stage before this one would reboot. Start with
-	                        false */
-	unsigned nova_stale; /* services whose files a task changed (nova_task.h). Start with 0 */
+	const char *token;    /* of whoever may confirm the trial; NULL: anybody */
+	json_int_t confirm_s; /* in which it must be confirmed; 0: whenever */
+	bool trial_promised;  /* the plan said "trial boot": nothing is changed in place instead */
+	bool reboot_planned;  /* set by stage_plan: a stage before this one would reboot. Start with
+	                         false */
+	unsigned nova_stale;  /* services whose files a task changed (nova_task.h). Start with 0 */
 	void (*emit)(void *ctx,
 	             const json_t *event); /* one event a task; may be NULL; borrows EVENT */
 	void *emit_ctx;

@@ -57,16 +57,16 @@ void trial_arguments(struct trial *trial, const json_t *add, const json_t *remov
 	json_array_foreach(remove, i, item) json_array_append(trial->remove, item);
 }
 
-int trial_arm(struct trial *trial, struct gf_err *err)
+int trial_arm(struct trial *trial, const struct trial_terms *terms, struct gf_err *err)
 {
 	const struct root *root = &trial->agent->root;
 	const char *operation = json_string_value(json_object_get(trial->marker, "operation"));
 
-	if (trial->image) {
+	if (trial->image)
 		json_object_set_new(trial->marker, "image", json_string("/boot/" TRIAL_IMAGE));
-		if (trial_marker_write(trial->agent, trial->marker, err) != 0)
-			return -1;
-	}
+	if (trial_confirm_arm(trial->agent, trial->marker, terms, err) != 0 ||
+	    trial_marker_write(trial->agent, trial->marker, err) != 0)
+		return -1;
 	if (trial_boot_arm(root, operation, trial->add, trial->remove,
 	                   trial->image ? TRIAL_IMAGE : "", err) != 0)
 		return -1;
@@ -123,8 +123,10 @@ static int restore_early(const struct agent *agent, json_t *marker, const char *
 	/* By mode: who puts the files back. */
 	static const char *const names[] = {"gpufleet-restore", "gpufleet-restore-late",
 	                                    "gpufleet-agent"};
-	const char *why =
-	    mode == TRIAL_RESTORE_NOW ? "the trial was given up" : "the trial boot did not come up";
+	const char *why = mode == TRIAL_RESTORE_NOW ? "the trial was given up"
+	                  : trial_confirm_expired(agent)
+	                      ? "the trial boot was not confirmed in time"
+	                      : "the trial boot did not come up";
 	char left[256], message[512];
 	bool changed = false;
 	struct root_name dir = operation_path(agent, operation, "");
@@ -201,7 +203,8 @@ int trial_restore(const struct agent *agent, enum trial_restore_mode mode, struc
 	return failed;
 }
 
-int trial_commit_begin(const struct agent *agent, const char *operation, struct gf_err *err)
+int trial_commit_begin(const struct agent *agent, const char *operation, const char *token,
+                       struct gf_err *err)
 {
 	struct trial_status status;
 
@@ -216,8 +219,12 @@ int trial_commit_begin(const struct agent *agent, const char *operation, struct 
 		                  "apply, which begins again",
 		                  operation);
 	json_t *marker = trial_marker_read(agent);
-	int failed =
-	    marker ? marker_set(agent, marker, "state", json_string("committing"), err) : -1;
+	int failed = marker && status.state == TRIAL_STAGED
+	                 ? trial_confirm_take(agent, marker, token, err)
+	                 : 0;
+	if (!failed)
+		failed = marker ? marker_set(agent, marker, "state", json_string("committing"), err)
+		                : -1;
 	/* The image makes room for the one that is to be built. */
 	if (!failed)
 		failed = trial_boot_clear(&agent->root, marker, err);

@@ -15,6 +15,7 @@
 #include <stdbool.h>
 
 #include "node-agent/trial/trial_boot.h"
+#include "node-agent/trial/trial_confirm.h"
 #include "node-agent/trial/trial_marker.h"
 
 /* A stage on its way to a trial. */
@@ -36,8 +37,8 @@ int trial_begin(struct trial *trial, const struct agent *agent, const char *oper
 /* Arguments for the entry, besides those of before. */
 void trial_arguments(struct trial *trial, const json_t *add, const json_t *remove);
 
-/* Writes entry and choice: the next boot is the trial. */
-int trial_arm(struct trial *trial, struct gf_err *err);
+/* Writes TERMS, entry and choice: the next boot is the trial. */
+int trial_arm(struct trial *trial, const struct trial_terms *terms, struct gf_err *err);
 
 void trial_close(struct trial *trial);
 
@@ -53,8 +54,9 @@ int trial_restore(const struct agent *agent, enum trial_restore_mode mode, struc
 
 /* The trial of OPERATION runs (or its commit was cut off): it is proven and becomes the default.
  * Entry and image go, and the marker says "committing". GF_E_BLOCKED when the host is in another
- * boot. */
-int trial_commit_begin(const struct agent *agent, const char *operation, struct gf_err *err);
+ * boot, TOKEN is not the trial's, or its time ran out. */
+int trial_commit_begin(const struct agent *agent, const char *operation, const char *token,
+                       struct gf_err *err);
 
 /* All is over: units and marker go (and entry and image, where they are left). */
 int trial_end(const struct agent *agent, struct gf_err *err);

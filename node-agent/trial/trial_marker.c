@@ -11,6 +11,7 @@
 
 #include "node-agent/facts/facts.h"
 #include "node-agent/operation/operation.h"
+#include "node-agent/trial/trial_confirm.h"
 
 #define LOCK_WAIT_S 120
 
@@ -34,6 +35,7 @@ int trial_marker_write(const struct agent *agent, const json_t *marker, struct g
 void trial_marker_remove(const struct agent *agent)
 {
 	unlink(marker_path(agent).text);
+	trial_confirm_clear(agent);
 	unlink(root_pathf(&agent->root, "%s/trial.lock", agent->state).text);
 }
 

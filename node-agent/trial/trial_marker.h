@@ -1,7 +1,8 @@
 /* trial_marker.h: the durable record of a stage that is being tried: STATE/trial.json.
  *
  * {"operation","stage","boot_id" (of the staging),"state":"staged|committing|reverted","config",
- *  "custom","custom_absent","image","directories":[…],"cleaned","message"}
+ *  "custom","custom_absent","image","directories":[…],"token" (its digest),"confirm_timeout" (s),
+ *  "cleaned","message"}
  *
  * It is written before the first file of the stage is changed, and removed when the trial is over.
  * "staged": the next boot is either the trial (its command line has gpufleet.op=OPERATION) or has

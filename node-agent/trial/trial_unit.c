@@ -14,8 +14,11 @@
 #define UNITS "/etc/systemd/system"
 
 struct unit {
-	const char *name, *target, *argument, *text;
+	const char *name, *target, *argument, *text, *service;
 };
+
+/* Whatever becomes of it, the boot goes on. */
+#define ONESHOT "Type=oneshot\nTimeoutStartSec=120\n"
 
 /* Only what the early unit itself needs is waited for, the root file system being writable: udev is
  * not there yet, so no other device's file system is. */
@@ -27,11 +30,21 @@ static const struct unit units[] = {
      "Conflicts=shutdown.target\n"
      "After=systemd-remount-fs.service\n"
      "Before=systemd-modules-load.service systemd-udevd.service systemd-udev-trigger.service "
-     "sysinit.target shutdown.target\n"},
+     "sysinit.target shutdown.target\n",
+     ONESHOT},
+    {"gpufleet-confirm.service", "sysinit.target", "confirm-wait",
+     "[Unit]\n"
+     "Description=Go back to the former boot entry when nobody confirms gpufleet's trial boot\n"
+     "DefaultDependencies=no\n"
+     "Conflicts=shutdown.target\n"
+     "After=gpufleet-restore.service\n"
+     "Before=shutdown.target\n",
+     "Type=simple\nRestart=on-failure\nRestartSec=10\n"},
     {"gpufleet-restore-late.service", "multi-user.target", "restore-late",
      "[Unit]\n"
      "Description=Clear away what is left of gpufleet's trial boot\n"
-     "After=gpufleet-restore.service local-fs.target\n"},
+     "After=gpufleet-restore.service local-fs.target\n",
+     ONESHOT},
 };
 
 #define COUNT (sizeof(units) / sizeof(units[0]))
@@ -71,10 +84,8 @@ static char *unit_text(const struct agent *agent, const struct unit *unit)
 		return NULL;
 	fputs("# Written by gpufleet while a boot change is tried, and removed after that.\n", out);
 	fputs(unit->text, out);
-	fprintf(out, "ConditionPathExists=%s/trial.json\n\n[Service]\nType=oneshot\n",
-	        agent->state);
-	/* Whatever becomes of it, the boot goes on. */
-	fputs("TimeoutStartSec=120\nUMask=0022\n", out);
+	fprintf(out, "ConditionPathExists=%s/trial.json\n\n[Service]\n%sUMask=0022\n", agent->state,
+	        unit->service);
 	if (*directory) {
 		fprintf(out, "Environment=GPUFLEET_AGENT_DIR=%s\n", directory);
 		fprintf(out, "ExecStart=%s/ld.so --library-path %s %s", directory, directory,

@@ -59,7 +59,8 @@ class Trial(Case):
 
     def no_trace(self, fleet):
         """Nothing of a trial is left."""
-        names = [name for name in fleet.tree("gpu01", "etc", "boot") if "gpufleet-restore" in name or "gpufleet-trial" in name]
+        names = [name for name in fleet.tree("gpu01", "etc", "boot")
+                 if any(word in name for word in ("gpufleet-restore", "gpufleet-confirm", "gpufleet-trial"))]
         self.assertEqual(names, [])
         self.assertNotRegex(self.grubenv(fleet), "next_entry=.")
 
@@ -121,7 +122,7 @@ class Trial(Case):
     def panic(self, arguments):
         fleet = self.fleet([self.STOCK], {"defaults": {"kernel_args": {"add": arguments}},
                                      "rollout": {"waves": ["100%"], "max_unavailable": 1, "max_failures": 1,
-                                                 "boot_timeout": "8s"}})
+                                                 "boot_timeout": "8s", "confirm_timeout": "8s"}})
         return fleet, self.everything(fleet), fleet.drivers("gpu01")
 
     def test_panic_comes_back_by_itself(self):
@@ -311,6 +312,59 @@ class Trial(Case):
         self.assertIn("(in place: grubenv lies on btrfs", self.expect(fleet.run("plan"), 2).out)
         self.expect(fleet.run("apply", "--yes"), 0)
         self.assertEqual(fleet.boots(), {"gpu01": 2, "gpu02": 2})
+
+    def test_cut_off_goes_back_by_itself(self):
+        """The trial comes up without a network: the host's own timer ends it, and the run waits for that."""
+        fleet, stock, drivers = self.panic(["modprobe.blacklist=virtio_net"])
+        result = self.expect(fleet.run("apply", "--yes"), 2)
+        out = " ".join((result.out + result.err).split())
+        self.assertIn("failed: rolled back: its trial boot was not reached and proven within rollout.confirm_timeout, so it went "
+                      "back by itself: the host is back on its former boot entry, files restored. `apply` tries again", out)
+        self.assertEqual(fleet.boots("gpu01"), 3)
+        self.assertEqual(self.everything(fleet), stock)
+        self.assertEqual(fleet.drivers("gpu01"), drivers)
+        self.assertIn("was not confirmed in time; the former files are back", self.marker(fleet)["message"])
+        fleet.inventory_change(lambda inventory: inventory["defaults"].update({"kernel_args": {}}))
+        self.expect(fleet.run("apply", "--yes"), 0)
+        self.became_default(fleet)
+
+    def test_cut_off_with_nobody_there(self):
+        """The same while the controller is dead; the next apply finds the host as it was."""
+        fleet, stock, drivers = self.panic(["modprobe.blacklist=virtio_net"])
+        process = fleet.start("apply", "--yes")
+        fleet.wait(lambda: fleet.boots("gpu01") == 2, 90, "the trial boot")
+        self.kill(process)
+        fleet.wait(lambda: fleet.boots("gpu01") == 3, 30, "the host's return")
+        self.assertEqual(self.everything(fleet), stock)
+        self.assertEqual(fleet.drivers("gpu01"), drivers)
+        fleet.inventory_change(lambda inventory: inventory["defaults"].update({"kernel_args": {}}))
+        self.expect(fleet.run("apply", "--yes"), 0)
+        self.became_default(fleet)
+
+    def test_without_its_devices_is_sent_back(self):
+        """The trial comes up and is not as wanted: the run sends the host back at once."""
+        fleet, stock, drivers = self.panic(["module_blacklist=vfio_pci"])
+        result = self.expect(fleet.run("apply", "--yes"), 2)
+        out = " ".join((result.out + result.err).split())
+        self.assertRegex(out, "failed: rolled back: .*: the host is back on its former boot entry, files restored. `apply` tries again")
+        self.assertEqual(fleet.boots("gpu01"), 3)
+        self.assertEqual(self.everything(fleet), stock)
+        self.assertEqual(fleet.drivers("gpu01"), drivers)
+
+    def test_only_its_own_controller_confirms(self):
+        """Another store has no token: the trial stays unconfirmed, and goes back in its time."""
+        fleet, stock, _ = self.panic([])
+        fleet.fault("gpu01", "slow-" + self.COMMIT, "2")
+        process = fleet.start("apply", "--yes")
+        fleet.wait(lambda: fleet.boots("gpu01") == 2, 90, "the trial boot")
+        self.kill(process)
+        store, fleet.store = fleet.store, fleet.store + ".other"
+        # The lease of the dead run is live for half an hour: nobody else may touch the host meanwhile.
+        result = fleet.run("apply", "--yes")
+        self.assertNotEqual(result.status, 0, str(result))
+        fleet.store = store
+        fleet.wait(lambda: fleet.boots("gpu01") == 3, 30, "the host's return")
+        self.assertEqual(self.everything(fleet), stock)
 
     def test_where_a_trial_is_not_possible(self):
         for name, text, why in (("grub-abstraction", "lvm\n", "grubenv lies on LVM"),

@@ -99,20 +99,35 @@ static bool list_has(const char *list, const char *name)
 	return false;
 }
 
+/* NAME=LIST on the kernel's line, with MODULE in the list. */
+static bool cmdline_lists(const struct modprobe_config *config, const char *name,
+                          const char *module)
+{
+	size_t length = strlen(name);
+	char copy[2048], *save = NULL;
+
+	snprintf(copy, sizeof(copy), "%s", config->cmdline);
+	for (char *word = strtok_r(copy, " \n", &save); word; word = strtok_r(NULL, " \n", &save))
+		if (!strncmp(word, name, length) && list_has(word + length, module))
+			return true;
+	return false;
+}
+
+bool modprobe_kernel_refuses(const struct modprobe_config *config, const char *module)
+{
+	return cmdline_lists(config, "module_blacklist=", module);
+}
+
 bool modprobe_blacklisted(const struct modprobe_config *config, const char *module)
 {
 	const char *cursor = config->text;
-	char line[1024], *words[32], copy[2048], *save = NULL;
+	char line[1024], *words[32];
 	size_t count;
 
 	while (modprobe_line_next(&cursor, "blacklist", line, sizeof(line), words, &count))
 		if (count > 1 && modprobe_name_equal(words[1], module))
 			return true;
-	snprintf(copy, sizeof(copy), "%s", config->cmdline);
-	for (char *word = strtok_r(copy, " \n", &save); word; word = strtok_r(NULL, " \n", &save))
-		if (!strncmp(word, "modprobe.blacklist=", 19) && list_has(word + 19, module))
-			return true;
-	return false;
+	return cmdline_lists(config, "modprobe.blacklist=", module);
 }
 
 bool modprobe_install_refused(const struct modprobe_config *config, const char *module)

@@ -311,6 +311,8 @@ static int model_load(struct model *model, const char *name, const char *options
 		return 0;
 	if (modprobe_install_refused(&model->config, module))
 		return 0;
+	if (modprobe_kernel_refuses(&model->config, module))
+		return -1;
 	if (!deps_find(model, module, needed, sizeof(needed)))
 		return -1;
 	softdeps_load(model, module, "pre", depth);

@@ -153,6 +153,8 @@ struct modprobe_config {
 
 void modprobe_config_open(struct modprobe_config *config, const char *root, const char *kernel);
 void modprobe_config_close(struct modprobe_config *config);
+/* The kernel itself refuses to load it (module_blacklist=). */
+bool modprobe_kernel_refuses(const struct modprobe_config *config, const char *module);
 bool modprobe_blacklisted(const struct modprobe_config *config, const char *module);
 /* Is there an `install` line that runs nothing? */
 bool modprobe_install_refused(const struct modprobe_config *config, const char *module);

@@ -1,6 +1,7 @@
 /* unit_model.c: systemd, as far as units are concerned that somebody put into a target's .wants in
- * /etc: one-shot units with an absolute ConditionPathExists and an ExecStart, run in the order of
- * their names. Their programs really run, below the host's root.
+ * /etc: units with an absolute ConditionPathExists and an ExecStart, run in the order of their
+ * names; those of Type=simple go on in the background. Their programs really run, below the host's
+ * root.
  */
 #include "sim.h"
 
@@ -22,20 +23,26 @@ static void word_place(const struct sim_host *host, const char *word, bool as_it
 		sim_path(place, "%.1000s", word);
 }
 
-static void exec_start(const struct sim_host *host, char *line, const char *environment)
+/* Type=simple: nobody waits for it. It dies with the host (server.c finds it by its root). */
+#define IN_BACKGROUND "\"$@\" >/dev/null 2>&1 &"
+
+static void exec_start(const struct sim_host *host, char *line, const char *environment,
+                       bool background)
 {
+	static const char *const shell[] = {"/bin/sh", "-c", IN_BACKGROUND, "sh"};
 	char words[WORDS_MAX][SIM_PATH], sysroot[SIM_PATH + 32], own[SIM_PATH + 64] = "UNUSED=";
-	const char *argv[WORDS_MAX + 1] = {NULL};
+	const char *argv[WORDS_MAX + 5] = {NULL};
 	const char *env[] = {sysroot, "PATH=/usr/sbin:/usr/bin:/sbin:/bin", own, NULL};
 	const char *value = strchr(environment, '=');
 	char *save = NULL, place[SIM_PATH];
 	bool state = false;
-	size_t count = 0;
+	size_t count = 0, first = background ? sizeof(shell) / sizeof(shell[0]) : 0;
 
+	memcpy(argv, shell, first * sizeof(*argv));
 	for (char *word = strtok_r(line, " ", &save); word && count < WORDS_MAX;
 	     word = strtok_r(NULL, " ", &save)) {
 		word_place(host, word, state, words[count]);
-		argv[count] = words[count];
+		argv[first + count] = words[count];
 		count++;
 		state = !strcmp(word, "--state-dir");
 	}
@@ -53,7 +60,7 @@ static void unit_run(const struct sim_host *host, const char *path)
 {
 	char *text = sim_read(path), *save = NULL, *start = NULL;
 	const char *environment = "";
-	bool wanted = true;
+	bool wanted = true, background = false;
 
 	for (char *line = text ? strtok_r(text, "\n", &save) : NULL; line;
 	     line = strtok_r(NULL, "\n", &save)) {
@@ -64,12 +71,14 @@ static void unit_run(const struct sim_host *host, const char *path)
 			wanted = wanted && !access(place, F_OK);
 		} else if (!strncmp(line, "Environment=", 12)) {
 			environment = line + 12;
+		} else if (!strcmp(line, "Type=simple")) {
+			background = true;
 		} else if (!strncmp(line, "ExecStart=", 10)) {
 			start = line + 10;
 		}
 	}
 	if (wanted && start)
-		exec_start(host, start, environment);
+		exec_start(host, start, environment, background);
 	free(text);
 }
 

@@ -45,6 +45,7 @@ static void host_make(struct world_host *host, unsigned trouble)
 	host->reboot_ignored = chance(trouble);
 	host->tries = chance(50);
 	host->panics = chance(trouble);
+	host->cut_off = chance(trouble);
 	host->cuts = chance(trouble * 2) ? roll(4) : 0;
 	host->configured = host->effective = host->tuned = chance(10);
 	host->control = chance(10);
@@ -75,6 +76,7 @@ static void fleet_make(uint64_t seed)
 	rollout->max_failures = roll(4);
 	rollout->per_domain = roll(3);
 	world.forks = chance(50) ? 1 + roll(8) : 0;
+	rollout->confirm_timeout_s = 60 * (1 + roll(20));
 }
 
 static int expected_status(void)
@@ -106,10 +108,15 @@ static void check_end(unsigned long long seed, unsigned runs)
 			fail_msg("seed %llu: %s came to no end", seed, host->name);
 		if (host->verdict == HOST_DONE && !world_proven(host))
 			fail_msg("seed %llu: %s is called done, and is not", seed, host->name);
-		/* A trial that was lost is begun again by the next run. */
-		if (host->reboots > (host->ineffective || host->tries ? runs : 1))
+		/* A trial that was lost is begun again by the next run, and one that is no good
+		 * goes back. */
+		if (host->reboots > (host->tries ? 2 * runs : host->ineffective ? runs : 1))
 			fail_msg("seed %llu: %s was rebooted %u times in %u runs", seed, host->name,
 			         host->reboots, runs);
+		if (host->verdict == HOST_FAILED && host->trial == TRIAL_UP && !host->guests &&
+		    !host->away && !host->cut_off && !host->confirm_timer.slot)
+			fail_msg("seed %llu: %s failed (%s), and its trial stands for ever", seed,
+			         host->name, host->err.msg);
 		if (host->verdict == HOST_DONE && world_open_intents(&world, i))
 			fail_msg("seed %llu: %s is done, and an intent has no result", seed,
 			         host->name);

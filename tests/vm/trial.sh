@@ -1,8 +1,8 @@
 #!/bin/bash
 # Boot changes that are tried once before they become the default, on real virtual machines: a
 # trial that panics, and power cuts between stage and trial, in the trial, and between proof and
-# commit; and a trial that panics on a machine whose initramfs is dracut's. Each must leave a machine
-# that boots and that the next apply completes.
+# commit; a trial that panics on a machine whose initramfs is dracut's; and one without a network, which
+# goes back by itself. Each must leave a machine that boots and that the next apply completes.
 #   trial.sh BUILD_DIR [SCENARIO…]
 # Every scenario has a machine of its own, fresh from the image; two run at a time. What was seen is
 # kept in BUILD_DIR/vm-trial. README.md says more.
@@ -17,7 +17,7 @@ build=$(cd "$1" && pwd)
 shift
 results=$build/vm-trial
 scenarios=("$@")
-[ $# != 0 ] || scenarios=(panic staged trial commit dracut)
+[ $# != 0 ] || scenarios=(panic staged trial commit dracut network)
 wanted='0000:01:00.0 0000:01:00.1 0000:02:00.0 0000:02:00.1'
 
 # shellcheck source=tests/vm/machine.sh
@@ -39,6 +39,7 @@ check()
 	fi
 }
 
+# inventory NAME KERNEL_ARGUMENTS [CONFIRM_TIMEOUT]
 inventory()
 {
 	cat >"$bed/$1.json" <<-END
@@ -54,8 +55,25 @@ inventory()
 		    {"alias": "radeon", "vendor": "1002", "device": "5159", "functions": "all"},
 		    {"alias": "bochs", "vendor": "1234", "device": "1111", "functions": "all", "except": ["0000:00:01.0"]}
 		  ],
-		  "rollout": {"waves": ["100%"], "max_unavailable": 1, "max_failures": 1, "boot_timeout": "15m"}
+		  "rollout": {"waves": ["100%"], "max_unavailable": 1, "max_failures": 1, "boot_timeout": "15m",
+		              "confirm_timeout": "${3:-15m}"}
 		}
+	END
+}
+
+# inventory_pair NAME OTHER KERNEL_ARGUMENTS CONFIRM_TIMEOUT: two machines, the arguments for the first.
+inventory_pair()
+{
+	inventory "$1" "$3" "$4"
+	python3 - "$bed/$1.json" "$2" "$(<"$bed/$2.port")" <<-'END'
+		import json, sys
+		path, other, port = sys.argv[1:]
+		with open(path, encoding="utf-8") as file:
+		    fleet = json.load(file)
+		fleet["groups"]["computes"]["hosts"].append(other)
+		fleet["hosts"][other] = {"address": "127.0.0.1", "port": int(port)}
+		with open(path, "w", encoding="utf-8") as file:
+		    json.dump(fleet, file, indent=2)
 	END
 }
 
@@ -107,7 +125,7 @@ default_runs()
 nothing_left()
 {
 	local found
-	found=$(machine_ssh "$1" 'find /etc /boot -name "*gpufleet-restore*" -o -name "*gpufleet-trial*" -o -name custom.cfg
+	found=$(machine_ssh "$1" 'find /etc /boot -name "*gpufleet-restore*" -o -name "*gpufleet-confirm*" -o -name "*gpufleet-trial*" -o -name custom.cfg
 		ls /var/lib/gpufleet/trial.json 2>/dev/null; grep -a next_entry=. /boot/grub/grubenv')
 	[ -z "$found" ] || {
 		echo "$found"
@@ -277,6 +295,31 @@ scenario_dracut()
 		'lsinitrd "/boot/initrd.img-$(uname -r)" | grep -q "hooks/pre-udev/00-gpufleet-bind.sh"'
 }
 
+# The trial comes up without a network: nobody can reach it, so it goes back by itself, is counted as
+# rolled back, and the other machine of the same run is done.
+scenario_network()
+{
+	local other=$1-other
+	machine_create "$other"
+	check "$1: the other machine starts" start "$other" || return
+	inventory_pair "$1" "$other" '"modprobe.blacklist=virtio_net"' 4m
+	apply "$1" apply
+	check "$1: the trial is staged" machine_until "$1" 400 "$choice_made" || return
+	menu "$1" staged
+	apply_ends "$1" apply 2 "apply, which has waited, exits 2"
+	sed -n '/: applying/,$p' "$results/$1.apply.out"
+	check "$1: it is rolled back, and says why" grep -q "$1: failed: rolled back: its trial boot was not reached and proven" \
+		"$results/$1.apply.out"
+	check "$1: the other machine is done" grep -q "$other: done: changed and rebooted" "$results/$1.apply.out"
+	observe "$other" after
+	check "$other: vfio-pci has the cards' functions and nothing else" observe_vfio_only "$other" after
+	after "$1"
+	as_before "$1"
+	machine_stop "$other"
+	inventory "$1" ''
+	complete "$1"
+}
+
 scenario()
 {
 	local began=$SECONDS
@@ -292,6 +335,7 @@ finish()
 	local name
 	for name in "${scenarios[@]}"; do
 		machine_stop "$name"
+		machine_stop "$name-other"
 	done
 	rm -rf "$bed"
 }

@@ -337,6 +337,7 @@ static void world_begin(struct world *world)
 	    .forks = world->forks,
 	    .opener = &world->opener,
 	    .bundle = &world->bundle,
+	    .secret = "a secret",
 	    .clock = &world->clock,
 	    .windows = world->windows.count ? &world->windows : NULL,
 	    .journal = &world->journal,

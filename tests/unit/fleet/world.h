@@ -46,6 +46,7 @@ struct world_host {
 	bool control;        /* no compute host */
 	bool tries;          /* its boot change is tried once, then committed */
 	bool panics;         /* … and the trial does not come up */
+	bool cut_off;        /* … and the trial comes up, and can't be reached */
 	unsigned cuts;       /* connections lost while an operation runs */
 	unsigned latency_ms, apply_ms, boot_ms;
 	/* What it is. */
@@ -55,12 +56,15 @@ struct world_host {
 	bool configured, effective, tuned, down, away, promised;
 	enum world_trial trial;
 	char tried[128]; /* the operation that is on trial */
+	char token[72],
+	    tried_token[72]; /* that the newest stage, and the one on trial, came with */
+	bool expired;        /* nobody confirmed it in time */
 	unsigned boot;
 	char lease[48];
 	uint64_t lease_until;
 	struct world_operation operations[WORLD_OPERATIONS];
 	size_t operation_count;
-	struct clock_timer operation_timer, power_timer;
+	struct clock_timer operation_timer, power_timer, confirm_timer;
 	json_t *expected;
 	/* What was seen. */
 	unsigned reboots, begun; /* reboots asked for and done; stages begun */

@@ -36,7 +36,11 @@ static json_t *trial_facts(const struct world_host *host)
 	if (host->trial == TRIAL_NONE)
 		return json_null();
 	return json_pack("{s:s, s:s, s:s, s:s, s:s}", "operation", host->tried, "stage", "host",
-	                 "state", states[host->trial], "boot", boots[host->trial], "message", "");
+	                 "state", states[host->trial], "boot", boots[host->trial], "message",
+	                 host->expired
+	                     ? "the trial boot was not confirmed in time; the former files "
+	                       "are back"
+	                     : "");
 }
 
 /* What a boot makes of it. */
@@ -44,9 +48,14 @@ static void trial_boot(struct world_host *host)
 {
 	if (host->trial == TRIAL_STAGED && host->panics)
 		host->boot++; /* it panics, and starts again by itself */
-	if (host->trial == TRIAL_STAGED && !host->panics)
+	if (host->trial == TRIAL_STAGED && !host->panics) {
 		host->trial = TRIAL_UP;
-	else if (host->trial == TRIAL_STAGED || host->trial == TRIAL_UP)
+		host->expired = false;
+		if (host->world->inventory.rollout.confirm_timeout_s)
+			clock_arm(&host->world->clock, &host->confirm_timer,
+			          (uint64_t)host->world->inventory.rollout.confirm_timeout_s *
+			              1000);
+	} else if (host->trial == TRIAL_STAGED || host->trial == TRIAL_UP)
 		host->trial = TRIAL_REVERTED;
 }
 
@@ -133,6 +142,18 @@ static void power_fire(void *ctx)
 	host->effective = (host->configured || host->trial == TRIAL_UP) && !host->ineffective;
 }
 
+/* The host's own timer: nobody has confirmed the trial. */
+static void confirm_fire(void *ctx)
+{
+	struct world_host *host = ctx;
+
+	if (host->trial != TRIAL_UP || host->down || host->guests)
+		return;
+	host->expired = true;
+	host->reboots++;
+	host_down(host, host->boot_ms);
+}
+
 static void operation_fire(void *ctx)
 {
 	struct world_host *host = ctx;
@@ -150,6 +171,7 @@ static void operation_fire(void *ctx)
 	} else if (!host->fails && host->tries && strcmp(operation->stage, "host") == 0) {
 		host->trial = TRIAL_STAGED;
 		snprintf(host->tried, sizeof(host->tried), "%s", operation->id);
+		snprintf(host->tried_token, sizeof(host->tried_token), "%s", host->token);
 		operation->reboot = operation->trial = true;
 	} else if (!host->fails && strcmp(operation->stage, "host") == 0)
 		host->configured = operation->reboot = true;
@@ -196,6 +218,7 @@ static struct world_operation *answer_apply(struct world_host *host, const json_
                                             json_t **error)
 {
 	const char *trial = json_string_value(json_object_get(request, "trial"));
+	const char *token = json_string_value(json_object_get(request, "token"));
 	const char *id = json_string_value(json_object_get(request, "operation"));
 	const char *run =
 	    json_string_value(json_object_get(json_object_get(request, "context"), "run"));
@@ -238,6 +261,10 @@ static struct world_operation *answer_apply(struct world_host *host, const json_
 		world_broken(host->world, "%s: a stage in the middle of a commit", host->name);
 	if (trial && !host->effective && host->trial == TRIAL_UP)
 		world_broken(host->world, "%s: a commit of what is not proven", host->name);
+	if (trial && host->trial == TRIAL_UP && strcmp(token ? token : "", host->tried_token) != 0)
+		world_broken(host->world, "%s: a commit with another token", host->name);
+	if (!trial)
+		snprintf(host->token, sizeof(host->token), "%s", token ? token : "");
 	if (trial)
 		host->trial = TRIAL_COMMITTING;
 	else if (host->trial != TRIAL_UP || strcmp(operation->stage, "host") == 0)
@@ -360,6 +387,8 @@ void world_host_init(struct world_host *host, struct world *world, size_t index)
 	host->boot_ms = 90000;
 	host->operation_timer.fire = operation_fire;
 	host->power_timer.fire = power_fire;
+	host->confirm_timer.fire = confirm_fire;
+	host->confirm_timer.ctx = host;
 	host->operation_timer.ctx = host->power_timer.ctx = host;
 	snprintf(host->name, sizeof(host->name), "gpu%02zu", index + 1);
 }

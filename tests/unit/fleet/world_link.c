@@ -138,7 +138,7 @@ struct link *world_link_open(struct link_opener *opener, const struct inventory_
 	link->timer.ctx = link;
 	link->next = world->links;
 	world->links = link;
-	if (host->refuses || host->down)
+	if (host->refuses || host->down || (host->cut_off && host->trial == TRIAL_UP))
 		link_later(link, TURN_LOST, 3000);
 	else
 		link_later(link, TURN_READY, host->latency_ms);
