@@ -194,7 +194,7 @@ void host_release(struct host *host);
 /* Is there something on it that ought not to be left: an operation or a reboot under way? */
 bool host_in_flight(const struct host *host);
 
-/* Is it down as far as is known: unreachable, or in the middle of a reboot? */
+/* Is it down as far as is known: not reached, lost, or in the middle of a reboot? */
 bool host_is_down(const struct host *host);
 
 /* The name of the stage it is at, or NULL. */
