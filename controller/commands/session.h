@@ -28,6 +28,7 @@ struct session {
 	char run[48];
 	char *former_run; /* of this store, the newest that was cut short; or NULL */
 	char who[64], where[256];
+	char own_boot_id[BOOT_ID_SIZE]; /* of this machine; "" where it has none */
 	uv_loop_t loop;
 	uv_signal_t interrupt, terminate;
 	uv_timer_t footer;

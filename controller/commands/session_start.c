@@ -173,6 +173,19 @@ static void who_and_where(struct session *session)
 		snprintf(session->where, sizeof(session->where), "unknown");
 }
 
+/* A machine that has none (no Linux) is no host of the fleet. */
+static void own_boot_id(struct session *session)
+{
+	FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
+
+	if (!file)
+		return;
+	if (!fgets(session->own_boot_id, sizeof(session->own_boot_id), file))
+		session->own_boot_id[0] = '\0';
+	session->own_boot_id[strcspn(session->own_boot_id, "\n")] = '\0';
+	fclose(file);
+}
+
 struct replay {
 	struct session *session;
 	char *last; /* the newest run that changes hosts and has no end so far; or NULL */
@@ -322,6 +335,7 @@ static int connect_parts(struct session *session, struct gf_err *err)
 	    .purge = context->purge,
 	    .windows = session->windows.count ? &session->windows : NULL,
 	    .by_name = context->limit != NULL,
+	    .own_boot_id = session->own_boot_id,
 	    .forks = context->forks,
 	    .timeout_s = context->timeout_s,
 	    .opener = session->opener,
@@ -375,6 +389,7 @@ int session_prepare(struct session *session, struct gf_err *err)
 		return -1;
 	run_id(session->run, sizeof(session->run));
 	who_and_where(session);
+	own_boot_id(session);
 	session->store = store_open(session->fleet.state_path, &session->loop, err);
 	if (!session->store)
 		return -1;

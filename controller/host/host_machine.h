@@ -102,10 +102,12 @@ struct host_shared {
 	const char *who, *where; /* of the lease */
 	const struct playbook *playbook;     /* NULL where the job needs none */
 	const struct saved_plan *saved_plan; /* apply: nothing but this is done; or NULL */
+	const struct inventory *inventory;   /* all hosts, of this run or not */
 	const struct inventory_rollout *rollout;
 	bool allow_running_guests, force, purge;
 	const struct windows *windows; /* when hosts may be taken down; NULL: at any time */
 	bool by_name;                  /* the hosts were named (--limit) */
+	const char *own_boot_id;       /* of the machine that this runs on; NULL: not known */
 	const char *undo_run;          /* rollback: from this run on; NULL: everything */
 	unsigned timeout_s;            /* 0: each state's own deadline */
 	struct link_opener *opener;
