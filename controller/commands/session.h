@@ -57,6 +57,7 @@ struct session {
 	/* What it shows before the question. May be NULL. */
 	void (*show_plan)(struct session *session);
 	const char *question;
+	char wanted_answer[16]; /* the one line that means yes; "": yes itself */
 };
 
 /* Runs JOB to its end and returns the exit status. SHOW, SHOW_PLAN and QUESTION may be set before.
