@@ -205,6 +205,7 @@ static void session_begin(struct session *session)
 	session->interrupt.data = session->terminate.data = session->footer.data = session;
 	if (session->terminal.live)
 		uv_timer_start(&session->footer, session_footer_cb, FOOTER_MS, FOOTER_MS);
+	session_resume_show(session);
 	session->began_ms = session->clock.clock.now(&session->clock.clock);
 	fleet_start(session->engine);
 	uv_run(&session->loop, UV_RUN_DEFAULT);
