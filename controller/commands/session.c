@@ -110,7 +110,30 @@ static void session_answer_cb(uv_poll_t *poll, int status, int events)
 	handle_close((uv_handle_t *)poll);
 	if (got > 0)
 		line[got] = '\0';
-	session_decide(session, strcmp(line, "yes\n") == 0 || strcmp(line, "y\n") == 0);
+	if (session->wanted_answer[0])
+		session_decide(session, strcmp(line, session->wanted_answer) == 0);
+	else
+		session_decide(session, strcmp(line, "yes\n") == 0 || strcmp(line, "y\n") == 0);
+}
+
+/* A "yes" is typed before it is thought about; where most of the fleet is at stake, the answer is
+ * its size. */
+static void session_question(struct session *session)
+{
+	size_t hosts = session->fleet.inventory->host_count;
+	struct fleet_counts counts;
+
+	fleet_count(session->engine, &counts);
+	if (hosts == 1 || counts.to_change <= hosts / 2) {
+		fprintf(stderr, "%s [yes/no] ", session->question);
+	} else {
+		snprintf(session->wanted_answer, sizeof(session->wanted_answer), "%zu\n",
+		         counts.to_change);
+		fprintf(stderr,
+		        "%s It is about %zu of the fleet's %zu hosts. [type how many to go on] ",
+		        session->question, counts.to_change, hosts);
+	}
+	fflush(stderr);
 }
 
 void session_planned(void *ctx, struct fleet *fleet)
@@ -127,8 +150,7 @@ void session_planned(void *ctx, struct fleet *fleet)
 	}
 	if (session->windows.count && !windows_close(&session->windows, time(NULL)))
 		fprintf(stderr, "No window of rollout.windows is open now: nothing will begin.\n");
-	fprintf(stderr, "%s [yes/no] ", session->question);
-	fflush(stderr);
+	session_question(session);
 	session->asking = true;
 	session->answer.data = session;
 	if (uv_poll_init(&session->loop, &session->answer, STDIN_FILENO) ||
@@ -183,6 +205,7 @@ static void session_begin(struct session *session)
 	session->interrupt.data = session->terminate.data = session->footer.data = session;
 	if (session->terminal.live)
 		uv_timer_start(&session->footer, session_footer_cb, FOOTER_MS, FOOTER_MS);
+	session_resume_show(session);
 	session->began_ms = session->clock.clock.now(&session->clock.clock);
 	fleet_start(session->engine);
 	uv_run(&session->loop, UV_RUN_DEFAULT);

@@ -27,8 +27,10 @@ struct session {
 	enum host_job job;
 	char run[48];
 	char *former_run; /* of this store, the newest that was cut short; or NULL */
-	char secret[65]; /* another one for each run; trials are confirmed by what is made of it */
+	char secret[65];  /* another one for each run; trials are confirmed by what is made of it */
+	json_t *cut_runs; /* an object: the ids of all that were */
 	char who[64], where[256];
+	char own_boot_id[BOOT_ID_SIZE]; /* of this machine; "" where it has none */
 	uv_loop_t loop;
 	uv_signal_t interrupt, terminate;
 	uv_timer_t footer;
@@ -57,6 +59,7 @@ struct session {
 	/* What it shows before the question. May be NULL. */
 	void (*show_plan)(struct session *session);
 	const char *question;
+	char wanted_answer[16]; /* the one line that means yes; "": yes itself */
 };
 
 /* Runs JOB to its end and returns the exit status. SHOW, SHOW_PLAN and QUESTION may be set before.
@@ -72,6 +75,12 @@ static inline bool session_acts(const struct session *session)
 {
 	return session->job >= JOB_APPLY;
 }
+
+/* session_resume.c: fills records, former_run and cut_runs from the store. 0, or -1 with *err. */
+int session_replay(struct session *session, struct gf_err *err);
+/* One line about what a run that was cut short left to go on with; nothing where there is nothing.
+ */
+void session_resume_show(struct session *session);
 
 /* session_control.c: names what is pending on control hosts that --limit left out. */
 void session_control_left_out(struct session *session);

@@ -183,67 +183,17 @@ static void who_and_where(struct session *session)
 		snprintf(session->where, sizeof(session->where), "unknown");
 }
 
-struct replay {
-	struct session *session;
-	char *last; /* the newest run that changes hosts and has no end so far; or NULL */
-	char *cut;  /* the newest that never had one, or was interrupted; or NULL */
-};
-
-static void replay_cut(struct replay *replay)
+/* A machine that has none (no Linux) is no host of the fleet. */
+static void own_boot_id(struct session *session)
 {
-	if (!replay->last)
+	FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
+
+	if (!file)
 		return;
-	free(replay->cut);
-	replay->cut = replay->last;
-	replay->last = NULL;
-}
-
-static int replay_event(void *ctx, const struct store_event *event)
-{
-	struct replay *replay = ctx;
-	const struct inventory *inventory = replay->session->fleet.inventory;
-	const char *type = json_string_value(json_object_get(event->event, "type"));
-	const struct inventory_host *host;
-
-	if (type && strcmp(type, "run.started") == 0) {
-		const char *command = json_string_value(json_object_get(event->event, "command"));
-
-		if (command && (strcmp(command, "apply") == 0 || strcmp(command, "reboot") == 0 ||
-		                strcmp(command, "rollback") == 0)) {
-			replay_cut(replay);
-			replay->last = strdup(event->run);
-		}
-	} else if (type && strcmp(type, "run.finished") == 0 && replay->last &&
-	           strcmp(replay->last, event->run) == 0) {
-		if (json_integer_value(json_object_get(event->event, "exit")) == 130)
-			replay_cut(replay);
-		free(replay->last);
-		replay->last = NULL;
-	}
-	if (!event->host || !*event->host)
-		return 0;
-	host = inventory_host_find(inventory, event->host);
-	if (host)
-		host_fold(&replay->session->records[host - inventory->hosts], event->event);
-	return 0;
-}
-
-static int replay_journal(struct session *session, struct gf_err *err)
-{
-	struct replay replay = {.session = session};
-
-	session->records =
-	    calloc(session->fleet.inventory->host_count + 1, sizeof(*session->records));
-	if (!session->records)
-		return gf_err_set(err, GF_E_MEMORY, "out of memory");
-	if (store_events_each(session->store, NULL, replay_event, &replay, err)) {
-		free(replay.last);
-		free(replay.cut);
-		return -1;
-	}
-	replay_cut(&replay);
-	session->former_run = replay.cut;
-	return 0;
+	if (!fgets(session->own_boot_id, sizeof(session->own_boot_id), file))
+		session->own_boot_id[0] = '\0';
+	session->own_boot_id[strcspn(session->own_boot_id, "\n")] = '\0';
+	fclose(file);
 }
 
 /* What the control plane needs to know of compute hosts comes from the whole fleet's facts. */
@@ -333,6 +283,7 @@ static int connect_parts(struct session *session, struct gf_err *err)
 	    .purge = context->purge,
 	    .windows = session->windows.count ? &session->windows : NULL,
 	    .by_name = context->limit != NULL,
+	    .own_boot_id = session->own_boot_id,
 	    .forks = context->forks,
 	    .timeout_s = context->timeout_s,
 	    .opener = session->opener,
@@ -388,10 +339,11 @@ int session_prepare(struct session *session, struct gf_err *err)
 	who_and_where(session);
 	if (secret_draw(session, err))
 		return -1;
+	own_boot_id(session);
 	session->store = store_open(session->fleet.state_path, &session->loop, err);
 	if (!session->store)
 		return -1;
-	if (replay_journal(session, err))
+	if (session_replay(session, err))
 		return -1;
 	leave_untouched_control_out(session);
 	if (nova_load(session, err) || connect_parts(session, err))
@@ -413,5 +365,6 @@ void session_release(struct session *session)
 	command_fleet_free(&session->fleet);
 	windows_free(&session->windows);
 	free(session->records);
+	json_decref(session->cut_runs);
 	free(session->former_run);
 }

@@ -38,6 +38,7 @@ struct fleet_options {
 	bool allow_running_guests, force, purge;
 	const struct windows *windows; /* when hosts may be taken down; NULL: at any time */
 	bool by_name; /* the hosts were named: control hosts may be treated as compute hosts, too */
+	const char *own_boot_id; /* of the machine that this runs on; NULL: not known */
 	unsigned forks, timeout_s;
 	struct link_opener *opener;
 	const struct agent_bundle *bundle;

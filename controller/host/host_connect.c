@@ -187,9 +187,24 @@ static enum host_state boot_observed(struct host *host)
 	return HOST_LEASING;
 }
 
+/* May this machine not be what this run works on? */
+static bool boot_forbids(struct host *host, struct gf_err *err)
+{
+	const char *twin = host->shared->events->boot_seen(host->shared->ctx, host, host->boot_id);
+
+	if (!twin)
+		return host_guard_forbids(host, err);
+	gf_err_set(err, GF_E_BLOCKED,
+	           "it is the same machine as %s (one boot id): remove one of the two names from "
+	           "the inventory",
+	           twin);
+	return true;
+}
+
 enum host_state host_starting_input(struct host *host, const struct host_input *input)
 {
-	const char *boot_id, *twin;
+	struct gf_err err = {0};
+	const char *boot_id;
 
 	if (input->kind == INPUT_LOST)
 		return host_lost(host, input->err);
@@ -202,17 +217,8 @@ enum host_state host_starting_input(struct host *host, const struct host_input *
 		                                       "mounted on the host?"});
 	snprintf(host->boot_id, sizeof(host->boot_id), "%s", boot_id);
 	host->lost_deadline = 0;
-	twin = host->shared->events->boot_seen(host->shared->ctx, host, host->boot_id);
-	if (twin) {
-		struct gf_err err = {0};
-
-		gf_err_set(
-		    &err, GF_E_BLOCKED,
-		    "it is the same machine as %s (one boot id): remove one of the two names "
-		    "from the inventory",
-		    twin);
+	if (boot_forbids(host, &err))
 		return host_end(host, &err);
-	}
 	if (host->shared->job >= JOB_APPLY &&
 	    (host->record.reboot_open || host->record.reboot_owed) &&
 	    host->record.reboot_boot_id[0])

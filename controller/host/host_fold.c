@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "node-agent/wire/error.h"
+
 static const char *text_of(const json_t *event, const char *key)
 {
 	const char *text = json_string_value(json_object_get(event, key));
@@ -94,6 +96,18 @@ static void fold_state(struct host_record *record, const json_t *event)
 		record->verdict[0] = record->code[0] = record->message[0] = '\0';
 		record->changed = record->rebooted = false;
 	}
+	/* It let somebody log in: that is up, unless the boot may be the one that is to end. */
+	if (strcmp(record->state, "starting") == 0 && !record->reboot_open)
+		record->down = false;
+}
+
+/* Did it end because the host does not answer any more? */
+static bool finished_lost(const struct host_record *record)
+{
+	if (strcmp(record->verdict, "unreachable") == 0)
+		return true;
+	return strcmp(record->verdict, "failed") == 0 &&
+	       gf_code_exit_status(gf_code_from_name(record->code)) == 4;
 }
 
 static void fold_finished(struct host_record *record, const json_t *event)
@@ -106,10 +120,8 @@ static void fold_finished(struct host_record *record, const json_t *event)
 	record->rebooted = json_is_true(json_object_get(event, "rebooted"));
 	if (strcmp(record->verdict, "done") == 0)
 		record->plan[0] = '\0';
-	if (strcmp(record->verdict, "unreachable") == 0)
+	if (finished_lost(record))
 		record->down = true;
-	else if (!record->reboot_open)
-		record->down = false;
 }
 
 void host_fold(struct host_record *record, const json_t *event)

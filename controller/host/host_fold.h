@@ -35,7 +35,7 @@ struct host_record {
 	char code[16], message[512]; /* why, when it did not end as done */
 	bool changed, rebooted;      /* in the run that the last event belongs to */
 	unsigned reboot_s;           /* what its last reboot took; 0: unknown */
-	bool down; /* it was left in the middle of a reboot, or could not be reached */
+	bool down; /* in the middle of a reboot, not reached, or lost, and not heard of since */
 };
 
 /* Folds one event in. Events that say nothing about a host's state, or that are of the wrong shape,

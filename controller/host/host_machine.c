@@ -418,11 +418,7 @@ bool host_in_flight(const struct host *host)
 
 bool host_is_down(const struct host *host)
 {
-	if (host->state == HOST_UNREACHABLE || host->record.reboot_open)
-		return true;
-	if (host->state == HOST_FAILED)
-		return gf_code_exit_status(host->err.code) == 4;
-	return host->record.down && !host->boot_id[0] && host->state == HOST_IDLE;
+	return host->record.down;
 }
 
 const char *host_stage_name(const struct host *host)

@@ -103,10 +103,12 @@ struct host_shared {
 	const char *secret; /* of this run: tokens are made of it, which confirm trials; or NULL */
 	const struct playbook *playbook;     /* NULL where the job needs none */
 	const struct saved_plan *saved_plan; /* apply: nothing but this is done; or NULL */
+	const struct inventory *inventory;   /* all hosts, of this run or not */
 	const struct inventory_rollout *rollout;
 	bool allow_running_guests, force, purge;
 	const struct windows *windows; /* when hosts may be taken down; NULL: at any time */
 	bool by_name;                  /* the hosts were named (--limit) */
+	const char *own_boot_id;       /* of the machine that this runs on; NULL: not known */
 	const char *undo_run;          /* rollback: from this run on; NULL: everything */
 	unsigned timeout_s;            /* 0: each state's own deadline */
 	struct link_opener *opener;
@@ -197,7 +199,7 @@ void host_release(struct host *host);
 /* Is there something on it that ought not to be left: an operation or a reboot under way? */
 bool host_in_flight(const struct host *host);
 
-/* Is it down as far as is known: unreachable, or in the middle of a reboot? */
+/* Is it down as far as is known: not reached, lost, or in the middle of a reboot? */
 bool host_is_down(const struct host *host);
 
 /* The name of the stage it is at, or NULL. */

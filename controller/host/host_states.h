@@ -66,6 +66,10 @@ bool host_trial_gives_up(struct host *host, const struct gf_err *err);
 /* host_window.c: may no reboot of HOST be begun now? As host_window_forbids(). */
 bool host_window_forbids_reboot(const struct host *host, struct gf_err *err);
 
+/* host_guard.c: is HOST one that a run which would change it must not, as it was not named? Its
+ * boot id is known. With *err: GF_E_BLOCKED. */
+bool host_guard_forbids(const struct host *host, struct gf_err *err);
+
 /* host_nova.c */
 /* Its facts are new: the fleet's view of Nova takes them. -1 only when out of memory. */
 int host_nova_put(const struct host *host, struct gf_err *err);

@@ -13,6 +13,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "controller/store/store_lock.h"
 #include "controller/store/store_writer.h"
 
 #define STORE_SCHEMA_VERSION 1
@@ -101,19 +102,16 @@ static int lock_take(struct store *store, struct gf_err *err)
 	if (file_system_check(store->lock_fd, store->path, err))
 		return -1;
 	if (flock(store->lock_fd, LOCK_EX | LOCK_NB) == 0) {
-		char pid[32];
-		int length = snprintf(pid, sizeof(pid), "%ld\n", (long)getpid());
-		if (ftruncate(store->lock_fd, 0) == 0 && write(store->lock_fd, pid, length) < 0)
+		if (store_lock_sign(store->lock_fd) != 0)
 			return gf_err_errno(err, GF_E_STORE, "cannot write %s", lock_path);
 		return 0;
 	}
-	char holder[32] = "";
-	ssize_t size = read(store->lock_fd, holder, sizeof(holder) - 1);
-	holder[size > 0 ? strcspn(holder, "\n") : 0] = '\0';
+	char holder[256];
+	store_lock_holder(store->lock_fd, holder, sizeof(holder));
 	return gf_err_set(err, GF_E_STORE,
-	                  "another gpufleet (process %s) is working on this fleet: wait for it, or "
+	                  "another gpufleet (%s) is working on this fleet: wait for it, or "
 	                  "look at it with `gpufleet status`",
-	                  *holder ? holder : "unknown");
+	                  holder);
 }
 
 static sqlite3 *database_open(const char *path, int flags, struct gf_err *err)

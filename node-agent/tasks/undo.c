@@ -48,8 +48,47 @@ static bool is_ini(const json_t *records, const char *path)
 	return false;
 }
 
+/* Files that somebody else changed since. */
+struct conflicts {
+	size_t count, named;
+	char names[320]; /* as many as have room, with commas */
+};
+
+static void conflict_add(struct conflicts *conflicts, const char *path)
+{
+	size_t used = strlen(conflicts->names);
+
+	conflicts->count++;
+	/* None is named after one that has no room: what is left is counted. */
+	if (conflicts->named + 1 != conflicts->count ||
+	    used + strlen(path) + sizeof(", ") > sizeof(conflicts->names))
+		return;
+	snprintf(conflicts->names + used, sizeof(conflicts->names) - used, "%s%s", used ? ", " : "",
+	         path);
+	conflicts->named++;
+}
+
+/* ERR says it of one file, the first. */
+static int conflicts_tell(const struct conflicts *conflicts, struct gf_err *err)
+{
+	char more[48] = "";
+
+	if (conflicts->count < 2)
+		return conflicts->count ? -1 : 0;
+	if (conflicts->named < conflicts->count)
+		snprintf(more, sizeof(more), "%s%zu more", conflicts->named ? " and " : "",
+		         conflicts->count - conflicts->named);
+	return gf_err_set(err, GF_E_BLOCKED,
+	                  "%zu files were changed by someone else since (%s%s): keep what you need "
+	                  "of them, then undo with --force",
+	                  conflicts->count, conflicts->names, more);
+}
+
+/* All of them, as each that is missed costs another run. */
 static int conflicts_find(const struct root *root, const json_t *records, struct gf_err *err)
 {
+	struct conflicts conflicts = {0};
+	struct gf_err found;
 	size_t i;
 	const json_t *record;
 
@@ -57,10 +96,15 @@ static int conflicts_find(const struct root *root, const json_t *records, struct
 	{
 		if (is_kind(record, "file") && is_newest(records, i) &&
 		    !is_ini(records, json_text(record, "path")) &&
-		    file_edit_undo_check(root, record, err) < 0)
-			return -1;
+		    file_edit_undo_check(root, record, &found) < 0) {
+			if (err && (!conflicts.count || found.code != GF_E_BLOCKED))
+				*err = found;
+			if (found.code != GF_E_BLOCKED)
+				return -1;
+			conflict_add(&conflicts, json_text(record, "path"));
+		}
 	}
-	return 0;
+	return conflicts_tell(&conflicts, err);
 }
 
 struct undo {

@@ -1,7 +1,9 @@
 """Lost connections, killed controllers, hosts that die in the middle of a stage or never come back, ^C."""
 
+import contextlib
 import os
 import signal
+import sqlite3
 import time
 import unittest
 
@@ -55,6 +57,33 @@ class Interruption(Case):
         self.expect(fleet.run("apply", "--yes"), 0)
         self.assertEqual(fleet.boots("gpu01"), 2)
 
+    def cut_short(self):
+        """A fleet whose apply was killed with gpu01 in the middle, and gpu02 not begun; and the run's id."""
+        fleet = self.fleet([{"name": "gpu", "count": 2, "kind": "intel-nvidia"}],
+                           {"rollout": {"waves": [1, "100%"], "max_unavailable": 1, "max_failures": 0}})
+        fleet.fault("gpu01", "slow-mkinitramfs", "2")
+        process = fleet.start("apply", "--yes")
+        self.in_the_middle(fleet)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        with contextlib.closing(sqlite3.connect(fleet.store)) as store:
+            run, = store.execute("select run from events order by seq desc limit 1").fetchone()
+        return fleet, f"going on with run {run}, which was cut short: 1 host was in the middle of something (gpu01)"
+
+    def test_says_what_it_goes_on_with(self):
+        fleet, line = self.cut_short()
+        for args in (("scan",), ("apply", "--yes", "--limit", "gpu02")):
+            self.assertNotIn("going on", fleet.run(*args).err)
+        self.assertEqual(self.expect(fleet.run("apply", "--yes"), 0).err.splitlines()[0], line)
+        self.assertNotIn("going on", self.expect(fleet.run("apply", "--yes"), 0).err)
+
+    def test_says_what_it_goes_on_with_as_json(self):
+        fleet, line = self.cut_short()
+        result = self.expect(fleet.run("apply", "--yes", "--json"), 0)
+        self.assertNotIn("going on", result.err)
+        event = result.events()[0]
+        self.assertEqual([event["event"], event["status"], event["message"]], ["resume", "cut-short", line])
+
     def test_interrupt_says_what_is_in_flight(self):
         fleet = self.fleet([{"name": "gpu", "count": 2, "kind": "intel-nvidia"}],
                            {"rollout": {"waves": [1, "100%"], "max_unavailable": 1, "max_failures": 0}})
@@ -100,6 +129,8 @@ class Interruption(Case):
                                         "boot_timeout": "5s"}})
         result = self.expect(fleet.run("apply", "--yes"), 3)
         self.assertIn("gpu01", result.out + result.err)
+        # That run came to its end: it was not cut short.
+        self.assertNotIn("going on", self.expect(fleet.run("apply", "--yes"), 3).err)
 
     @unittest.skipUnless(os.geteuid() == 0, "mounts need root")
     def test_no_space(self):

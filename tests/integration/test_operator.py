@@ -64,6 +64,22 @@ class Operator(Case):
             self.assertNotIn("To go on", written)
         self.assertEqual(fleet.boots("gpu01"), 1)
 
+    def test_question_about_most_of_the_fleet(self):
+        """More than half of its hosts: how many they are must be typed; half of them: yes will do."""
+        fleet = self.fleet([{"name": "gpu", "count": 4, "kind": "intel-nvidia"}])
+        for answer in ("yes\n", "y\n", "4\n", "3 \n", "03\n", "\n"):
+            status, written = on_terminal(fleet, ["apply", "--limit", "gpu[01-03]"], [("Apply this? It is about 3 of the fleet's 4 hosts.", answer)])
+            self.assertEqual(status, 2, written)
+            self.assertNotIn("[yes/no]", written)
+            self.assertIn("Nothing was changed.", written)
+        self.assertEqual(set(fleet.boots().values()), {1})
+        status, written = on_terminal(fleet, ["apply", "--limit", "gpu[01-03]"], [("to go on]", "3\n")])
+        self.assertEqual(status, 0, written)
+        self.assertEqual(fleet.boots(), {"gpu01": 2, "gpu02": 2, "gpu03": 2, "gpu04": 1})
+        status, written = on_terminal(fleet, ["reboot", "--limit", "gpu[01-02]"], [("Reboot these hosts? [yes/no]", "yes\n")])
+        self.assertEqual(status, 0, written)
+        self.assertEqual(fleet.boots()["gpu02"], 3)
+
     def test_footer_fits(self):
         fleet = self.fleet([STOCK])
         fleet.fault("gpu01", "slow-update-initramfs", "1")

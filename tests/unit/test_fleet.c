@@ -445,6 +445,37 @@ static void down_outside_the_selection_takes_a_slot(void **state)
 	world_free(&world);
 }
 
+/* Lost in the middle of its work, it takes its slot in later runs, until one hears of it. */
+static void lost_outside_the_selection_takes_a_slot(void **state)
+{
+	(void)state;
+	world_init(&world, 3, 1);
+	rollout()->max_failures = 1;
+	world.hosts[0].dies = true;
+	world.hosts[0].boot_ms = 3600000;
+	assert_int_equal(world_run(&world), 3);
+	assert_int_equal(world.hosts[0].err.code, GF_E_LOST);
+	for (size_t i = 0; i < 2; i++)
+		world.selected[i] = i + 1;
+	world.selected_count = 2;
+	assert_int_equal(world_run(&world), 3);
+	assert_int_equal(reboots(), 0);
+	world_wait(&world, 3600000);
+	world.hosts[0].boot_ms = 90000;
+	world.job = JOB_SCAN;
+	world.selected[0] = 0;
+	world.selected_count = 1;
+	assert_int_equal(world_run(&world), 0);
+	world.job = JOB_APPLY;
+	for (size_t i = 0; i < 2; i++)
+		world.selected[i] = i + 1;
+	world.selected_count = 2;
+	assert_int_equal(world_run(&world), 0);
+	assert_int_equal(reboots(), 2);
+	assert_true(world_ok(&world));
+	world_free(&world);
+}
+
 static void never_back_is_a_failure(void **state)
 {
 	(void)state;
@@ -633,6 +664,7 @@ int main(void)
 	    cmocka_unit_test(blocked_is_no_failure),
 	    cmocka_unit_test(unreachable_takes_a_slot),
 	    cmocka_unit_test(down_outside_the_selection_takes_a_slot),
+	    cmocka_unit_test(lost_outside_the_selection_takes_a_slot),
 	    cmocka_unit_test(never_back_is_a_failure),
 	    cmocka_unit_test(ineffective_reboot_is_not_repeated),
 	    cmocka_unit_test(lying_agent_is_not_believed),

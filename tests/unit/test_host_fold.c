@@ -93,6 +93,55 @@ static void refused_reboot_is_not_down(void **state)
 	assert_false(record.reboot_open || record.down);
 }
 
+#define FINISHED(verdict, code)                                                                    \
+	"{\"type\":\"host.finished\",\"verdict\":\"" verdict "\",\"code\":\"" code "\"}"
+#define STATE(name) "{\"type\":\"host.state\",\"state\":\"" name "\"}"
+
+/* A host that was given up is down for later runs, too, until it is heard of again. */
+static void lost_host_is_down(void **state)
+{
+	static const char *const codes[] = {
+	    FINISHED("failed", "lost"), FINISHED("failed", "timeout"),
+	    FINISHED("failed", "connect"), FINISHED("failed", "resolve"),
+	    FINISHED("unreachable", "connect")};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
+		struct host_record record = {0};
+
+		fold(&record, STATE("applying"));
+		fold(&record, codes[i]);
+		assert_true(record.down);
+		/* Nobody has looked. */
+		fold(&record, FINISHED("skipped", "cancelled"));
+		assert_true(record.down);
+		fold(&record, STATE("connecting"));
+		fold(&record, STATE("reconnecting"));
+		assert_true(record.down);
+		fold(&record, STATE("starting"));
+		assert_false(record.down);
+		fold(&record, FINISHED("failed", "task"));
+		assert_false(record.down);
+	}
+}
+
+/* One that is waited for after a reboot is not up because somebody could log in. */
+static void rebooting_host_is_down(void **state)
+{
+	struct host_record record = {0};
+
+	(void)state;
+	fold(&record, "{\"type\":\"reboot.intent\",\"boot_id\":\"old\"}");
+	fold(&record, FINISHED("failed", "reboot"));
+	assert_true(record.down);
+	fold(&record, STATE("starting"));
+	fold(&record, FINISHED("failed", "protocol"));
+	assert_true(record.down);
+	fold(&record, STATE("starting"));
+	fold(&record, "{\"type\":\"reboot.done\",\"boot_id\":\"new\"}");
+	assert_false(record.down);
+}
+
 static void wrong_shapes_change_nothing(void **state)
 {
 	static const char *const events[] = {"{}", "[]", "{\"type\":7}", "{\"type\":\"no.such\"}"};
@@ -131,6 +180,8 @@ int main(void)
 	    cmocka_unit_test(saved_plan_is_begun_by_a_change),
 	    cmocka_unit_test(another_result_closes_nothing),
 	    cmocka_unit_test(refused_reboot_is_not_down),
+	    cmocka_unit_test(lost_host_is_down),
+	    cmocka_unit_test(rebooting_host_is_down),
 	    cmocka_unit_test(wrong_shapes_change_nothing),
 	};
 

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <pwd.h>
 #include <sqlite3.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -144,6 +145,50 @@ static void test_facts_are_replaced(void **state)
 	store_close(store);
 }
 
+/* Who holds the lock, where, and since when: another operator wants to know whom to ask. */
+static void holder_is_named(const char *message)
+{
+	const struct passwd *user = getpwuid(getuid());
+	char node[256] = "", expected[512];
+	const char *since;
+	int year, second;
+	assert_non_null(user);
+	assert_int_equal(gethostname(node, sizeof(node) - 1), 0);
+	snprintf(expected, sizeof(expected), "(process %ld of %s on %s, since ", (long)getpid(),
+	         user->pw_name, node);
+	since = strstr(message, expected);
+	assert_non_null(since);
+	assert_int_equal(
+	    sscanf(since + strlen(expected), "%4d-%*2d-%*2dT%*2d:%*2d:%2dZ", &year, &second), 2);
+	assert_in_range(year, 2024, 9999);
+}
+
+/* The lock of a version that wrote its pid alone, and of one that has not written all yet. */
+static void test_lock_says_little(void **state)
+{
+	static const char *const cases[][2] = {
+	    {"4711\n", "(process 4711) is"},
+	    {"", "(process unknown) is"},
+	    {"7\nroot", "(process 7 of root) is"},
+	    {"7\n\n\nnow\n", "(process 7, since now) is"},
+	};
+	struct fixture *f = *state;
+	char lock[160];
+	snprintf(lock, sizeof(lock), "%s.lock", f->path);
+	struct store *store = store_open(f->path, &f->loop, NULL);
+	assert_non_null(store);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct gf_err err = {0};
+		FILE *file = fopen(lock, "w");
+		assert_non_null(file);
+		fputs(cases[i][0], file);
+		fclose(file);
+		assert_null(store_open(f->path, &f->loop, &err));
+		assert_non_null(strstr(err.msg, cases[i][1]));
+	}
+	store_close(store);
+}
+
 static void test_second_writer_is_refused(void **state)
 {
 	struct fixture *f = *state;
@@ -152,6 +197,7 @@ static void test_second_writer_is_refused(void **state)
 	assert_null(store_open(f->path, &f->loop, &err));
 	assert_int_equal(err.code, GF_E_STORE);
 	assert_non_null(strstr(err.msg, "another gpufleet"));
+	holder_is_named(err.msg);
 	struct store *reader = store_open(f->path, NULL, &err);
 	assert_non_null(reader);
 	store_close(reader);
@@ -315,6 +361,7 @@ int main(void)
 	    T(test_close_flushes_what_is_queued),
 	    T(test_facts_are_replaced),
 	    T(test_second_writer_is_refused),
+	    T(test_lock_says_little),
 	    T(test_missing_and_foreign_files),
 	    T(test_link_is_the_same_store),
 	    T(test_other_databases_are_left_alone),

@@ -191,6 +191,43 @@ static void test_undo_conflict(void **state)
 	free(stage);
 }
 
+/* Every file that is in the way is named at once; of very many, as many as have room. */
+static void test_undo_conflicts(void **state)
+{
+	struct task_host *host = *state;
+	struct gf_err err;
+	bool changed, reboot;
+	json_t *tasks = json_array();
+	char path[200], *stage;
+
+	for (int i = 1; i <= 9; i++) {
+		snprintf(path, sizeof(path), "/etc/file-%d-with-a-name-of-some-length", i);
+		json_array_append_new(tasks, json_pack("{ss ss ss ss}", "type", "file", "name",
+		                                       path, "path", path, "content", "1"));
+	}
+	json_t *whole = json_pack("{ss so}", "name", "files", "tasks", tasks);
+	stage = json_dumps(whole, 0);
+	assert_int_equal(host_apply(host, "one", stage, &changed, &reboot, &err), 0);
+	host_shell(host, "for i in 2 4; do echo 2 >etc/file-$i-with-a-name-of-some-length; done");
+	assert_int_equal(host_undo(host, "one", false, &changed, &reboot, &err), -1);
+	assert_int_equal(err.code, GF_E_BLOCKED);
+	assert_string_equal(err.msg,
+	                    "2 files were changed by someone else since "
+	                    "(/etc/file-2-with-a-name-of-some-length, "
+	                    "/etc/file-4-with-a-name-of-some-length): keep what you need of them, "
+	                    "then undo with --force");
+	host_shell(host, "for i in 1 2 3 4 5 6 7 8 9; do echo 2 "
+	                 ">etc/file-$i-with-a-name-of-some-length; done");
+	assert_int_equal(host_undo(host, "one", false, &changed, &reboot, &err), -1);
+	assert_non_null(strstr(err.msg, "9 files were changed"));
+	assert_non_null(strstr(err.msg, "/etc/file-8-with-a-name-of-some-length and 1 more): "));
+	assert_false(changed);
+	assert_int_equal(host_undo(host, "one", true, &changed, &reboot, &err), 0);
+	host_shell(host, "! ls etc/file-*");
+	free(stage);
+	json_decref(whole);
+}
+
 /* An operation that failed half-way, mended by a second one: both undone leave no trace in the
  * image. */
 static void test_undo_of_half_and_rest(void **state)
@@ -232,6 +269,7 @@ int main(void)
 	    T(test_image_missing_content),
 	    T(test_verify_drift),
 	    T(test_undo_conflict),
+	    T(test_undo_conflicts),
 	    T(test_undo_of_half_and_rest),
 	};
 

@@ -334,6 +334,8 @@ static void world_begin(struct world *world)
 	    .who = "test",
 	    .where = "here",
 	    .playbook = world->playbook,
+	    .by_name = world->by_name,
+	    .own_boot_id = world->own_boot_id,
 	    .forks = world->forks,
 	    .opener = &world->opener,
 	    .bundle = &world->bundle,

@@ -101,6 +101,8 @@ struct world {
 	size_t selected_count; /* 0: all */
 	unsigned forks;
 	enum host_job job;
+	bool by_name;            /* --limit was given */
+	const char *own_boot_id; /* of the controller's machine; NULL: none of the hosts */
 	/* The journal: what is on the disk, and what is under way to it. */
 	struct journal journal;
 	struct host_record records[WORLD_HOSTS];
