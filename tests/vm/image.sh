@@ -5,6 +5,8 @@
 # It is kept in ${XDG_CACHE_HOME:-~/.cache}/gpufleet/vm, under a name that
 # changes whenever this script or disk.sh does. Needs root (loop devices, mounts, chroot).
 set -euo pipefail
+# The disk's files are for all of its users, whatever the caller's are for.
+umask 022
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/gpufleet/vm
