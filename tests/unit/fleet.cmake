@@ -11,5 +11,6 @@ add_library(fleet_world STATIC fleet/world.c fleet/world_agent.c fleet/world_lin
 target_link_libraries(fleet_world PUBLIC fleet host)
 unit_test(fleet fleet_world)
 unit_test(fleet_crash fleet_world)
+unit_test(fleet_cards fleet_world)
 unit_test(fleet_random fleet_world)
 unit_test(lines terminal)
