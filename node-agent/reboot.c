@@ -9,6 +9,7 @@
 
 #include "node-agent/facts/facts.h"
 #include "node-agent/operation/operation.h"
+#include "node-agent/tasks/nova_pause.h"
 
 #define SYNC_WAIT_S 20
 
@@ -53,6 +54,37 @@ static void sync_bounded(void)
 		kill(pid, SIGKILL);
 }
 
+static int reboot_start(const struct agent *agent, struct gf_err *err)
+{
+	const char *systemd[] = {"systemctl", "reboot", NULL}, *plain[] = {"reboot", NULL};
+	bool use_systemd = !root_is_sysroot(&agent->root) &&
+	                   root_exists(&agent->root, "/run/systemd/system") &&
+	                   root_program_exists(&agent->root, "systemctl");
+	if (root_run_detached(&agent->root, use_systemd ? systemd : plain, 1, err) != 0)
+		return gf_err_wrap(err, "cannot reboot");
+	return 0;
+}
+
+/* From the last look for guests to the reboot nova-compute is stopped: nothing can be scheduled
+ * here in between. Whatever goes wrong, it runs again. */
+static int reboot_without_nova(const struct agent *agent, bool allow_guests, struct gf_err *err)
+{
+	struct nova_pause pause;
+	bool paused = nova_pause_begin(agent, &pause, err) == 0;
+	/* Who lets guests go down needs nothing held off. */
+	if (!paused && !allow_guests)
+		return -1;
+	if ((!allow_guests && refuse_guests(&agent->root, err) != 0) ||
+	    (paused && nova_pause_keep(agent, &pause, err) != 0) || reboot_start(agent, err) != 0) {
+		if (paused)
+			nova_pause_end(agent, &pause);
+		return -1;
+	}
+	if (paused)
+		nova_pause_release(&pause);
+	return 0;
+}
+
 int reboot_schedule(const struct agent *agent, const char *boot_id, bool allow_guests,
                     bool *scheduled, struct gf_err *err)
 {
@@ -65,18 +97,15 @@ int reboot_schedule(const struct agent *agent, const char *boot_id, bool allow_g
 		    "this host's boot_id cannot be read, so a reboot could not be proven");
 	if (strcmp(now, boot_id) != 0)
 		return 0;
+	/* Looked at here, too, so that Nova is not stopped for nothing. */
 	if (!allow_guests && refuse_guests(&agent->root, err) != 0)
 		return -1;
 	if (operation_running(agent, NULL, id))
 		return gf_err_set(err, GF_E_BLOCKED, "operation %s is still going on on this host",
 		                  id);
 	sync_bounded();
-	const char *systemd[] = {"systemctl", "reboot", NULL}, *plain[] = {"reboot", NULL};
-	bool use_systemd = !root_is_sysroot(&agent->root) &&
-	                   root_exists(&agent->root, "/run/systemd/system") &&
-	                   root_program_exists(&agent->root, "systemctl");
-	if (root_run_detached(&agent->root, use_systemd ? systemd : plain, 1, err) != 0)
-		return gf_err_wrap(err, "cannot reboot");
+	if (reboot_without_nova(agent, allow_guests, err) != 0)
+		return -1;
 	*scheduled = true;
 	return 0;
 }

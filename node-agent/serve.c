@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "node-agent/facts/facts.h"
+#include "node-agent/tasks/nova_pause.h"
 #include "node-agent/wire/frame.h"
 
 int serve_write(struct serve *serve, const json_t *object, struct gf_err *err)
@@ -103,6 +104,7 @@ int serve_loop(struct serve *serve)
 	frame_init(&frame, FRAME_LINE_LIMIT);
 	if (serve_hello(serve) != 0)
 		status = 1;
+	nova_pause_mend(serve->agent);
 	while (status == 0) {
 		char buffer[65536], *line;
 		size_t length;

@@ -45,6 +45,15 @@ static int journal_store_facts_put(struct journal *journal, const char *host, co
 	return store_facts_put(on->store, host, facts, NULL, NULL, err);
 }
 
+static json_t *journal_store_facts_get(struct journal *journal, const char *host,
+                                       struct gf_err *err)
+{
+	struct journal_store *on = (struct journal_store *)journal;
+	bool found = false;
+
+	return store_facts_get(on->store, host, &found, err);
+}
+
 static int journal_store_expected_put(struct journal *journal, const char *host,
                                       const json_t *expected, struct gf_err *err)
 {
@@ -67,6 +76,7 @@ void journal_store_init(struct journal_store *on, struct store *store, const cha
 	on->journal = (struct journal){
 	    .append = journal_store_append,
 	    .facts_put = journal_store_facts_put,
+	    .facts_get = journal_store_facts_get,
 	    .expected_put = journal_store_expected_put,
 	    .expected_get = journal_store_expected_get,
 	};

@@ -62,6 +62,7 @@ static void fold_reboot_intent(struct host_record *record, const json_t *event)
 	record->plan_untouched = false;
 	copy(record->plan, sizeof(record->plan), text_of(event, "plan"));
 	copy(record->reboot_boot_id, sizeof(record->reboot_boot_id), text_of(event, "boot_id"));
+	copy(record->cards_boot_id, sizeof(record->cards_boot_id), text_of(event, "boot_id"));
 }
 
 static void fold_reboot_done(struct host_record *record, const json_t *event)
@@ -78,6 +79,20 @@ static void fold_reboot_refused(struct host_record *record, const json_t *event)
 {
 	(void)event;
 	record->reboot_open = record->down = false;
+	record->cards_boot_id[0] = '\0';
+}
+
+/* The facts of another boot are stored: nothing of before is left to compare with. */
+static void fold_facts(struct host_record *record, const json_t *event)
+{
+	if (strcmp(record->cards_boot_id, text_of(event, "boot_id")) != 0)
+		record->cards_boot_id[0] = '\0';
+}
+
+static void fold_cards_changed(struct host_record *record, const json_t *event)
+{
+	copy(record->cards_changed, sizeof(record->cards_changed), text_of(event, "message"));
+	record->cards_boot_id[0] = '\0';
 }
 
 static void fold_trial_over(struct host_record *record, const json_t *event)
@@ -120,6 +135,8 @@ static void fold_finished(struct host_record *record, const json_t *event)
 	record->rebooted = json_is_true(json_object_get(event, "rebooted"));
 	if (strcmp(record->verdict, "done") == 0)
 		record->plan[0] = '\0';
+	if (strstr(record->message, record->cards_changed))
+		record->cards_changed[0] = '\0'; /* somebody was told */
 	if (finished_lost(record))
 		record->down = true;
 }
@@ -130,10 +147,16 @@ void host_fold(struct host_record *record, const json_t *event)
 		const char *type;
 		void (*fold)(struct host_record *record, const json_t *event);
 	} folds[] = {
-	    {"stage.intent", fold_stage_intent},     {"stage.result", fold_stage_result},
-	    {"reboot.intent", fold_reboot_intent},   {"reboot.done", fold_reboot_done},
-	    {"reboot.refused", fold_reboot_refused}, {"host.state", fold_state},
-	    {"host.finished", fold_finished},        {"trial.over", fold_trial_over},
+	    {"stage.intent", fold_stage_intent},
+	    {"stage.result", fold_stage_result},
+	    {"reboot.intent", fold_reboot_intent},
+	    {"reboot.done", fold_reboot_done},
+	    {"reboot.refused", fold_reboot_refused},
+	    {"host.state", fold_state},
+	    {"host.finished", fold_finished},
+	    {"trial.over", fold_trial_over},
+	    {"host.facts", fold_facts},
+	    {"cards.changed", fold_cards_changed},
 	};
 	const char *type = text_of(event, "type");
 

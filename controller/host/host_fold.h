@@ -24,6 +24,9 @@ struct host_record {
 	bool reboot_open;    /* a reboot's intent stands without its proof */
 	char reboot_boot_id[BOOT_ID_SIZE]; /* of the boot that the owed or open reboot is to end */
 	char boot_id[BOOT_ID_SIZE];        /* the newest seen */
+	char cards_boot_id[BOOT_ID_SIZE];  /* of the boot that a reboot of ours was to end, until
+	                                      its cards were compared with those of the next; "" */
+	char cards_changed[256];    /* what has become of them, until a run ended with it; "" */
 	char plan[SHA256_HEX_SIZE]; /* the saved plan that was begun and is not done; or "" */
 	bool plan_untouched;        /* nothing of it is known to have changed the host so far */
 	char

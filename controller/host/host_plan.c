@@ -100,13 +100,15 @@ enum host_state host_facts_input(struct host *host, const struct host_input *inp
 		                           "the agent's facts are not of the expected shape"});
 	json_decref(host->facts);
 	host->facts = json_deep_copy(input->data);
-	if (!host->facts || host_nova_put(host, &err) ||
+	if (!host->facts || host_cards_look(host, host->facts, &err) || host_nova_put(host, &err) ||
 	    host->shared->journal->facts_put(host->shared->journal, host->inventory->name,
 	                                     host->facts, &err))
 		return host_finish(host, HOST_FAILED, &err);
 	host_record_event(host,
 	                  json_pack("{s:s, s:s}", "type", "host.facts", "boot_id", host->boot_id),
 	                  false, NULL);
+	if (host_cards_changed(host, &err))
+		return host_finish(host, HOST_FAILED, &err);
 	return after_facts(host);
 }
 

@@ -84,6 +84,13 @@ bool host_nova_stage(const json_t *stage);
  * them back. */
 void host_nova_blocked(const struct host *host, struct gf_err *err);
 
+/* host_cards.c */
+/* FACTS have come and are not stored yet: after a reboot that gpufleet made, the cards are compared
+ * with those of before, and a change goes on the record. -1 only when that can't be done. */
+int host_cards_look(struct host *host, const json_t *facts, struct gf_err *err);
+/* Is a change of its cards on the record that no run has ended with yet? *err says which. */
+bool host_cards_changed(const struct host *host, struct gf_err *err);
+
 /* host_trial.c */
 /* The facts have come: is the boot the trial that was awaited, and is a commit to be finished?
  * HOST_STAY to go on as ever. */

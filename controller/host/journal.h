@@ -19,6 +19,9 @@ struct journal {
 	              journal_done_fn done, void *ctx, struct gf_err *err);
 	int (*facts_put)(struct journal *journal, const char *host, const json_t *facts,
 	                 struct gf_err *err);
+	/* What facts_put kept, a new reference; NULL where there is nothing (err untouched) or on a
+	 * fault. */
+	json_t *(*facts_get)(struct journal *journal, const char *host, struct gf_err *err);
 	int (*expected_put)(struct journal *journal, const char *host, const json_t *expected,
 	                    struct gf_err *err);
 	/* A new reference, or NULL where there is none (err untouched) or on a fault. */

@@ -21,6 +21,17 @@ OVERWRITTEN AND LOST.
 </domstatus>
 """
 
+# A systemctl: what is stopped has just taken an instance in.
+LATE_GUEST = """#!/bin/sh
+process=$GPUFLEET_SYSROOT/proc/%d
+if [ "$1" = stop ]; then
+	mkdir -p "$process/fd"
+	printf '/usr/bin/qemu-system-x86_64\\0-name\\0guest=instance-00000007\\0' >"$process/cmdline"
+	echo qemu-system-x86 >"$process/comm"
+fi
+exec "$GPUFLEET_SYSROOT/usr/bin/systemctl.real" "$@"
+"""
+
 
 class Guests(Case):
     def process(self, fleet, arguments, comm):
@@ -112,6 +123,40 @@ class Guests(Case):
         self.expect(fleet.run("apply", "--yes"), 0)
         self.assertEqual(fleet.boots("gpu01"), 2)
         self.assertEqual(fleet.on_vfio("gpu01"), CARDS)
+
+    def nova_unit(self, fleet):
+        with open(fleet.path("gpu01", "control/units/nova-compute.service"), encoding="utf-8") as file:
+            return file.read().strip()
+
+    def test_nova_is_stopped_for_the_reboot(self):
+        """Between the last look for guests and the reboot nothing can be scheduled here."""
+        fleet = self.fleet([{"name": "gpu01", "kind": "intel-nova"}])
+        self.expect(fleet.run("apply", "--yes"), 0)
+        programs = fleet.programs("gpu01")
+        self.assertEqual(programs.count("reboot"), 1)
+        self.assertEqual(programs[:programs.index("reboot")].count("stop"), 1)
+        self.assertEqual(self.nova_unit(fleet), "enabled active")
+        self.assertFalse(os.path.exists(fleet.path("gpu01", "root/var/lib/gpufleet/nova-paused.json")))
+        self.qemu(fleet)
+        self.allowed(fleet, "reboot")
+        self.assertEqual(fleet.programs("gpu01").count("stop"), 2)
+
+    def test_instance_that_was_scheduled_at_the_last_moment(self):
+        """It is there when nova-compute has stopped: no reboot, and nova-compute runs again."""
+        fleet = self.fleet([{"name": "gpu01", "kind": "intel-nova"}])
+        systemctl = fleet.path("gpu01", "root/usr/bin/systemctl")
+        os.rename(systemctl, systemctl + ".real")
+        with open(systemctl, "w", encoding="utf-8") as file:
+            file.write(LATE_GUEST % PID)
+        os.chmod(systemctl, 0o755)
+        result = self.expect(fleet.run("apply", "--yes"), 2)
+        self.assertIn("1 guest runs on this host (instance-00000007)", result.out + result.err)
+        self.assertEqual(fleet.boots("gpu01"), 1)
+        self.assertEqual(self.nova_unit(fleet), "enabled active")
+        shutil.rmtree(fleet.path("gpu01", "root/proc", str(PID)))
+        os.rename(systemctl + ".real", systemctl)
+        self.expect(fleet.run("apply", "--yes"), 0)
+        self.assertEqual(fleet.boots("gpu01"), 2)
 
 
 if __name__ == "__main__":

@@ -1,3 +1,4 @@
+unit_test(cards readiness inventory wire)
 unit_test(selection readiness inventory wire)
 unit_test(readiness readiness inventory wire)
 unit_test(report report readiness inventory wire)

@@ -121,6 +121,27 @@ static void trial_that_is_no_good_is_rolled_back(void **state)
 	world_free(&world);
 }
 
+/* A card is gone in the trial boot: the host is sent back, that is said, and the next run goes by
+ * the cards that are there. */
+static void trial_that_loses_a_card_is_rolled_back(void **state)
+{
+	(void)state;
+	world_init(&world, 2, 1);
+	rollout()->max_failures = 2;
+	rollout()->confirm_timeout_s = 600;
+	world.hosts[0].tries = world.hosts[1].tries = true;
+	world.hosts[0].card_vanishes = true;
+	assert_int_equal(world_run(&world), 2);
+	assert_int_equal(world.hosts[0].verdict, HOST_FAILED);
+	assert_non_null(strstr(world.hosts[0].err.msg, "rolled back: "));
+	assert_non_null(strstr(world.hosts[0].err.msg, "gone"));
+	assert_int_equal(world.hosts[0].trial, TRIAL_REVERTED);
+	assert_int_equal(world.hosts[1].verdict, HOST_DONE);
+	assert_int_equal(world_run(&world), 0);
+	assert_true(world_ok(&world));
+	world_free(&world);
+}
+
 /* It comes up and nobody can reach it: it goes back by itself, which is waited for. */
 static void trial_that_is_cut_off_goes_back(void **state)
 {
@@ -651,6 +672,7 @@ int main(void)
 	    cmocka_unit_test(domains_have_their_own_limit),
 	    cmocka_unit_test(forks_bound_connections),
 	    cmocka_unit_test(trial_that_is_no_good_is_rolled_back),
+	    cmocka_unit_test(trial_that_loses_a_card_is_rolled_back),
 	    cmocka_unit_test(trial_that_is_cut_off_goes_back),
 	    cmocka_unit_test(trial_expires_while_nobody_is_there),
 	    cmocka_unit_test(nothing_begins_outside_windows),

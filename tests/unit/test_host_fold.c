@@ -47,6 +47,26 @@ static void whole_run(void **state)
 	assert_false(record.changed || record.rebooted);
 }
 
+/* Compared once after each reboot of ours; what came of it stands until somebody was told. */
+static void cards_are_compared_once(void **state)
+{
+	struct host_record record = {0};
+
+	(void)state;
+	fold(&record, "{\"type\":\"reboot.intent\",\"operation\":\"r-2\",\"boot_id\":\"old\"}");
+	fold(&record, "{\"type\":\"host.facts\",\"boot_id\":\"old\"}");
+	assert_string_equal(record.cards_boot_id, "old");
+	fold(&record, "{\"type\":\"reboot.done\",\"boot_id\":\"new\"}");
+	assert_string_equal(record.cards_boot_id, "old");
+	fold(&record, "{\"type\":\"cards.changed\",\"boot_id\":\"new\",\"message\":\"gone\"}");
+	fold(&record, "{\"type\":\"host.facts\",\"boot_id\":\"new\"}");
+	assert_string_equal(record.cards_boot_id, "");
+	fold(&record, "{\"type\":\"host.finished\",\"verdict\":\"done\",\"message\":\"\"}");
+	assert_string_equal(record.cards_changed, "gone");
+	fold(&record, "{\"type\":\"host.finished\",\"verdict\":\"failed\",\"message\":\"gone\"}");
+	assert_string_equal(record.cards_changed, "");
+}
+
 #define PLANNED(operation)                                                                         \
 	"{\"type\":\"stage.intent\",\"stage\":\"host\",\"operation\":\"" operation                 \
 	"\",\"plan\":\"f00d\"}"
@@ -176,6 +196,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(whole_run),
+	    cmocka_unit_test(cards_are_compared_once),
 	    cmocka_unit_test(event_numbers),
 	    cmocka_unit_test(saved_plan_is_begun_by_a_change),
 	    cmocka_unit_test(another_result_closes_nothing),

@@ -85,6 +85,7 @@ static bool world_step(struct world *world, uint64_t until)
 static void entry_free(struct world_entry *entry)
 {
 	json_decref(entry->event);
+	json_decref(entry->facts);
 	free(entry);
 }
 
@@ -98,24 +99,32 @@ static void entries_free(struct world_entry *entry)
 	}
 }
 
-static int world_append(struct journal *journal, const char *host, const json_t *event,
-                        journal_done_fn done, void *ctx, struct gf_err *err)
+/* Facts and events reach the disk in the order in which they were given. */
+static struct world_entry *entry_queue(struct world *world, const char *host)
 {
-	struct world *world = (struct world *)((char *)journal - offsetof(struct world, journal));
 	struct world_entry *entry = calloc(1, sizeof(*entry));
 
-	(void)err;
 	entry->host = WORLD_HOSTS;
 	for (size_t i = 0; i < world->inventory.host_count; i++)
 		if (strcmp(world->hosts[i].name, host) == 0)
 			entry->host = i;
-	entry->event = json_deep_copy(event);
-	entry->done = done;
-	entry->ctx = ctx;
 	*world->queued_end = entry;
 	world->queued_end = &entry->next;
 	if (!world->commit_timer.slot)
 		clock_arm(&world->clock, &world->commit_timer, COMMIT_MS);
+	return entry;
+}
+
+static int world_append(struct journal *journal, const char *host, const json_t *event,
+                        journal_done_fn done, void *ctx, struct gf_err *err)
+{
+	struct world *world = (struct world *)((char *)journal - offsetof(struct world, journal));
+	struct world_entry *entry = entry_queue(world, host);
+
+	(void)err;
+	entry->event = json_deep_copy(event);
+	entry->done = done;
+	entry->ctx = ctx;
 	return 0;
 }
 
@@ -142,6 +151,13 @@ static void commit_fire(void *ctx)
 			done(done_ctx, &full);
 		return;
 	}
+	if (entry->facts) {
+		json_decref(world->hosts[entry->host].facts);
+		world->hosts[entry->host].facts = json_incref(entry->facts);
+		entry_free(entry);
+		world_effect(world);
+		return;
+	}
 	*world->durable_end = entry;
 	world->durable_end = &entry->next;
 	world->events++;
@@ -152,16 +168,6 @@ static void commit_fire(void *ctx)
 		done(done_ctx, NULL);
 }
 
-static int world_facts_put(struct journal *journal, const char *host, const json_t *facts,
-                           struct gf_err *err)
-{
-	(void)journal;
-	(void)host;
-	(void)facts;
-	(void)err;
-	return 0;
-}
-
 static struct world_host *host_named(struct journal *journal, const char *name)
 {
 	struct world *world = (struct world *)((char *)journal - offsetof(struct world, journal));
@@ -170,6 +176,22 @@ static struct world_host *host_named(struct journal *journal, const char *name)
 		if (strcmp(world->hosts[i].name, name) == 0)
 			return &world->hosts[i];
 	abort();
+}
+
+static int world_facts_put(struct journal *journal, const char *host, const json_t *facts,
+                           struct gf_err *err)
+{
+	struct world *world = (struct world *)((char *)journal - offsetof(struct world, journal));
+
+	(void)err;
+	entry_queue(world, host)->facts = json_deep_copy(facts);
+	return 0;
+}
+
+static json_t *world_facts_get(struct journal *journal, const char *host, struct gf_err *err)
+{
+	(void)err;
+	return json_incref(host_named(journal, host)->facts);
 }
 
 static int world_expected_put(struct journal *journal, const char *host, const json_t *expected,
@@ -465,8 +487,8 @@ void world_init(struct world *world, size_t count, uint64_t seed)
 	world->commit_timer.ctx = world;
 	world->durable_end = &world->durable;
 	world->queued_end = &world->queued;
-	world->journal =
-	    (struct journal){world_append, world_facts_put, world_expected_put, world_expected_get};
+	world->journal = (struct journal){world_append, world_facts_put, world_facts_get,
+	                                  world_expected_put, world_expected_get};
 	world->opener.open = world_link_open;
 	world->bundle.command = command;
 	world->playbook = playbook_parse("test.json", playbook_text, strlen(playbook_text), &err);
@@ -480,8 +502,10 @@ void world_init(struct world *world, size_t count, uint64_t seed)
 void world_free(struct world *world)
 {
 	entries_free(world->durable);
-	for (size_t i = 0; i < world->inventory.host_count; i++)
+	for (size_t i = 0; i < world->inventory.host_count; i++) {
+		json_decref(world->hosts[i].facts);
 		json_decref(world->hosts[i].expected);
+	}
 	playbook_free(world->playbook);
 	clock_release(&world->clock);
 }

@@ -47,6 +47,9 @@ struct world_host {
 	bool tries;          /* its boot change is tried once, then committed */
 	bool panics;         /* … and the trial does not come up */
 	bool cut_off;        /* … and the trial comes up, and can't be reached */
+	bool card_vanishes;  /* a reboot takes its second card away */
+	bool card_moves;     /* … gives it another address */
+	bool card_appears;   /* … brings a third one */
 	unsigned cuts;       /* connections lost while an operation runs */
 	unsigned latency_ms, apply_ms, boot_ms;
 	/* What it is. */
@@ -65,7 +68,7 @@ struct world_host {
 	struct world_operation operations[WORLD_OPERATIONS];
 	size_t operation_count;
 	struct clock_timer operation_timer, power_timer, confirm_timer;
-	json_t *expected;
+	json_t *facts, *expected;
 	/* What was seen. */
 	unsigned reboots, begun; /* reboots asked for and done; stages begun */
 	unsigned commits;
@@ -80,8 +83,8 @@ struct world_host {
 
 struct world_entry {
 	struct world_entry *next;
-	size_t host; /* WORLD_HOSTS: the run's own */
-	json_t *event;
+	size_t host;           /* WORLD_HOSTS: the run's own */
+	json_t *event, *facts; /* either */
 	journal_done_fn done;
 	void *ctx;
 };

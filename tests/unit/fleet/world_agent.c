@@ -59,6 +59,26 @@ static void trial_boot(struct world_host *host)
 		host->trial = TRIAL_REVERTED;
 }
 
+/* What the reboots have made of its two cards. */
+static void cards_facts(const struct world_host *host, json_t *pci)
+{
+	const char *moved = host->card_moves && host->reboots ? "0000:07:00.0" : "0000:02:00.0";
+	json_t *card = json_deep_copy(json_array_get(pci, 0));
+
+	json_object_set_new(card, "address", json_string(moved));
+	json_object_set_new(card, "path", json_pack("[s]", "0000:00:02.0"));
+	if (!(host->card_vanishes && host->reboots))
+		json_array_append(pci, card);
+	if (host->card_appears && host->reboots) {
+		json_t *another = json_deep_copy(card);
+
+		json_object_set_new(another, "address", json_string("0000:03:00.0"));
+		json_object_set_new(another, "path", json_pack("[s]", "0000:00:03.0"));
+		json_array_append_new(pci, another);
+	}
+	json_decref(card);
+}
+
 static json_t *answer_facts(struct world_host *host)
 {
 	json_t *facts = json_loads(facts_text, 0, NULL), *about = json_object_get(facts, "host");
@@ -69,6 +89,7 @@ static json_t *answer_facts(struct world_host *host)
 	json_object_set_new(about, "boot_id", json_string(boot_id));
 	json_object_set_new(about, "cpu_virtualization", json_boolean(!host->blocked));
 	json_object_set_new(gpu, "driver", json_string(host->effective ? "vfio-pci" : "nouveau"));
+	cards_facts(host, json_object_get(facts, "pci"));
 	json_object_set_new(facts, "trial", trial_facts(host));
 	if (host->guests)
 		json_object_set_new(about, "guests",
