@@ -13,6 +13,7 @@
 #include "controller/commands/command.h"
 #include "controller/fleet/fleet.h"
 #include "controller/fleet/journal_store.h"
+#include "controller/hook/hook_uv.h"
 #include "controller/secret/secret.h"
 #include "controller/place/place.h"
 #include "controller/plan/saved_plan.h"
@@ -43,6 +44,7 @@ struct session {
 	struct nova_fleet *nova; /* what the stored facts say of the fleet's Nova; or NULL */
 	struct link_opener *opener;
 	struct windows windows;
+	struct hook_uv hooks;
 	struct place place;
 	struct agent_bundle bundle;
 	struct host_record *records; /* one for each host of the inventory */

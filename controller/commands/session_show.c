@@ -74,12 +74,26 @@ static void show_finished(void *ctx, const struct host *host)
 	terminal_event(&session->terminal, &event);
 }
 
+static void show_gate(void *ctx, size_t wave, const struct gf_err *err)
+{
+	struct session *session = ctx;
+	char message[640];
+
+	snprintf(message, sizeof(message), "wave %zu: %s", wave, err ? err->msg : "passed");
+	terminal_event(&session->terminal,
+	               &(struct terminal_event){.event = "health",
+	                                        .host = "rollout.health",
+	                                        .status = err ? "failed" : "done",
+	                                        .message = message});
+}
+
 const struct fleet_observer session_observer = {
     .host_moved = show_moved,
     .host_task = show_task,
     .host_finished = show_finished,
     .planned = session_planned,
     .finished = session_finished,
+    .gate = show_gate,
 };
 
 void session_footer(struct session *session)

@@ -23,8 +23,6 @@ static int refuse_unsupported(const struct session *session, struct gf_err *err)
 		key = "rollout.drain";
 	else if (rollout->undrain.count)
 		key = "rollout.undrain";
-	else if (rollout->health.count)
-		key = "rollout.health";
 	else if (rollout->power_cycle.count)
 		key = "rollout.power_cycle";
 	if (key)
@@ -263,6 +261,7 @@ static int connect_parts(struct session *session, struct gf_err *err)
 	session->opener = ssh_opener_new(&session->loop, &options, err);
 	if (!session->opener)
 		return -1;
+	hook_uv_init(&session->hooks, &session->loop);
 	journal_store_init(&session->journal, session->store, session->run);
 	engine = (struct fleet_options){
 	    .inventory = session->fleet.inventory,
@@ -281,6 +280,7 @@ static int connect_parts(struct session *session, struct gf_err *err)
 	    .allow_running_guests = context->allow_running_guests,
 	    .force = context->force,
 	    .purge = context->purge,
+	    .hooks = &session->hooks.runner,
 	    .windows = session->windows.count ? &session->windows : NULL,
 	    .by_name = context->limit != NULL,
 	    .own_boot_id = session->own_boot_id,

@@ -40,7 +40,7 @@ static const char *fleet_boot_seen(void *ctx, struct host *host, const char *boo
 	return NULL;
 }
 
-static void fleet_kick(struct fleet *fleet)
+void fleet_kick(struct fleet *fleet)
 {
 	if (!fleet->kick.slot && !fleet->reported)
 		clock_arm(fleet->options.clock, &fleet->kick, 0);
@@ -209,6 +209,7 @@ void fleet_go(struct fleet *fleet)
 void fleet_stop(struct fleet *fleet)
 {
 	fleet->stopping = true;
+	fleet_gate_cancel(fleet);
 	fleet_kick(fleet);
 }
 
@@ -216,6 +217,7 @@ void fleet_abort(struct fleet *fleet)
 {
 	fleet->stopping = fleet->aborted = fleet->reported = true;
 	clock_disarm(fleet->options.clock, &fleet->kick);
+	fleet_gate_cancel(fleet);
 	for (size_t i = 0; i < fleet->count; i++)
 		host_abort(&fleet->hosts[i]);
 }
@@ -226,6 +228,7 @@ void fleet_free(struct fleet *fleet)
 		return;
 	if (fleet->kick.slot)
 		clock_disarm(fleet->options.clock, &fleet->kick);
+	fleet_gate_cancel(fleet);
 	for (size_t i = 0; fleet->hosts && i < fleet->count; i++) {
 		if (fleet->hosts[i].shared)
 			host_release(&fleet->hosts[i]);

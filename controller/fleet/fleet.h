@@ -7,6 +7,7 @@
 #ifndef GPUFLEET_FLEET_H
 #define GPUFLEET_FLEET_H
 
+#include "controller/hook/hook.h"
 #include "controller/host/host_machine.h"
 
 struct fleet;
@@ -20,6 +21,8 @@ struct fleet_observer {
 	 * it. */
 	void (*planned)(void *ctx, struct fleet *fleet);
 	void (*finished)(void *ctx, struct fleet *fleet); /* every host is at its end */
+	/* rollout.health was asked after WAVE (from 1 on); ERR NULL: it passed. Optional. */
+	void (*gate)(void *ctx, size_t wave, const struct gf_err *err);
 };
 
 struct fleet_options {
@@ -36,6 +39,7 @@ struct fleet_options {
 	const char *undo_run;
 	const struct saved_plan *saved_plan; /* apply: do exactly this; or NULL */
 	bool allow_running_guests, force, purge;
+	struct hook_runner *hooks;     /* runs rollout.health; NULL: it is not asked */
 	const struct windows *windows; /* when hosts may be taken down; NULL: at any time */
 	bool by_name; /* the hosts were named: control hosts may be treated as compute hosts, too */
 	const char *own_boot_id; /* of the machine that this runs on; NULL: not known */

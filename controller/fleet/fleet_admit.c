@@ -13,6 +13,8 @@ static void waves_open(struct fleet *fleet)
 			if (!host_state_terminal(fleet->hosts[i].state))
 				return;
 		}
+		if (!fleet_gate_open(fleet))
+			return;
 		fleet->wave++;
 	}
 }
@@ -87,6 +89,8 @@ static size_t admit_control(struct fleet *fleet)
 	struct host *next = NULL;
 	bool never = false;
 
+	if (fleet->gate == GATE_ASKED)
+		return 0;
 	for (size_t i = fleet->computes; i < fleet->count; i++) {
 		if (fleet->hosts[i].active)
 			return 0;

@@ -17,6 +17,9 @@ struct fleet_slots {
 	size_t *domain_of; /* each host's: 1-based; 0: none */
 };
 
+/* Of the wave that is open: was the operator's command asked about it? */
+enum fleet_gate { GATE_UNASKED, GATE_ASKED, GATE_PASSED };
+
 struct fleet {
 	struct fleet_options options;
 	struct host_shared shared;
@@ -25,6 +28,8 @@ struct fleet {
 	size_t *waves, wave_count, wave; /* of compute hosts: cumulative; the open one */
 	size_t max_unavailable, max_failures;
 	struct fleet_slots slots;
+	enum fleet_gate gate;
+	struct hook *hook; /* the command that is running; or NULL */
 	size_t running, waiting, finished;
 	bool rolling; /* hosts are taken down: waves, slots and budget apply */
 	bool stopping, halted, aborted, reported;
@@ -49,6 +54,13 @@ static inline bool host_pauses(const struct host *host)
 
 /* fleet_admit.c: the kick timer's: lets those begin who may, and skips those who never can. */
 void fleet_admit(void *ctx);
+
+/* fleet.c: has fleet_admit called soon. */
+void fleet_kick(struct fleet *fleet);
+
+/* fleet_gate.c: the open wave is at its end: may the next one open? False: not yet, or never. */
+bool fleet_gate_open(struct fleet *fleet);
+void fleet_gate_cancel(struct fleet *fleet);
 
 /* fleet_slots.c */
 int fleet_slots_init(struct fleet *fleet); /* -1: out of memory */

@@ -336,7 +336,43 @@ static void finished(void *ctx, struct fleet *fleet)
 	world->finished = true;
 }
 
-static const struct fleet_observer observer = {moved, task, host_finished, planned, finished};
+/* ---- the health command ---- */
+
+static void hook_fire(void *ctx)
+{
+	struct world *world = ctx;
+	struct gf_err err = {GF_E_TASK, "check ended with status 1: not well"};
+
+	if (world->dead)
+		return;
+	world->hook_done(world->hook_ctx, world->healths == world->health_refuses ? &err : NULL);
+}
+
+static struct hook *hook_run(struct hook_runner *runner, const struct hook_call *call,
+                             hook_done_fn done, void *ctx, struct gf_err *err)
+{
+	struct world *world = (struct world *)((char *)runner - offsetof(struct world, hooks));
+
+	(void)call;
+	(void)err;
+	world->healths++;
+	world->hook_done = done;
+	world->hook_ctx = ctx;
+	world->hook_timer.fire = hook_fire;
+	world->hook_timer.ctx = world;
+	clock_arm(&world->clock, &world->hook_timer, world->health_ms);
+	return (struct hook *)world;
+}
+
+static void hook_cancel(struct hook_runner *runner, struct hook *hook)
+{
+	struct world *world = (struct world *)hook;
+
+	(void)runner;
+	clock_disarm(&world->clock, &world->hook_timer);
+}
+
+static const struct fleet_observer observer = {moved, task, host_finished, planned, finished, NULL};
 
 static void world_begin(struct world *world)
 {
@@ -362,6 +398,7 @@ static void world_begin(struct world *world)
 	    .opener = &world->opener,
 	    .bundle = &world->bundle,
 	    .secret = "a secret",
+	    .hooks = &world->hooks,
 	    .clock = &world->clock,
 	    .windows = world->windows.count ? &world->windows : NULL,
 	    .journal = &world->journal,
@@ -479,6 +516,8 @@ void world_init(struct world *world, size_t count, uint64_t seed)
 	memset(world, 0, sizeof(*world));
 	world->clock.now = world_now;
 	world->clock.wall = world_wall;
+	world->hooks = (struct hook_runner){hook_run, hook_cancel};
+	world->health_ms = 5000;
 	world->clock.seed = seed;
 	world->now = 1000000;
 	world->job = JOB_APPLY;

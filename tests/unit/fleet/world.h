@@ -113,8 +113,15 @@ struct world {
 	struct world_entry *queued, **queued_end;
 	struct clock_timer commit_timer;
 	size_t events;
-	struct windows windows; /* when hosts may be taken down; count 0: at any time */
-	bool store_full;        /* every commit fails from now on */
+	struct hook_runner hooks;
+	struct clock_timer hook_timer; /* of the health command that is running */
+	hook_done_fn hook_done;
+	void *hook_ctx;
+	unsigned health_ms;      /* how long it takes */
+	unsigned health_refuses; /* the how manieth of them refuses; 0: none */
+	unsigned healths;        /* how often it ran */
+	struct windows windows;  /* when hosts may be taken down; count 0: at any time */
+	bool store_full;         /* every commit fails from now on */
 	/* The controller. */
 	struct link_opener opener;
 	struct agent_bundle bundle;
