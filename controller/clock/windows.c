@@ -72,7 +72,7 @@ static void spans_join(struct windows *windows)
 {
 	size_t kept = 0;
 
-	if (windows->count == 0)
+	if (!windows->spans || windows->count == 0)
 		return;
 	qsort(windows->spans, windows->count, sizeof(*windows->spans), span_compare);
 	for (size_t i = 1; i < windows->count; i++) {

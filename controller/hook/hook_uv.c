@@ -7,12 +7,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define KILL_AFTER_MS  5000 /* it was asked to end before */
 #define OUTPUT_WAIT_MS 500
 #define LINE_MAX_SIZE  300
-
-extern char **environ;
 
 struct hook {
 	uv_process_t process;

@@ -138,13 +138,16 @@ static void cards_pair(struct cards *before, struct cards *after,
 	for (size_t i = 0; i < before->count; i++) {
 		struct card *a = &before->items[i];
 
-		for (size_t j = 0; j < after->count && !a->other; j++) {
+		if (a->other)
+			continue;
+		for (size_t j = 0; j < after->count; j++) {
 			struct card *b = &after->items[j];
 
 			if (b->other || !alike(a, b))
 				continue;
 			a->other = b;
 			b->other = a;
+			break;
 		}
 	}
 }

@@ -1,0 +1,123 @@
+/* Trials that are no good, can't be reached, or that nobody is there for: how they end. */
+#include "tests/unit/fleet/fleet_case.h"
+
+/* The trial comes up without its devices: the host is sent back while it holds its slot, and the
+ * run counts it as failed. */
+static void trial_that_is_no_good_is_rolled_back(void **state)
+{
+	(void)state;
+	world_init(&world, 3, 1);
+	rollout()->max_failures = 3;
+	rollout()->confirm_timeout_s = 600;
+	for (size_t i = 0; i < 3; i++)
+		world.hosts[i].tries = true;
+	world.hosts[1].ineffective = true;
+	assert_int_equal(world_run(&world), 2);
+	assert_int_equal(with_verdict(HOST_DONE), 2);
+	assert_int_equal(world.hosts[1].verdict, HOST_FAILED);
+	assert_non_null(strstr(world.hosts[1].err.msg, "rolled back: "));
+	assert_int_equal(world.hosts[1].trial, TRIAL_REVERTED);
+	assert_false(world.hosts[1].configured);
+	assert_int_equal(world.hosts[1].reboots, 2);
+	assert_int_equal(world.hosts[1].commits, 0);
+	assert_int_equal(world.most_down, 1);
+	assert_true(world.hosts[2].started_at >= world.hosts[1].finished_at);
+	assert_int_equal(world_open_intents(&world, 1), 0);
+	assert_true(world_ok(&world));
+	world_free(&world);
+}
+
+/* A card is gone in the trial boot: the host is sent back, that is said, and the next run goes by
+ * the cards that are there. */
+static void trial_that_loses_a_card_is_rolled_back(void **state)
+{
+	(void)state;
+	world_init(&world, 2, 1);
+	rollout()->max_failures = 2;
+	rollout()->confirm_timeout_s = 600;
+	world.hosts[0].tries = world.hosts[1].tries = true;
+	world.hosts[0].card_vanishes = true;
+	assert_int_equal(world_run(&world), 2);
+	assert_int_equal(world.hosts[0].verdict, HOST_FAILED);
+	assert_non_null(strstr(world.hosts[0].err.msg, "rolled back: "));
+	assert_non_null(strstr(world.hosts[0].err.msg, "gone"));
+	assert_int_equal(world.hosts[0].trial, TRIAL_REVERTED);
+	assert_int_equal(world.hosts[1].verdict, HOST_DONE);
+	assert_int_equal(world_run(&world), 0);
+	assert_true(world_ok(&world));
+	world_free(&world);
+}
+
+/* It comes up and nobody can reach it: it goes back by itself, which is waited for. */
+static void trial_that_is_cut_off_goes_back(void **state)
+{
+	(void)state;
+	world_init(&world, 3, 1);
+	rollout()->max_failures = 3;
+	rollout()->confirm_timeout_s = 600;
+	for (size_t i = 0; i < 3; i++)
+		world.hosts[i].tries = true;
+	world.hosts[1].cut_off = true;
+	assert_int_equal(world_run(&world), 2);
+	assert_int_equal(with_verdict(HOST_DONE), 2);
+	assert_int_equal(world.hosts[1].verdict, HOST_FAILED);
+	assert_non_null(
+	    strstr(world.hosts[1].err.msg,
+	           "rolled back: its trial boot was not reached and proven within "
+	           "rollout.confirm_timeout, so it went back by itself: the host is back on "
+	           "its former boot entry, files restored"));
+	assert_int_equal(world.hosts[1].trial, TRIAL_REVERTED);
+	assert_true(world.hosts[1].finished_at - world.hosts[1].started_at > 600000);
+	assert_int_equal(world.most_down, 1);
+	/* Mended, it is begun again. */
+	world.hosts[1].cut_off = false;
+	assert_int_equal(world_run(&world), 0);
+	assert_true(world_proven(&world.hosts[1]));
+	assert_true(world_ok(&world));
+	world_free(&world);
+}
+
+/* The controller is away for longer than trials are confirmed in: whatever it left ends well. */
+static void trial_expires_while_nobody_is_there(void **state)
+{
+	unsigned expired = 0;
+
+	(void)state;
+	for (size_t effect = 1;; effect++) {
+		int status;
+
+		world_init(&world, 2, 1);
+		rollout()->confirm_timeout_s = 600;
+		world.hosts[0].tries = world.hosts[1].tries = true;
+		world.crash_after = effect;
+		status = world_run(&world);
+		world.crash_after = 0;
+		world_wait(&world, 3600000);
+		for (size_t i = 0; i < 2; i++) {
+			expired += world.hosts[i].expired;
+			assert_int_not_equal(world.hosts[i].trial, TRIAL_UP);
+		}
+		assert_int_equal(world_run(&world), 0);
+		for (size_t i = 0; i < 2; i++) {
+			assert_true(world_proven(&world.hosts[i]));
+			assert_int_equal(world_open_intents(&world, i), 0);
+		}
+		assert_true(world_ok(&world));
+		world_free(&world);
+		if (status >= 0)
+			break;
+	}
+	assert_true(expired > 3);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(trial_that_is_no_good_is_rolled_back),
+	    cmocka_unit_test(trial_that_loses_a_card_is_rolled_back),
+	    cmocka_unit_test(trial_that_is_cut_off_goes_back),
+	    cmocka_unit_test(trial_expires_while_nobody_is_there),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
