@@ -116,13 +116,14 @@ static bool guests_hold(const struct root *root)
 	return hold;
 }
 
-static bool is_waited_for(const struct agent *agent)
+/* Does the trial run, unproven, and does its file have NAME? */
+static bool trial_runs(const struct agent *agent, const char *name)
 {
 	struct trial_status status;
 
 	trial_look(agent, &status);
 	return status.state == TRIAL_STAGED && status.boot == TRIAL_BOOT_TRIAL &&
-	       state_has(agent, pending);
+	       state_has(agent, name);
 }
 
 /* Waits until the trial has had its time. False: it is over before. */
@@ -133,7 +134,7 @@ static bool time_passes(const struct agent *agent, json_int_t confirm_s)
 	bool told = false;
 
 	for (;;) {
-		if (!is_waited_for(agent))
+		if (!trial_runs(agent, pending))
 			return false;
 		if (clock_seconds(CLOCK_MONOTONIC) - start >= (double)confirm_s) {
 			if (!guests_hold(&agent->root))
@@ -173,7 +174,9 @@ int trial_confirm_wait(const struct agent *agent, struct gf_err *err)
 	json_int_t confirm_s = json_integer_value(json_object_get(marker, "confirm_timeout"));
 
 	json_decref(marker);
-	if (confirm_s <= 0 || !time_passes(agent, confirm_s) || !pending_take(agent, expired))
+	/* Started again because its reboot failed: it is decided already. */
+	if (!trial_runs(agent, expired) &&
+	    (confirm_s <= 0 || !time_passes(agent, confirm_s) || !pending_take(agent, expired)))
 		return 0;
 	fprintf(
 	    stderr,
