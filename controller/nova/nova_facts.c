@@ -273,6 +273,13 @@ enum fact nova_facts_switch(const struct nova_facts_service *service, const char
 	return FACT_NO;
 }
 
+/* Packages of other roles may be installed without being in use. */
+static bool service_runs(const struct nova_facts_service *service)
+{
+	return service && service->state &&
+	       (strcmp(service->state, "active") == 0 || strcmp(service->state, "activating") == 0);
+}
+
 size_t nova_facts_others(const struct nova_facts *facts, bool control, char names[NOVA_OTHERS_SIZE])
 {
 	static const char *const of_control[] = {"nova-api", "nova-scheduler", "nova-conductor"};
@@ -283,7 +290,7 @@ size_t nova_facts_others(const struct nova_facts *facts, bool control, char name
 
 	*names = '\0';
 	for (size_t i = 0; i < count; i++) {
-		if (nova_facts_service(facts, others[i]))
+		if (service_runs(nova_facts_service(facts, others[i])))
 			used += (size_t)snprintf(names + used, NOVA_OTHERS_SIZE - used, "%s%s",
 			                         found++ ? ", " : "", others[i]);
 	}

@@ -72,8 +72,8 @@ const struct nova_facts_option *nova_facts_option(const struct nova_facts_servic
  * default of all that are asked for), FACT_UNKNOWN for a service that was not found (NULL). */
 enum fact nova_facts_switch(const struct nova_facts_service *service, const char *key);
 
-/* The services of the other role that were found on a host whose role is control (CONTROL) or
- * compute, as "nova-api, nova-scheduler" in NAMES. How many. */
+/* The services of the other role that run on a host whose role is control (CONTROL) or compute, as
+ * "nova-api, nova-scheduler" in NAMES. How many. */
 #define NOVA_OTHERS_SIZE 100
 size_t nova_facts_others(const struct nova_facts *facts, bool control,
                          char names[NOVA_OTHERS_SIZE]);

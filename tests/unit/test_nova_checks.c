@@ -251,9 +251,13 @@ static void test_service_flaps(void **state)
 /* A host has one role; what else runs there is not left out silently. */
 static void test_service_of_other_role(void **state)
 {
-	json_t *facts = compute(CONF BOTH, CONF ALIAS);
+	json_t *facts = compute(CONF BOTH, CONF ALIAS), *idle;
 
 	(void)state;
+	/* Installed, and not in use. */
+	idle = nova_service("nova-conductor", json_object());
+	json_object_set_new(idle, "state", json_string("inactive"));
+	json_array_append_new(json_object_get(json_object_get(facts, "nova"), "services"), idle);
 	json_array_append_new(json_object_get(json_object_get(facts, "nova"), "services"),
 	                      nova_service("nova-scheduler", json_object()));
 	json_array_append_new(json_object_get(json_object_get(facts, "nova"), "services"),
