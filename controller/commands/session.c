@@ -149,7 +149,8 @@ void session_planned(void *ctx, struct fleet *fleet)
 		return;
 	}
 	if (session->windows.count && !windows_close(&session->windows, time(NULL)))
-		fprintf(stderr, "No window of rollout.windows is open now: nothing will begin.\n");
+		fprintf(stderr, "No window of rollout.windows is open now: only what an earlier "
+		                "run left in the middle goes on.\n");
 	session_question(session);
 	session->asking = true;
 	session->answer.data = session;

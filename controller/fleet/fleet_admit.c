@@ -125,9 +125,13 @@ static void admit_acting(struct fleet *fleet)
 	waves_open(fleet);
 	fleet_slots_count(fleet);
 	open = fleet->waves[fleet->wave];
-	for (size_t i = 0; i < open && fleet->running < fleet->options.forks; i++) {
+	for (size_t i = 0; i < fleet->computes && fleet->running < fleet->options.forks; i++) {
 		struct host *host = &fleet->hosts[i];
 
+		/* One that a former run left with a slot gives it back only by ending, whatever its
+		 * wave. */
+		if (i >= open && !fleet_slot_held(host))
+			continue;
 		if (host->state != HOST_WAITING || window_skips(host))
 			continue;
 		if (!fleet_slot_take(fleet, host)) {

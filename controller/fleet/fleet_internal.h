@@ -68,6 +68,8 @@ void fleet_slots_free(struct fleet *fleet);
 void fleet_slots_count(struct fleet *fleet);
 /* Takes a slot for HOST, counted from the last fleet_slots_count on; false: there is none. */
 bool fleet_slot_take(struct fleet *fleet, const struct host *host);
+/* Does HOST hold one whoever's turn it is: because it is down, or may go down by itself? */
+bool fleet_slot_held(const struct host *host);
 
 /* fleet_budget.c */
 /* More failed than rollout.max_failures tolerates. */

@@ -12,7 +12,7 @@ static bool host_is_compute(const struct host *host)
 }
 
 /* Does it take a slot: because it may go down by our hand, or is down already? */
-static bool host_holds_slot(const struct host *host)
+bool fleet_slot_held(const struct host *host)
 {
 	if (!host_is_compute(host))
 		return false;
@@ -99,7 +99,7 @@ void fleet_slots_count(struct fleet *fleet)
 	for (size_t i = 0; i < slots->domain_count; i++)
 		slots->domains[i].taken = slots->domains[i].down_outside;
 	for (size_t i = 0; i < fleet->count; i++)
-		if (host_holds_slot(&fleet->hosts[i]))
+		if (fleet_slot_held(&fleet->hosts[i]))
 			slot_take(fleet, &fleet->hosts[i]);
 }
 
@@ -107,7 +107,7 @@ bool fleet_slot_take(struct fleet *fleet, const struct host *host)
 {
 	size_t domain = fleet->slots.domain_of[host->index];
 	unsigned per_domain = fleet_rollout(fleet)->per_domain;
-	size_t own = host_holds_slot(host); /* one that is down already holds its own */
+	size_t own = fleet_slot_held(host); /* one that is down already holds its own */
 
 	if (!host_is_compute(host))
 		return true;

@@ -26,7 +26,7 @@ struct hook_runner {
 	 * returned. NULL with *err (GF_E_TASK): it can't be started. */
 	struct hook *(*run)(struct hook_runner *runner, const struct hook_call *call,
 	                    hook_done_fn done, void *ctx, struct gf_err *err);
-	/* Kills it, with all that it started; DONE is not called any more. */
+	/* Kills it, with what it waits for; DONE is not called any more. */
 	void (*cancel)(struct hook_runner *runner, struct hook *hook);
 };
 

@@ -22,7 +22,7 @@ struct hook {
 	void *ctx;
 	char name[80];
 	unsigned timeout_s;
-	bool ended, drained, late;
+	bool ended, drained, late, killed;
 	int64_t status;
 	int signal;
 	char buffer[4096];
@@ -84,11 +84,13 @@ static void hook_timer_cb(uv_timer_t *timer)
 {
 	struct hook *hook = timer->data;
 
-	if (hook->ended) {
+	/* One that hangs in the kernel (a dead file system) does not even heed SIGKILL. */
+	if (hook->ended || hook->killed) {
 		hook_tell(hook);
 		return;
 	}
 	hook_kill(hook, hook->late ? SIGKILL : SIGTERM);
+	hook->killed = hook->late;
 	hook->late = true;
 	uv_timer_start(timer, hook_timer_cb, KILL_AFTER_MS, 0);
 }
@@ -161,10 +163,11 @@ static char **environment_make(const char *const *extra)
 	while (extra && extra[more])
 		more++;
 	all = calloc(own + more + 1, sizeof(*all));
-	for (size_t i = 0; all && i < own; i++)
-		all[i] = environ[i];
+	/* The first of a name counts. */
 	for (size_t i = 0; all && i < more; i++)
-		memcpy(&all[own + i], &extra[i], sizeof(*all));
+		memcpy(&all[i], &extra[i], sizeof(*all));
+	for (size_t i = 0; all && i < own; i++)
+		all[more + i] = environ[i];
 	return all;
 }
 

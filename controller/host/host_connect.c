@@ -266,6 +266,7 @@ enum host_state host_leasing_input(struct host *host, const struct host_input *i
 	default:
 		return HOST_STAY;
 	}
+	host->take = false; /* taken over once: what comes later is somebody's own */
 	/* Tries count the attempts in a row: a boot that comes and goes must still end at its
 	 * deadline. */
 	if (!host->record.reboot_open)
@@ -275,7 +276,9 @@ enum host_state host_leasing_input(struct host *host, const struct host_input *i
 		return HOST_APPLYING;
 	}
 	if (host->record.reboot_open)
-		return host_window_forbids_reboot(host, &err) ? host_reboot_put_off(host, &err)
-		                                              : HOST_REBOOTING;
+		return !host->rolled_back.code && !host->reboot_sent &&
+		               host_window_forbids_reboot(host, &err)
+		           ? host_reboot_put_off(host, &err)
+		           : HOST_REBOOTING;
 	return HOST_FACTS;
 }

@@ -46,8 +46,10 @@ static void fold_stage_result(struct host_record *record, const json_t *event)
 		 * looked at again. */
 		record->plan[0] = '\0';
 	}
-	if (json_is_true(json_object_get(event, "trial")))
+	if (json_is_true(json_object_get(event, "trial"))) {
 		copy(record->trial, sizeof(record->trial), record->operation);
+		copy(record->trial_token, sizeof(record->trial_token), record->token);
+	}
 	if (json_is_true(json_object_get(event, "reboot"))) {
 		record->reboot_owed = true;
 		copy(record->reboot_boot_id, sizeof(record->reboot_boot_id), record->boot_id);
@@ -98,7 +100,7 @@ static void fold_cards_changed(struct host_record *record, const json_t *event)
 static void fold_trial_over(struct host_record *record, const json_t *event)
 {
 	if (strcmp(record->trial, text_of(event, "operation")) == 0)
-		record->trial[0] = '\0';
+		record->trial[0] = record->trial_token[0] = '\0';
 }
 
 static void fold_state(struct host_record *record, const json_t *event)

@@ -31,6 +31,7 @@ struct host_record {
 	bool plan_untouched;        /* nothing of it is known to have changed the host so far */
 	char
 	    token[SHA256_HEX_SIZE]; /* by which the newest stage that may reboot is confirmed; "" */
+	char trial_token[SHA256_HEX_SIZE]; /* that the trial was begun with; "" */
 	char trial[OPERATION_SIZE]; /* the operation whose trial boot is awaited, or not yet made
 	                               the default; "" */
 	char state[32];             /* of its machine when last recorded */

@@ -94,8 +94,8 @@ bool host_trial_gives_up(struct host *host, const struct gf_err *err)
 	const char *seen =
 	    json_string_value(json_object_get(json_object_get(host->facts, "host"), "boot_id"));
 
-	/* What is known must be of the boot that runs now. */
-	if (!seen || strcmp(seen, host->boot_id) != 0)
+	/* What is known must be of the boot that runs now, and a commit goes forward only. */
+	if (!seen || strcmp(seen, host->boot_id) != 0 || host->record.committing)
 		return false;
 	if (host->shared->job != JOB_APPLY || !host->client || !host->cleared ||
 	    host->rolled_back.code || !trial_is(host, "staged", "trial") ||
@@ -166,17 +166,21 @@ enum host_state host_commit_intent_input(struct host *host, const struct host_in
 
 enum host_state host_committing_enter(struct host *host)
 {
+	/* Of a stage whose result never came, only the newest is known. */
+	const char *token =
+	    host->record.trial_token[0] ? host->record.trial_token : host->record.token;
+
 	return host_request(host, json_pack("{s:s, s:s, s:s, s:{s:s}, s:s*}", "request", "commit",
 	                                    "operation", host->record.operation, "trial",
 	                                    trial_text(host, "operation"), "context", "run",
-	                                    host->shared->run, "token",
-	                                    host->record.token[0] ? host->record.token : NULL));
+	                                    host->shared->run, "token", *token ? token : NULL));
 }
 
 enum host_state host_committed(struct host *host, const json_t *result)
 {
 	const char *state = json_string_value(json_object_get(result, "state"));
 	const char *message = json_string_value(json_object_get(result, "message"));
+	const char *code = json_string_value(json_object_get(result, "code"));
 	bool done = state && strcmp(state, "done") == 0;
 
 	if (host_operation_result(host,
@@ -188,6 +192,10 @@ enum host_state host_committed(struct host *host, const json_t *result)
 	/* Its worker died: the facts say how far it came. Once. */
 	if (state && strcmp(state, "unknown") == 0 && ++host->died <= 1)
 		return HOST_FACTS;
+	if (!done && code && strcmp(code, "blocked") == 0)
+		return host_fail(host, GF_E_REBOOT,
+		                 "the trial boot is proven, but the host does not take it: %s",
+		                 message && *message ? message : "no reason given");
 	if (!done)
 		return host_fail(host, GF_E_TASK,
 		                 "the trial boot is proven, but making it the default failed: %s. "

@@ -13,7 +13,8 @@
 #include "node-agent/wire/sha256.h"
 
 #define REBOOT_TIMEOUT_S 60
-#define REBOOT_WAIT_S    300 /* until it is done the hard way */
+#define REBOOT_WAIT_S    300  /* until it is done the hard way */
+#define OPERATION_WAIT_S 3600 /* for work that is under way: it must not be cut off */
 
 static const char pending[] = "trial.pending", confirmed[] = "trial.confirmed",
                   expired[] = "trial.expired";
@@ -78,6 +79,10 @@ int trial_confirm_take(const struct agent *agent, const json_t *marker, const ch
 	if (!json_object_get(marker, "confirm_timeout") || pending_take(agent, confirmed) ||
 	    state_has(agent, confirmed))
 		return 0;
+	if (state_has(agent, pending))
+		return gf_err_set(err, GF_E_IO,
+		                  "cannot rename %s/%s: is its file system read-only?",
+		                  agent->state, pending);
 	return gf_err_set(
 	    err, GF_E_BLOCKED,
 	    "its trial was not confirmed in time (rollout.confirm_timeout): the host is "
@@ -131,12 +136,16 @@ static bool time_passes(const struct agent *agent, json_int_t confirm_s)
 {
 	/* The clock since the boot; a host that is simulated has booted when this is started. */
 	double start = root_is_sysroot(&agent->root) ? clock_seconds(CLOCK_MONOTONIC) : 0;
+	char id[OPERATION_ID_MAX + 1];
 	bool told = false;
 
 	for (;;) {
 		if (!trial_runs(agent, pending))
 			return false;
-		if (clock_seconds(CLOCK_MONOTONIC) - start >= (double)confirm_s) {
+		double late = clock_seconds(CLOCK_MONOTONIC) - start - (double)confirm_s;
+		bool busy =
+		    late >= 0 && late < OPERATION_WAIT_S && operation_running(agent, NULL, id);
+		if (late >= 0 && !busy) {
 			if (!guests_hold(&agent->root))
 				return true;
 			if (!told)
@@ -175,9 +184,13 @@ int trial_confirm_wait(const struct agent *agent, struct gf_err *err)
 
 	json_decref(marker);
 	/* Started again because its reboot failed: it is decided already. */
-	if (!trial_runs(agent, expired) &&
-	    (confirm_s <= 0 || !time_passes(agent, confirm_s) || !pending_take(agent, expired)))
-		return 0;
+	if (!trial_runs(agent, expired)) {
+		if (confirm_s <= 0 || !time_passes(agent, confirm_s))
+			return 0;
+		/* Gone: the commit was faster. Where it can't be renamed, no commit can either. */
+		if (!pending_take(agent, expired) && !state_has(agent, pending))
+			return 0;
+	}
 	fprintf(
 	    stderr,
 	    "gpufleet-agent: nobody has confirmed this trial boot in %lld s: the host goes back "

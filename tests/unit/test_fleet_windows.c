@@ -86,6 +86,35 @@ static void window_closes_before_the_reboot(void **state)
 	world_free(&world);
 }
 
+/* Put off with its trial staged, a host of a later wave holds a slot: it gets its turn all the
+ * same, or nobody ever would. */
+static void put_off_in_a_later_wave(void **state)
+{
+	struct windows_span first[] = {{0, 2300}}, next[] = {{0, 100000}};
+
+	(void)state;
+	world_init(&world, 3, 1);
+	waves_set(1, 2);
+	rollout()->boot_timeout_s = 1700;
+	rollout()->max_failures = 1;
+	world.hosts[0].fails = true;
+	world.hosts[1].tries = true;
+	world.hosts[1].apply_ms = 700000;
+	windows_set(first, 1);
+	assert_int_equal(world_run(&world), 5);
+	assert_int_equal(world.hosts[0].verdict, HOST_FAILED);
+	assert_int_equal(world.hosts[1].verdict, HOST_SKIPPED);
+	assert_int_equal(world.hosts[1].begun, 1);
+	assert_int_equal(reboots(), 0);
+	world.hosts[0].fails = false;
+	windows_set(next, 1);
+	assert_int_equal(world_run(&world), 0);
+	assert_int_equal(with_verdict(HOST_DONE), 3);
+	assert_int_equal(world.most_down, 1);
+	assert_true(world_ok(&world));
+	world_free(&world);
+}
+
 /* What a crash left in the middle of an operation goes on to its end; but nothing is rebooted, and
  * no intent is left open. The next window does the rest. */
 static void crash_before_the_window_closes(void **state)
@@ -134,6 +163,7 @@ int main(void)
 	    cmocka_unit_test(nothing_begins_outside_windows),
 	    cmocka_unit_test(windows_leave_time_for_a_reboot),
 	    cmocka_unit_test(window_closes_before_the_reboot),
+	    cmocka_unit_test(put_off_in_a_later_wave),
 	    cmocka_unit_test(crash_before_the_window_closes),
 	};
 
