@@ -110,6 +110,30 @@ static void trial_expires_while_nobody_is_there(void **state)
 	assert_true(expired > 3);
 }
 
+/* A commit goes forward only, also where it is followed up after the connection was lost: the host
+ * is not sent back half committed. */
+static void commit_that_fails_is_not_sent_back(void **state)
+{
+	(void)state;
+	for (unsigned cuts = 0; cuts < 5; cuts++) {
+		world_init(&world, 1, 1);
+		rollout()->confirm_timeout_s = 6000;
+		world.hosts[0].tries = world.hosts[0].commit_fails = true;
+		world.hosts[0].cuts = cuts;
+		world.hosts[0].cuts_commits = true;
+		assert_int_equal(world_run(&world), 3);
+		assert_int_equal(world.hosts[0].reboots, 1);
+		assert_int_equal(world.hosts[0].trial, TRIAL_COMMITTING);
+		assert_non_null(strstr(world.hosts[0].err.msg, "making it the default failed"));
+		world.hosts[0].commit_fails = false;
+		assert_int_equal(world_run(&world), 0);
+		assert_int_equal(world.hosts[0].reboots, 1);
+		assert_true(world_proven(&world.hosts[0]));
+		assert_true(world_ok(&world));
+		world_free(&world);
+	}
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -117,6 +141,7 @@ int main(void)
 	    cmocka_unit_test(trial_that_loses_a_card_is_rolled_back),
 	    cmocka_unit_test(trial_that_is_cut_off_goes_back),
 	    cmocka_unit_test(trial_expires_while_nobody_is_there),
+	    cmocka_unit_test(commit_that_fails_is_not_sent_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

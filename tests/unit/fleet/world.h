@@ -46,11 +46,13 @@ struct world_host {
 	bool control;        /* no compute host */
 	bool tries;          /* its boot change is tried once, then committed */
 	bool panics;         /* … and the trial does not come up */
+	bool commit_fails;   /* … and can't be made the default */
 	bool cut_off;        /* … and the trial comes up, and can't be reached */
 	bool card_vanishes;  /* a reboot takes its second card away */
 	bool card_moves;     /* … gives it another address */
 	bool card_appears;   /* … brings a third one */
 	unsigned cuts;       /* connections lost while an operation runs */
+	bool cuts_commits;   /* … that is a commit */
 	unsigned latency_ms, apply_ms, boot_ms;
 	/* What it is. */
 	char name[16], domain[16];

@@ -185,6 +185,11 @@ static void operation_fire(void *ctx)
 		host_down(host, host->boot_ms);
 		return;
 	}
+	if (operation->commit && host->commit_fails) {
+		operation->state = OPERATION_FAILED;
+		world_links_told(host, operation);
+		return;
+	}
 	operation->state = host->fails ? OPERATION_FAILED : OPERATION_DONE;
 	if (!host->fails && operation->commit) {
 		host->configured = true;

@@ -93,7 +93,7 @@ static int link_write_op(struct link *base, const void *data, size_t size, struc
 	link->answer = world_agent_answer(host, request, &operation);
 	link->follows = link->answer ? NULL : operation;
 	json_decref(request);
-	if (operation && host->cuts) {
+	if (operation && host->cuts && (operation->commit || !host->cuts_commits)) {
 		host->cuts--;
 		link_later(link, TURN_LOST, host->latency_ms);
 	} else if (link->answer) {
