@@ -126,7 +126,7 @@ class Interruption(Case):
     def test_host_never_comes_back(self):
         fleet = self.fleet([dict(STOCK, faults={"never_return": True})],
                            {"rollout": {"waves": ["100%"], "max_unavailable": 1, "max_failures": 0,
-                                        "boot_timeout": "5s"}})
+                                        "boot_timeout": "5s", "confirm_timeout": "5s"}})
         result = self.expect(fleet.run("apply", "--yes"), 3)
         self.assertIn("gpu01", result.out + result.err)
         # That run came to its end: it was not cut short.
