@@ -203,6 +203,9 @@ static enum host_state applied(struct host *host, const json_t *result)
 		reboot = !restarted;
 	if (host_operation_result(host, state, changed, reboot, trial))
 		return host_finish(host, HOST_FAILED, &host->err);
+	/* What a former run began is over: now it can be undone. */
+	if (host->shared->job == JOB_ROLLBACK && host->operations == 0)
+		return HOST_FACTS;
 	/* Not the stage's fault: the host restarted under it, and its trial is over. */
 	if (!done && restarted && host->record.trial[0])
 		return HOST_FACTS;
