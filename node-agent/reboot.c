@@ -13,7 +13,7 @@
 
 #define SYNC_WAIT_S 20
 
-static int refuse_guests(const struct root *root, struct gf_err *err)
+int reboot_guests_forbid(const struct root *root, struct gf_err *err)
 {
 	json_t *guests = guest_facts(root);
 	int failed = 0;
@@ -74,7 +74,7 @@ static int reboot_without_nova(const struct agent *agent, bool allow_guests, str
 	/* Who lets guests go down needs nothing held off. */
 	if (!paused && !allow_guests)
 		return -1;
-	if ((!allow_guests && refuse_guests(&agent->root, err) != 0) ||
+	if ((!allow_guests && reboot_guests_forbid(&agent->root, err) != 0) ||
 	    (paused && nova_pause_keep(agent, &pause, err) != 0) || reboot_start(agent, err) != 0) {
 		if (paused)
 			nova_pause_end(agent, &pause);
@@ -98,7 +98,7 @@ int reboot_schedule(const struct agent *agent, const char *boot_id, bool allow_g
 	if (strcmp(now, boot_id) != 0)
 		return 0;
 	/* Looked at here, too, so that Nova is not stopped for nothing. */
-	if (!allow_guests && refuse_guests(&agent->root, err) != 0)
+	if (!allow_guests && reboot_guests_forbid(&agent->root, err) != 0)
 		return -1;
 	if (operation_running(agent, NULL, id))
 		return gf_err_set(err, GF_E_BLOCKED, "operation %s is still going on on this host",

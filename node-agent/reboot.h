@@ -6,6 +6,10 @@
 
 #include "node-agent/agent.h"
 
+/* -1 with GF_E_BLOCKED where guests run on the host, or where it can't be seen whether any do: it
+ * must not go down by itself. */
+int reboot_guests_forbid(const struct root *root, struct gf_err *err);
+
 /* Schedules a reboot a second from now, if this is still the boot BOOT_ID (else *scheduled is
  * false: it has happened). GF_E_BLOCKED while guests run (unless ALLOW_GUESTS) or an operation is
  * going on. */

@@ -58,6 +58,7 @@ struct fleet_counts {
 	size_t total, waiting, running;
 	size_t to_change; /* of the waiting: looked at, with something to do */
 	size_t done, failed, blocked, skipped, unreachable;
+	size_t put_off; /* of the skipped: by rollout.windows */
 	size_t changed, rebooted, drifted, pending;
 };
 

@@ -32,6 +32,7 @@ void fleet_count(const struct fleet *fleet, struct fleet_counts *counts)
 		counts->blocked += host->state == HOST_BLOCKED;
 		counts->skipped += host->state == HOST_SKIPPED;
 		counts->unreachable += host->state == HOST_UNREACHABLE;
+		counts->put_off += host->state == HOST_SKIPPED && host->err.code == GF_E_WINDOW;
 		counts->changed += host->record.changed;
 		counts->rebooted += host->record.rebooted;
 		counts->drifted += host->drift != NULL;
@@ -48,18 +49,14 @@ bool fleet_halted(const struct fleet *fleet)
 int fleet_exit_status(const struct fleet *fleet)
 {
 	struct fleet_counts counts;
-	bool closed = false;
 
 	fleet_count(fleet, &counts);
-	for (size_t i = 0; i < fleet->count; i++)
-		closed = closed || (fleet->hosts[i].state == HOST_SKIPPED &&
-		                    fleet->hosts[i].err.code == GF_E_WINDOW);
 	if (fleet->aborted || (fleet->stopping && counts.skipped))
 		return 130;
 	/* Also when no host was left to hold back: more failed than are tolerated. */
 	if (fleet->halted || fleet_budget_exceeded(fleet))
 		return 3;
-	if (closed)
+	if (counts.put_off)
 		return 5;
 	if (counts.failed || counts.blocked || counts.skipped || counts.pending || counts.drifted)
 		return 2;

@@ -21,13 +21,11 @@ static const char *stage_name(const struct host *host)
 	return name ? name : "stage";
 }
 
-/* May its change be tried by a boot, which is then to be confirmed? */
-static bool stage_may_reboot(const struct host *host)
+bool host_stage_may_reboot(const json_t *stage)
 {
-	const char *policy =
-	    json_string_value(json_object_get(json_array_get(host->stages, host->stage), "reboot"));
+	const char *policy = json_string_value(json_object_get(stage, "reboot"));
 
-	return host->shared->job == JOB_APPLY && policy && strcmp(policy, "never") != 0;
+	return policy && strcmp(policy, "never") != 0;
 }
 
 /* What confirms the trial of OPERATION: only who knows the run's secret or its journal has it. */
@@ -36,7 +34,8 @@ static const char *token_make(const struct host *host, const char *operation,
 {
 	struct sha256 sha;
 
-	if (!host->shared->secret || !stage_may_reboot(host))
+	if (!host->shared->secret || host->shared->job != JOB_APPLY ||
+	    !host_stage_may_reboot(json_array_get(host->stages, host->stage)))
 		return NULL;
 	sha256_init(&sha);
 	sha256_update(&sha, host->shared->secret, strlen(host->shared->secret));

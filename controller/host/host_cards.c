@@ -11,7 +11,7 @@
 #include "controller/host/host_states.h"
 #include "controller/readiness/cards.h"
 
-static const char *facts_boot_id(const json_t *facts)
+const char *host_facts_boot_id(const json_t *facts)
 {
 	const char *boot_id =
 	    json_string_value(json_object_get(json_object_get(facts, "host"), "boot_id"));
@@ -42,7 +42,7 @@ static int cards_look(const struct host *host, const json_t *facts, struct gf_er
 		               "which cards it had before the reboot can't be read (%.100s): look "
 		               "at the host (lspci); the next run goes by the cards that are there",
 		               fault.msg);
-	else if (before && strcmp(facts_boot_id(before), host->record.cards_boot_id) == 0)
+	else if (before && strcmp(host_facts_boot_id(before), host->record.cards_boot_id) == 0)
 		rc = cards_compare(before, facts, host->inventory, err);
 	json_decref(before);
 	return rc;

@@ -58,6 +58,13 @@ enum host_state host_reboot_put_off(struct host *host, const struct gf_err *err)
 /* host_plan.c: is a reboot part of what it waits to be let do, as far as its plan shows? */
 bool host_will_reboot(const struct host *host);
 
+/* host_apply.c: may STAGE of a playbook end with a reboot, so that its change can be tried by one?
+ */
+bool host_stage_may_reboot(const json_t *stage);
+
+/* host_cards.c: of which boot are FACTS (may be NULL)? "": they don't say. */
+const char *host_facts_boot_id(const json_t *facts);
+
 /* host_trial.c: does the host run a trial that is not to stay, because of ERR, and can it be sent
  * back now? Then it is so from here on: the next boot is the former entry, and the host has failed.
  */

@@ -36,12 +36,11 @@ bool host_trial_of(const struct host *host, const char *stage)
 
 bool host_trial_blocks(const struct host *host, const json_t *stage)
 {
-	const char *policy = json_string_value(json_object_get(stage, "reboot"));
 	const char *name = json_string_value(json_object_get(stage, "name"));
 
 	if (!host_trial_open(host) || host_trial_of(host, name))
 		return false;
-	return (policy && strcmp(policy, "never") != 0) || host_nova_stage(stage);
+	return host_stage_may_reboot(stage) || host_nova_stage(stage);
 }
 
 static void trial_over(struct host *host, const char *outcome)
@@ -61,7 +60,8 @@ static enum host_state trial_failed(struct host *host, bool due)
 	const char *ended = trial_text(host, "message");
 	/* The agent's own sentence names files that somebody else changed meanwhile. */
 	const char *left = strstr(ended, ", but ");
-	bool expired = strstr(ended, "not confirmed in time") != NULL;
+	bool expired =
+	    json_is_true(json_object_get(json_object_get(host->facts, "trial"), "expired"));
 	bool reverted = trial_is(host, "reverted", NULL);
 	char rest[200] = "";
 
@@ -91,11 +91,8 @@ static enum host_state trial_failed(struct host *host, bool due)
 
 bool host_trial_gives_up(struct host *host, const struct gf_err *err)
 {
-	const char *seen =
-	    json_string_value(json_object_get(json_object_get(host->facts, "host"), "boot_id"));
-
 	/* What is known must be of the boot that runs now, and a commit goes forward only. */
-	if (!seen || strcmp(seen, host->boot_id) != 0 || host->record.committing)
+	if (strcmp(host_facts_boot_id(host->facts), host->boot_id) != 0 || host->record.committing)
 		return false;
 	if (host->shared->job != JOB_APPLY || !host->client || !host->cleared ||
 	    host->rolled_back.code || !trial_is(host, "staged", "trial") ||

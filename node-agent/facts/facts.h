@@ -46,6 +46,7 @@ json_t *nova_facts(const struct root *root);
 #define NOVA_UNPROVEN_DIR  "/var/lib/gpufleet/nova-unproven"
 #define NOVA_UNPROVEN_SIZE 320
 const char *nova_unproven_path(const char *name, char path[NOVA_UNPROVEN_SIZE]);
+bool nova_unproven(const struct root *root, const char *name); /* does it stand? */
 
 /* modules.c: which kernel modules claim a device. */
 struct module_index;

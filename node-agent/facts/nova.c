@@ -172,16 +172,20 @@ const char *nova_unproven_path(const char *name, char path[NOVA_UNPROVEN_SIZE])
 	return path;
 }
 
+bool nova_unproven(const struct root *root, const char *name)
+{
+	char path[NOVA_UNPROVEN_SIZE];
+	return *name && !strchr(name, '/') && root_exists(root, nova_unproven_path(name, path));
+}
+
 /* Said only where it is so. */
 static void unproven_set(const struct nova_scan *scan, json_t *service)
 {
 	const json_t *container = json_object_get(service, "container");
 	const char *name = json_string_value(json_object_get(service, "unit"));
-	char path[NOVA_UNPROVEN_SIZE];
 	if (!name)
 		name = json_string_value(json_object_get(container, "name"));
-	if (name && *name && !strchr(name, '/') &&
-	    root_exists(scan->root, nova_unproven_path(name, path)))
+	if (name && nova_unproven(scan->root, name))
 		json_object_set_new(service, "unproven", json_true());
 }
 

@@ -13,7 +13,6 @@
 #include "node-agent/facts/facts.h"
 #include "node-agent/tasks/nova_health.h"
 #include "node-agent/tasks/nova_task.h"
-#include "node-agent/tasks/nova_unproven.h"
 #include "node-agent/tasks/task_help.h"
 #include "node-agent/tasks/task_types.h"
 

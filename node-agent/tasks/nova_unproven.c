@@ -31,9 +31,3 @@ void nova_unproven_clear(const struct root *root, const char *name)
 	unlink(root_path(root, nova_unproven_path(name, path)).text);
 	rmdir(root_path(root, NOVA_UNPROVEN_DIR).text); /* where no other is left */
 }
-
-bool nova_unproven(const struct root *root, const char *name)
-{
-	char path[NOVA_UNPROVEN_SIZE];
-	return !strchr(name, '/') && root_exists(root, nova_unproven_path(name, path));
-}

@@ -6,8 +6,6 @@
 #ifndef GPUFLEET_TASKS_NOVA_UNPROVEN_H
 #define GPUFLEET_TASKS_NOVA_UNPROVEN_H
 
-#include <stdbool.h>
-
 #include "node-agent/root.h"
 #include "node-agent/wire/error.h"
 
@@ -17,7 +15,5 @@ int nova_unproven_set(const struct root *root, const char *name, struct gf_err *
 
 /* It was seen healthy. */
 void nova_unproven_clear(const struct root *root, const char *name);
-
-bool nova_unproven(const struct root *root, const char *name);
 
 #endif

@@ -7,8 +7,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "node-agent/facts/facts.h"
 #include "node-agent/operation/operation.h"
+#include "node-agent/reboot.h"
 #include "node-agent/trial/trial_marker.h"
 #include "node-agent/wire/sha256.h"
 
@@ -96,11 +96,11 @@ bool trial_confirm_expired(const struct agent *agent)
 
 /* ---- the timer ---- */
 
-static double clock_seconds(clockid_t clock)
+static double seconds_now(void)
 {
 	struct timespec now;
 
-	clock_gettime(clock, &now);
+	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
@@ -109,16 +109,6 @@ static void pause_ms(long ms)
 	const struct timespec pause = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
 
 	nanosleep(&pause, NULL);
-}
-
-/* Guests, or no way to see whether there are any. */
-static bool guests_hold(const struct root *root)
-{
-	json_t *guests = guest_facts(root);
-	bool hold = !json_is_array(guests) || json_array_size(guests) > 0;
-
-	json_decref(guests);
-	return hold;
 }
 
 /* Does the trial run, unproven, and does its file have NAME? */
@@ -135,18 +125,18 @@ static bool trial_runs(const struct agent *agent, const char *name)
 static bool time_passes(const struct agent *agent, json_int_t confirm_s)
 {
 	/* The clock since the boot; a host that is simulated has booted when this is started. */
-	double start = root_is_sysroot(&agent->root) ? clock_seconds(CLOCK_MONOTONIC) : 0;
+	double start = root_is_sysroot(&agent->root) ? seconds_now() : 0;
 	char id[OPERATION_ID_MAX + 1];
 	bool told = false;
 
 	for (;;) {
 		if (!trial_runs(agent, pending))
 			return false;
-		double late = clock_seconds(CLOCK_MONOTONIC) - start - (double)confirm_s;
+		double late = seconds_now() - start - (double)confirm_s;
 		bool busy =
 		    late >= 0 && late < OPERATION_WAIT_S && operation_running(agent, NULL, id);
 		if (late >= 0 && !busy) {
-			if (!guests_hold(&agent->root))
+			if (reboot_guests_forbid(&agent->root, NULL) == 0)
 				return true;
 			if (!told)
 				fprintf(stderr,

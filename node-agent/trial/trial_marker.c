@@ -103,9 +103,10 @@ json_t *trial_facts(const struct agent *agent)
 	trial_look(agent, &status);
 	if (status.state == TRIAL_NONE)
 		return json_null();
-	return json_pack("{s:s, s:s, s:s, s:s, s:s}", "operation", status.operation, "stage",
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:b}", "operation", status.operation, "stage",
 	                 status.stage, "state", state_names[status.state], "boot",
-	                 boots[status.boot], "message", status.message);
+	                 boots[status.boot], "message", status.message, "expired",
+	                 trial_confirm_expired(agent));
 }
 
 int trial_lock(const struct agent *agent, struct gf_err *err)

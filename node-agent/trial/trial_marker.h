@@ -48,8 +48,8 @@ void trial_look(const struct agent *agent, struct trial_status *status);
 /* Is the stage's trial running now, proven or not, and not yet the default? */
 bool trial_is_up(const struct trial_status *status);
 
-/* {"operation","stage","state","boot":"before|trial|default","message"}, or null: a new reference.
- */
+/* {"operation","stage","state","boot":"before|trial|default","message","expired"}, or null: a new
+ * reference. */
 json_t *trial_facts(const struct agent *agent);
 
 /* Held from before a marker is looked at until what follows from it is done: a restore at boot and

@@ -354,8 +354,8 @@ class Trial(Case):
         self.assertEqual(self.everything(fleet), stock)
         self.assertEqual(fleet.drivers("gpu01"), drivers)
 
-    def test_only_its_own_controller_confirms(self):
-        """Another store has no token: the trial stays unconfirmed, and goes back in its time."""
+    def test_nobody_else_takes_a_trial(self):
+        """A controller with another store is kept off by the lease, so the trial stays unconfirmed, and goes back in its time."""
         fleet, stock, _ = self.panic([])
         fleet.fault("gpu01", "slow-" + self.COMMIT, "2")
         process = fleet.start("apply", "--yes")

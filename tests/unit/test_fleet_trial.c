@@ -1,16 +1,22 @@
 /* Trials that are no good, can't be reached, or that nobody is there for: how they end. */
 #include "tests/unit/fleet/fleet_case.h"
 
+/* COUNT hosts whose boot changes are tried; as many failures are tolerated. */
+static void trying_hosts(unsigned count)
+{
+	world_init(&world, count, 1);
+	rollout()->max_failures = count;
+	rollout()->confirm_timeout_s = 600;
+	for (size_t i = 0; i < count; i++)
+		world.hosts[i].tries = true;
+}
+
 /* The trial comes up without its devices: the host is sent back while it holds its slot, and the
  * run counts it as failed. */
 static void trial_that_is_no_good_is_rolled_back(void **state)
 {
 	(void)state;
-	world_init(&world, 3, 1);
-	rollout()->max_failures = 3;
-	rollout()->confirm_timeout_s = 600;
-	for (size_t i = 0; i < 3; i++)
-		world.hosts[i].tries = true;
+	trying_hosts(3);
 	world.hosts[1].ineffective = true;
 	assert_int_equal(world_run(&world), 2);
 	assert_int_equal(with_verdict(HOST_DONE), 2);
@@ -32,10 +38,7 @@ static void trial_that_is_no_good_is_rolled_back(void **state)
 static void trial_that_loses_a_card_is_rolled_back(void **state)
 {
 	(void)state;
-	world_init(&world, 2, 1);
-	rollout()->max_failures = 2;
-	rollout()->confirm_timeout_s = 600;
-	world.hosts[0].tries = world.hosts[1].tries = true;
+	trying_hosts(2);
 	world.hosts[0].card_vanishes = true;
 	assert_int_equal(world_run(&world), 2);
 	assert_int_equal(world.hosts[0].verdict, HOST_FAILED);
@@ -52,11 +55,7 @@ static void trial_that_loses_a_card_is_rolled_back(void **state)
 static void trial_that_is_cut_off_goes_back(void **state)
 {
 	(void)state;
-	world_init(&world, 3, 1);
-	rollout()->max_failures = 3;
-	rollout()->confirm_timeout_s = 600;
-	for (size_t i = 0; i < 3; i++)
-		world.hosts[i].tries = true;
+	trying_hosts(3);
 	world.hosts[1].cut_off = true;
 	assert_int_equal(world_run(&world), 2);
 	assert_int_equal(with_verdict(HOST_DONE), 2);

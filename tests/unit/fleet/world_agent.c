@@ -35,12 +35,9 @@ static json_t *trial_facts(const struct world_host *host)
 
 	if (host->trial == TRIAL_NONE)
 		return json_null();
-	return json_pack("{s:s, s:s, s:s, s:s, s:s}", "operation", host->tried, "stage", "host",
-	                 "state", states[host->trial], "boot", boots[host->trial], "message",
-	                 host->expired
-	                     ? "the trial boot was not confirmed in time; the former files "
-	                       "are back"
-	                     : "");
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:b}", "operation", host->tried, "stage",
+	                 "host", "state", states[host->trial], "boot", boots[host->trial],
+	                 "message", "", "expired", host->expired);
 }
 
 /* What a boot makes of it. */
