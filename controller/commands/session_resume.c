@@ -78,7 +78,7 @@ int session_replay(struct session *session, struct gf_err *err)
 static bool left_in_the_middle(const struct session *session, const struct host_record *record)
 {
 	bool open = record->operation_open || record->reboot_open || record->reboot_owed ||
-	            record->trial[0];
+	            record->trial[0] || record->drained;
 
 	return open && json_object_get(session->cut_runs, record->run);
 }

@@ -118,6 +118,7 @@ static void fleet_share(struct fleet *fleet)
 	    .secrets = options->secrets,
 	    .nova = options->nova,
 	    .clock = options->clock,
+	    .hooks = options->hooks,
 	    .journal = options->journal,
 	    .events = &fleet_host_events,
 	    .ctx = fleet,

@@ -135,12 +135,16 @@ enum host_state host_lost(struct host *host, const struct gf_err *err)
 		return host_end(host, err);
 	if (host_now(host) < deadline)
 		return HOST_BACKOFF;
+	if (host_power_cycle_due(host))
+		return HOST_POWER_CYCLING;
 	if (host->record.reboot_open)
 		return host_fail(
 		    host, GF_E_REBOOT,
-		    "it did not come back within %u s after the reboot (%s): look at its "
+		    "it did not come back within %u s after the reboot%s (%s): look at its "
 		    "console%s",
-		    (unsigned)(boot_patience_ms(host) / 1000), err->msg,
+		    (unsigned)(boot_patience_ms(host) / 1000),
+		    host->record.power_cycled ? ", and rollout.power_cycle was no help" : "",
+		    err->msg,
 		    host->record.trial[0]
 		        ? ", or switch its power off and on: it then boots its former entry, with "
 		          "its former files"
@@ -280,5 +284,5 @@ enum host_state host_leasing_input(struct host *host, const struct host_input *i
 		               host_window_forbids_reboot(host, &err)
 		           ? host_reboot_put_off(host, &err)
 		           : HOST_REBOOTING;
-	return HOST_FACTS;
+	return host->drained_now ? HOST_REBOOT_INTENT : HOST_FACTS;
 }

@@ -61,7 +61,7 @@ static void fold_reboot_intent(struct host_record *record, const json_t *event)
 	record->reboot_open = true;
 	record->down = true;
 	record->verdict[0] = '\0';
-	record->plan_untouched = false;
+	record->plan_untouched = record->power_cycled = false;
 	copy(record->plan, sizeof(record->plan), text_of(event, "plan"));
 	copy(record->reboot_boot_id, sizeof(record->reboot_boot_id), text_of(event, "boot_id"));
 	copy(record->cards_boot_id, sizeof(record->cards_boot_id), text_of(event, "boot_id"));
@@ -82,6 +82,24 @@ static void fold_reboot_refused(struct host_record *record, const json_t *event)
 	(void)event;
 	record->reboot_open = record->down = false;
 	record->cards_boot_id[0] = '\0';
+}
+
+static void fold_drain_intent(struct host_record *record, const json_t *event)
+{
+	(void)event;
+	record->drained = true;
+}
+
+static void fold_undrain_done(struct host_record *record, const json_t *event)
+{
+	if (json_is_true(json_object_get(event, "passed")))
+		record->drained = false;
+}
+
+static void fold_power_cycle(struct host_record *record, const json_t *event)
+{
+	(void)event;
+	record->power_cycled = true;
 }
 
 /* The facts of another boot are stored: nothing of before is left to compare with. */
@@ -154,6 +172,9 @@ void host_fold(struct host_record *record, const json_t *event)
 	    {"reboot.intent", fold_reboot_intent},
 	    {"reboot.done", fold_reboot_done},
 	    {"reboot.refused", fold_reboot_refused},
+	    {"drain.intent", fold_drain_intent},
+	    {"undrain.done", fold_undrain_done},
+	    {"power.cycle", fold_power_cycle},
 	    {"host.state", fold_state},
 	    {"host.finished", fold_finished},
 	    {"trial.over", fold_trial_over},

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "controller/clock/clock.h"
+#include "controller/hook/hook.h"
 #include "controller/host/agent_link.h"
 #include "controller/host/host_fold.h"
 #include "controller/host/journal.h"
@@ -36,13 +37,16 @@ enum host_state {
 	HOST_WAITING,
 	HOST_INTENT,
 	HOST_APPLYING,
+	HOST_DRAINING,
 	HOST_REBOOT_INTENT,
 	HOST_REBOOTING,
+	HOST_POWER_CYCLING,
 	HOST_REBOOTED,
 	HOST_PROVING,
 	HOST_COMMIT_INTENT,
 	HOST_COMMITTING,
 	HOST_PURGING,
+	HOST_UNDRAINING,
 	HOST_FINISHING,
 	HOST_DONE,
 	HOST_FAILED,
@@ -65,6 +69,7 @@ enum host_input_kind {
 	INPUT_LOST,      /* no connection any more: err */
 	INPUT_ACK,       /* what was appended is on the disk */
 	INPUT_NACK,      /* … or could not be: err */
+	INPUT_HOOK,      /* the operator's command has ended: err is NULL when it went well */
 	INPUT_TIMEOUT,   /* the state's deadline */
 };
 
@@ -117,6 +122,7 @@ struct host_shared {
 	struct nova_fleet
 	    *nova; /* what is known of all hosts; NULL: no stage tells Nova anything */
 	struct clock *clock;
+	struct hook_runner *hooks; /* runs rollout.drain, undrain and power_cycle */
 	struct journal *journal;
 	const struct host_events *events;
 	void *ctx;
@@ -130,6 +136,7 @@ struct host {
 	struct host_record record;
 	struct clock_timer timer;
 	struct agent_link *client;
+	struct hook *hook;      /* the operator's command that is running; or NULL */
 	uint64_t entered;       /* when it came to its state */
 	uint64_t began;         /* when it left idle; 0: not yet */
 	uint64_t boot_deadline; /* of the wait for a boot */
@@ -160,7 +167,10 @@ struct host {
 	bool releasing;  /* the lease is being given back */
 	bool touched;    /* this run changed something on it */
 	bool purged;
-	struct gf_err err; /* why it did not end as done */
+	bool drained;       /* by this process */
+	bool drained_now;   /* … just so, and the reboot is next */
+	bool undrain_tried; /* on its way out: once */
+	struct gf_err err;  /* why it did not end as done */
 };
 
 const struct host_state_row *host_state_row(enum host_state state);

@@ -249,8 +249,8 @@ static bool plan_reboots(const json_t *plan)
 bool host_will_reboot(const struct host *host)
 {
 	/* What an undo needs shows when it is done. */
-	return host->shared->job != JOB_APPLY || host->record.reboot_owed ||
-	       plan_reboots(host->plan);
+	return (host->shared->job != JOB_APPLY && host->shared->job != JOB_PLAN) ||
+	       host->record.reboot_owed || plan_reboots(host->plan);
 }
 
 /* A stage, or a run that was cut short, left a reboot, and it is still the boot from before. */
@@ -260,11 +260,11 @@ static bool reboot_left(const struct host *host)
 	       strcmp(host->record.reboot_boot_id, host->boot_id) == 0;
 }
 
-/* Nothing is left to do, but what a former run began has no result yet: that is fetched when the
- * fleet lets it. */
+/* Nothing is left to do, but what a former run began has no result yet, or it is still out of
+ * service: that is seen to when the fleet lets it. */
 static bool host_unsettled(const struct host *host)
 {
-	return !host->cleared && host->record.operation_open;
+	return !host->cleared && (host->record.operation_open || host->record.drained);
 }
 
 /* Which stage has something left; each gets one go, so that a task that never holds does not loop.
@@ -419,6 +419,7 @@ enum host_state host_planning_input(struct host *host, const struct host_input *
 	json_decref(host->plan);
 	host->plan = json_deep_copy(input->data);
 	host_nova_note(host);
+	host_drain_note(host);
 	promises_note(host);
 	guests = json_object_get(json_object_get(host->facts, "host"), "guests");
 	if (plan_refused(host->plan, &err))

@@ -13,7 +13,7 @@ bool host_guests_forbid(const struct host *host, struct gf_err *err)
 	const char *name = json_string_value(json_object_get(json_array_get(guests, 0), "name"));
 	size_t count = json_array_size(guests);
 
-	if (!count || host->shared->allow_running_guests)
+	if (!count || host->shared->allow_running_guests || host_drain_due(host))
 		return false;
 	gf_err_set(
 	    err, GF_E_BLOCKED,
@@ -54,12 +54,15 @@ enum host_state host_reboot_intent_enter(struct host *host)
 	char operation[OPERATION_SIZE];
 	struct gf_err err = {0};
 
-	snprintf(operation, sizeof(operation), "%s-%u-reboot", host->shared->run,
-	         ++host->operations);
 	/* What was changed stays staged, and the reboot owed: the next run does it. */
 	if (!host->rolled_back.code && host_window_forbids_reboot(host, &err))
 		return host_reboot_put_off(host, &err);
+	if (!host->rolled_back.code && host_drain_due(host))
+		return HOST_DRAINING;
+	host->drained_now = false;
 	host->boot_deadline = 0;
+	snprintf(operation, sizeof(operation), "%s-%u-reboot", host->shared->run,
+	         ++host->operations);
 	host->reboot_sent = 0;
 	if (host_record_event(host,
 	                      json_pack("{s:s, s:s, s:s, s:s*}", "type", "reboot.intent",
@@ -130,6 +133,7 @@ enum host_state host_rebooted_enter(struct host *host)
 	struct gf_err err = {0};
 
 	host->tries = 0;
+	host->drained_now = false;
 	host->stages_rebooted |= UINT64_C(1) << (host->stage & 63);
 	host->touched = true;
 	host->trial_due = host->record.trial[0] && host->reboot_sent;

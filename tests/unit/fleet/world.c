@@ -53,7 +53,8 @@ unsigned world_down(const struct world *world, const char *domain)
 	for (size_t i = 0; i < world->inventory.host_count; i++) {
 		const struct world_host *host = &world->hosts[i];
 
-		if (!host->control && (host->down || host->promised || host->refuses) &&
+		if (!host->control &&
+		    (host->down || host->promised || host->refuses || host->out_of_service) &&
 		    (!domain || strcmp(domain, host->domain) == 0))
 			down++;
 	}
@@ -274,7 +275,7 @@ static void rules_at_start(struct world *world, const struct host *started)
 		failed += host->state == HOST_FAILED;
 		/* Who has a slot already, from a former run, may go before its wave. */
 		if (i < floor && !host_state_terminal(host->state) && !started->record.trial[0] &&
-		    !started->record.reboot_open)
+		    !started->record.reboot_open && !started->record.drained)
 			world_broken(world, "%s began while %s of an earlier wave was %s",
 			             started->inventory->name, host->inventory->name,
 			             host_state_name(host->state));
@@ -336,42 +337,6 @@ static void finished(void *ctx, struct fleet *fleet)
 
 	(void)fleet;
 	world->finished = true;
-}
-
-/* ---- the health command ---- */
-
-static void hook_fire(void *ctx)
-{
-	struct world *world = ctx;
-	struct gf_err err = {GF_E_TASK, "check ended with status 1: not well"};
-
-	if (world->dead)
-		return;
-	world->hook_done(world->hook_ctx, world->healths == world->health_refuses ? &err : NULL);
-}
-
-static struct hook *hook_run(struct hook_runner *runner, const struct hook_call *call,
-                             hook_done_fn done, void *ctx, struct gf_err *err)
-{
-	struct world *world = (struct world *)((char *)runner - offsetof(struct world, hooks));
-
-	(void)call;
-	(void)err;
-	world->healths++;
-	world->hook_done = done;
-	world->hook_ctx = ctx;
-	world->hook_timer.fire = hook_fire;
-	world->hook_timer.ctx = world;
-	clock_arm(&world->clock, &world->hook_timer, world->health_ms);
-	return (struct hook *)world;
-}
-
-static void hook_cancel(struct hook_runner *runner, struct hook *hook)
-{
-	struct world *world = (struct world *)hook;
-
-	(void)runner;
-	clock_disarm(&world->clock, &world->hook_timer);
 }
 
 static const struct fleet_observer observer = {moved, task, host_finished, planned, finished, NULL};
@@ -437,6 +402,9 @@ static void world_end(struct world *world)
 {
 	fleet_free(world->fleet);
 	world->fleet = NULL;
+	if (world->running_hooks && !world->dead)
+		world_broken(world, "a command was left running");
+	world_hooks_end(world);
 	clock_disarm(&world->clock, &world->commit_timer);
 	entries_free(world->queued);
 	world->queued = NULL;
@@ -518,7 +486,7 @@ void world_init(struct world *world, size_t count, uint64_t seed)
 	memset(world, 0, sizeof(*world));
 	world->clock.now = world_now;
 	world->clock.wall = world_wall;
-	world->hooks = (struct hook_runner){hook_run, hook_cancel};
+	world->hooks = world_hooks;
 	world->health_ms = 5000;
 	world->clock.seed = seed;
 	world->now = 1000000;

@@ -51,14 +51,18 @@ struct world_host {
 	bool card_vanishes;  /* a reboot takes its second card away */
 	bool card_moves;     /* … gives it another address */
 	bool card_appears;   /* … brings a third one */
-	unsigned cuts;       /* connections lost while an operation runs */
-	bool cuts_commits;   /* … that is a commit */
-	unsigned latency_ms, apply_ms, boot_ms;
+	bool guests_stay;    /* also when it is drained */
+	bool drain_fails, power_fails;
+	unsigned undrain_fails; /* so many times */
+	unsigned cuts;          /* connections lost while an operation runs */
+	bool cuts_commits;      /* … that is a commit */
+	unsigned latency_ms, apply_ms, boot_ms, drain_ms;
 	/* What it is. */
 	char name[16], domain[16];
 	struct world *world;
 	size_t index;
 	bool configured, effective, tuned, down, away, promised;
+	bool drained, out_of_service; /* … since the command began */
 	enum world_trial trial;
 	char tried[128]; /* the operation that is on trial */
 	char token[72],
@@ -74,8 +78,9 @@ struct world_host {
 	/* What was seen. */
 	unsigned reboots, begun; /* reboots asked for and done; stages begun */
 	unsigned commits;
-	unsigned starts; /* times that the fleet let it act */
-	bool started;    /* … in the last run */
+	unsigned drains, undrains, power_cycles; /* commands begun */
+	unsigned starts;                         /* times that the fleet let it act */
+	bool started;                            /* … in the last run */
 	uint64_t started_at, finished_at;
 	enum host_state verdict; /* of the last run */
 	struct gf_err err;
@@ -116,9 +121,7 @@ struct world {
 	struct clock_timer commit_timer;
 	size_t events;
 	struct hook_runner hooks;
-	struct clock_timer hook_timer; /* of the health command that is running */
-	hook_done_fn hook_done;
-	void *hook_ctx;
+	struct world_hook *running_hooks;
 	unsigned health_ms;      /* how long it takes */
 	unsigned health_refuses; /* the how manieth of them refuses; 0: none */
 	unsigned healths;        /* how often it ran */
@@ -176,6 +179,13 @@ char *world_agent_result(struct world_host *host, const struct world_operation *
                          json_int_t id);
 void world_host_init(struct world_host *host, struct world *world, size_t index);
 void world_boot_id(const struct world_host *host, char *out, size_t size);
+
+/* Its power is switched off and on. */
+void world_power_cycle(struct world_host *host);
+
+/* world_hook.c */
+extern const struct hook_runner world_hooks;
+void world_hooks_end(struct world *world);
 
 /* world_link.c */
 struct link *world_link_open(struct link_opener *opener, const struct inventory_host *host,
