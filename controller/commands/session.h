@@ -27,7 +27,8 @@ struct session {
 	struct saved_plan *saved_plan; /* of apply --plan; or NULL */
 	enum host_job job;
 	char run[48];
-	char *former_run; /* of this store, the newest that was cut short; or NULL */
+	char *former_run;   /* of this store, the newest that was cut short; or NULL */
+	char *reboot_since; /* reboot: the first run of those that it goes on with; or NULL */
 	char secret[65];  /* another one for each run; trials are confirmed by what is made of it */
 	json_t *cut_runs; /* an object: the ids of all that were */
 	char who[64], where[256];

@@ -250,6 +250,7 @@ static int connect_parts(struct session *session, struct gf_err *err)
 	    .job = session->job,
 	    .run = session->run,
 	    .former_run = session->former_run,
+	    .reboot_since = session->reboot_since,
 	    .who = session->who,
 	    .where = session->where,
 	    .secret = session->secret,
@@ -345,4 +346,5 @@ void session_release(struct session *session)
 	free(session->records);
 	json_decref(session->cut_runs);
 	free(session->former_run);
+	free(session->reboot_since);
 }

@@ -98,6 +98,7 @@ static void fleet_share(struct fleet *fleet)
 	    .job = options->job,
 	    .run = options->run,
 	    .former_run = options->former_run,
+	    .reboot_since = options->reboot_since,
 	    .who = options->who,
 	    .where = options->where,
 	    .secret = options->secret,

@@ -13,6 +13,7 @@
 #define LOST_PATIENCE_MS (UINT64_C(600) * 1000) /* for a host lost in the middle of work */
 #define REBOOT_RETRY_MS  (UINT64_C(120) * 1000) /* the old boot is still there: ask again */
 #define TRIES_UNTOUCHED  3
+#define HANGS_MAX        3
 
 static void client_connected(void *ctx)
 {
@@ -133,6 +134,12 @@ enum host_state host_lost(struct host *host, const struct gf_err *err)
 		away = true;
 	if (!away)
 		return host_end(host, err);
+	/* It can be reached, so no wait for it to be back ever ends. */
+	if (host->hangs >= HANGS_MAX && !host->record.reboot_open)
+		return host_fail(host, GF_E_TIMEOUT,
+		                 "it can be reached, and has hung %u times in a row: %s. Look for "
+		                 "processes there that don't end; the same command follows it up",
+		                 host->hangs, err->msg);
 	if (host_now(host) < deadline)
 		return HOST_BACKOFF;
 	if (host_power_cycle_due(host))

@@ -71,6 +71,7 @@ static void fold_reboot_done(struct host_record *record, const json_t *event)
 {
 	record->reboot_open = record->reboot_owed = record->down = false;
 	record->rebooted = true;
+	copy(record->reboot_run, sizeof(record->reboot_run), record->run);
 	record->reboot_boot_id[0] = '\0';
 	if (json_integer_value(json_object_get(event, "seconds")) > 0)
 		record->reboot_s = (unsigned)json_integer_value(json_object_get(event, "seconds"));

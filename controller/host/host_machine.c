@@ -187,6 +187,7 @@ void host_tick(struct host *host, const struct host_input *input)
 		if (input->kind == INPUT_TIMEOUT && host->client) {
 			gf_err_set(&timeout, GF_E_TIMEOUT, "no answer while %s: it may hang",
 			           row->name);
+			host->hangs++;
 			input = &lost;
 		}
 		if (input->kind == INPUT_LOST)
@@ -268,8 +269,10 @@ int host_record_event(struct host *host, json_t *event, bool ack, struct gf_err 
 	host_fold(&host->record, event);
 	rc = host->shared->journal->append(host->shared->journal, host->inventory->name, event,
 	                                   ack ? host_acked_cb : NULL, host, err);
-	if (rc == 0 && ack)
+	if (rc == 0 && ack) {
 		host->acks_sent++;
+		host->hangs = 0; /* it has come on */
+	}
 	json_decref(event);
 	return rc;
 }

@@ -102,9 +102,11 @@ struct host_events {
 struct host_shared {
 	enum host_job job;
 	const char *run;
-	const char *former_run;  /* of this store, the newest that was cut off: its leases may be
-	                            taken  over */
-	const char *who, *where; /* of the lease */
+	const char *former_run;   /* of this store, the newest that was cut off: its leases may be
+	                             taken  over */
+	const char *reboot_since; /* reboot: the first run of those that it goes on with: what they
+	                             have rebooted is done; or NULL */
+	const char *who, *where;  /* of the lease */
 	const char *secret; /* of this run: tokens are made of it, which confirm trials; or NULL */
 	const struct playbook *playbook;     /* NULL where the job needs none */
 	const struct saved_plan *saved_plan; /* apply: nothing but this is done; or NULL */
@@ -143,8 +145,9 @@ struct host {
 	uint64_t lost_deadline; /* of the wait for a lost host in the middle of work; 0: not lost */
 	uint64_t reboot_sent;   /* when the reboot was asked for; 0: not by this process */
 	unsigned tries;         /* to reach it, in a row */
-	unsigned commits;       /* asked for */
-	unsigned died;          /* operations of this run whose worker died */
+	unsigned hangs;   /* states that ended at their deadline with it connected, in a row */
+	unsigned commits; /* asked for */
+	unsigned died;    /* operations of this run whose worker died */
 	unsigned acks_sent, acks_seen;
 	char boot_id[BOOT_ID_SIZE];
 	char task[96];  /* the newest that ended */
@@ -217,6 +220,9 @@ const char *host_stage_name(const struct host *host);
 
 /* Verify: did it compare with what an apply left (else with what apply would do)? */
 bool host_applied(const struct host *host);
+
+/* Reboot: was it rebooted by a run that this one goes on with? */
+bool host_rebooted_before(const struct host_record *record, const char *reboot_since);
 
 /* Rollback: is this entry of the agent's list one to undo? */
 bool host_undoes(const struct host *host, const json_t *operation);

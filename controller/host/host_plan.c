@@ -63,7 +63,8 @@ static enum host_state after_facts(struct host *host)
 			return host_finish(host, HOST_FAILED, &err);
 		return host_applied(host) || !host->shared->playbook ? HOST_PROVING : HOST_PLANNING;
 	case JOB_REBOOT:
-		if (host->record.rebooted)
+		if (host->record.rebooted ||
+		    host_rebooted_before(&host->record, host->shared->reboot_since))
 			return HOST_PROVING;
 		if (host_guests_forbid(host, &err))
 			return host_guests_end(host, &err);

@@ -24,6 +24,13 @@ bool host_guests_forbid(const struct host *host, struct gf_err *err)
 	return true;
 }
 
+/* Ids of runs begin with their time. */
+bool host_rebooted_before(const struct host_record *record, const char *reboot_since)
+{
+	return reboot_since && !record->reboot_open &&
+	       strcmp(record->reboot_run, reboot_since) >= 0;
+}
+
 static void reboot_refused(struct host *host, const struct gf_err *why)
 {
 	host_record_event(host,

@@ -175,6 +175,8 @@ static void crash_anywhere(void **state)
 				         world.hosts[0].err.msg, world.hosts[1].err.msg);
 			assert_int_equal(out_of_service(), 0);
 			assert_int_equal(with_verdict(HOST_DONE), 2);
+			for (size_t i = 0; i < 2 && jobs[job] == JOB_REBOOT; i++)
+				assert_int_equal(world.hosts[i].reboots, 1);
 			if (!world_ok(&world))
 				fail_msg("job %zu, crash after %zu", job, after);
 			world_free(&world);

@@ -356,6 +356,8 @@ static void world_begin(struct world *world)
 	    .job = world->job,
 	    .run = world->run,
 	    .former_run = world->former_run[0] ? world->former_run : NULL,
+	    .reboot_since =
+	        world->job == JOB_REBOOT && world->cut_since[0] ? world->cut_since : NULL,
 	    .who = "test",
 	    .where = "here",
 	    .playbook = world->playbook,
@@ -429,6 +431,10 @@ int world_run(struct world *world)
 	world_end(world);
 	if (world->status == -1 || world->status == 130)
 		snprintf(world->former_run, sizeof(world->former_run), "%s", world->run);
+	if (world->status != -1 && world->status != 130)
+		world->cut_since[0] = '\0';
+	else if (!world->cut_since[0])
+		snprintf(world->cut_since, sizeof(world->cut_since), "%s", world->run);
 	return world->status;
 }
 

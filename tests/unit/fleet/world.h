@@ -40,6 +40,7 @@ struct world_host {
 	bool fails;          /* its stage fails */
 	bool dies;           /* its first operation takes the host down with it */
 	bool never_returns;  /* once it was rebooted */
+	bool hangs;          /* … and answers nothing but hello and lease from then on */
 	bool ineffective;    /* the reboot does not bring the devices to vfio-pci */
 	bool lies;           /* … and its agent says that it did */
 	bool reboot_ignored; /* the first reboot is promised, but never happens */
@@ -134,6 +135,7 @@ struct world {
 	struct fleet *fleet;
 	unsigned run_number;
 	char run[48], former_run[48]; /* former_run: the newest that did not end well; "" */
+	char cut_since[48];           /* the first of the newest runs that did not, in a row; "" */
 	bool finished, stopped;
 	/* What to do to it: 0 for never. Effects are commits and requests: what others can see. */
 	size_t crash_after, effects;

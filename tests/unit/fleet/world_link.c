@@ -73,6 +73,13 @@ static int link_exec_op(struct link *base, const char *command, struct gf_err *e
 	return 0;
 }
 
+static bool request_hangs(const struct world_host *host, const json_t *request)
+{
+	const char *kind = json_string_value(json_object_get(request, "request"));
+
+	return host->hangs && host->reboots && strcmp(kind, "lease") != 0;
+}
+
 /* One whole request a write, as agent_link.c does it. It is on the host at once; only the answer
  * takes its time. */
 static int link_write_op(struct link *base, const void *data, size_t size, struct gf_err *err)
@@ -90,7 +97,8 @@ static int link_write_op(struct link *base, const void *data, size_t size, struc
 		abort();
 	link->id = json_integer_value(json_object_get(request, "id"));
 	free(link->answer);
-	link->answer = world_agent_answer(host, request, &operation);
+	link->answer =
+	    request_hangs(host, request) ? NULL : world_agent_answer(host, request, &operation);
 	link->follows = link->answer ? NULL : operation;
 	json_decref(request);
 	if (operation && host->cuts && (operation->commit || !host->cuts_commits)) {
