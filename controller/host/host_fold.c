@@ -60,6 +60,7 @@ static void fold_reboot_intent(struct host_record *record, const json_t *event)
 {
 	record->reboot_open = true;
 	record->down = true;
+	record->nova_up |= json_is_true(json_object_get(event, "nova_up"));
 	record->verdict[0] = '\0';
 	record->plan_untouched = record->power_cycled = false;
 	copy(record->plan, sizeof(record->plan), text_of(event, "plan"));
@@ -154,8 +155,10 @@ static void fold_finished(struct host_record *record, const json_t *event)
 	copy(record->message, sizeof(record->message), text_of(event, "message"));
 	record->changed = json_is_true(json_object_get(event, "changed"));
 	record->rebooted = json_is_true(json_object_get(event, "rebooted"));
-	if (strcmp(record->verdict, "done") == 0)
+	if (strcmp(record->verdict, "done") == 0) {
 		record->plan[0] = '\0';
+		record->nova_up = false;
+	}
 	if (strstr(record->message, record->cards_changed))
 		record->cards_changed[0] = '\0'; /* somebody was told */
 	if (finished_lost(record))

@@ -72,9 +72,9 @@ enum host_state host_reboot_intent_enter(struct host *host)
 	         ++host->operations);
 	host->reboot_sent = 0;
 	if (host_record_event(host,
-	                      json_pack("{s:s, s:s, s:s, s:s*}", "type", "reboot.intent",
-	                                "operation", operation, "boot_id", host->boot_id, "plan",
-	                                host_saved_plan(host)),
+	                      json_pack("{s:s, s:s, s:s, s:b, s:s*}", "type", "reboot.intent",
+	                                "operation", operation, "boot_id", host->boot_id, "nova_up",
+	                                host_nova_up(host->facts), "plan", host_saved_plan(host)),
 	                      true, &err))
 		return host_finish(host, HOST_FAILED, &err);
 	return HOST_STAY;

@@ -85,6 +85,8 @@ int host_nova_put(const struct host *host, struct gf_err *err);
 int host_nova_look(struct host *host, struct gf_err *err);
 /* Puts what Nova's rules have to say beside the plan: host->plan's `notes`. */
 void host_nova_note(struct host *host);
+/* Is a nova-compute up, by FACTS (may be NULL)? */
+bool host_nova_up(const json_t *facts);
 /* Does STAGE tell Nova of devices? They must be there to stay by then. */
 bool host_nova_stage(const json_t *stage);
 /* ERR blocks the host: where gpufleet's entries stand in its device_spec, says so, and how to take
