@@ -128,7 +128,7 @@ static enum host_state undrain_failed(struct host *host, const struct gf_err *wh
 	struct gf_err first = host->err;
 
 	drain_record(host, "undrain.done", why, false, NULL);
-	if (host->verdict == HOST_DONE) {
+	if (host->barrier || host->verdict == HOST_DONE) {
 		host->verdict = HOST_FAILED;
 		gf_err_set(&host->err, why->code,
 		           "all is well with it, but it is still drained: rollout.undrain: %s. The "
@@ -147,18 +147,21 @@ static enum host_state undrained(struct host *host)
 
 	if (drain_record(host, "undrain.done", NULL, false, &err))
 		return undrain_failed(host, &err);
-	return HOST_FINISHING;
+	host->drained = false;
+	return host->barrier ? HOST_WAITING : HOST_FINISHING;
 }
 
 enum host_state host_undraining_enter(struct host *host)
 {
 	const struct string_list *undrain = &host->shared->rollout->undrain;
+	const char *state;
 	struct gf_err err = {.code = GF_OK};
 
-	host->undrain_tried = true;
+	host->undrain_tried = !host->barrier;
 	if (!host->shared->hooks || !undrain->count)
 		return undrained(host); /* whoever drains it puts it back, too */
-	if (host_hook_run(host, undrain, host_state_name(host->verdict), HOST_UNDRAIN_S, &err))
+	state = host->barrier ? "waiting" : host_state_name(host->verdict);
+	if (host_hook_run(host, undrain, state, HOST_UNDRAIN_S, &err))
 		return undrain_failed(host, &err);
 	return HOST_STAY;
 }

@@ -82,8 +82,8 @@ static const struct host_state_row host_states[HOST_STATE_COUNT] = {
     [HOST_COMMITTING] = {"committing", BIT(HOST_FACTS) | LOST, 1800, host_committing_enter,
                          host_committing_input},
     [HOST_PURGING] = {"purging", LOST, 300, host_purging_enter, host_purging_input},
-    [HOST_UNDRAINING] = {"undraining", BIT(HOST_FINISHING), HOST_UNDRAIN_S + 120,
-                         host_undraining_enter, host_undraining_input},
+    [HOST_UNDRAINING] = {"undraining", BIT(HOST_WAITING) | BIT(HOST_FINISHING),
+                         HOST_UNDRAIN_S + 120, host_undraining_enter, host_undraining_input},
     [HOST_FINISHING] = {"finishing", VERDICTS, 30, host_finishing_enter, host_finishing_input},
     [HOST_DONE] = {"done", 0, 0, NULL, NULL},
     [HOST_FAILED] = {"failed", 0, 0, NULL, NULL},
@@ -241,16 +241,30 @@ static enum host_state host_waiting_enter(struct host *host)
 	return HOST_STAY;
 }
 
+static enum host_state waiting_skip(struct host *host, const struct gf_err *why)
+{
+	struct gf_err err = *why;
+
+	if (host->cleared)
+		gf_err_set(&err, why->code,
+		           "stopped before stage %s, whose barrier it waited at: %s",
+		           json_string_value(
+		               json_object_get(json_array_get(host->stages, host->stage), "name")),
+		           why->msg);
+	return host_finish(host, why->code == GF_E_BLOCKED ? HOST_BLOCKED : HOST_SKIPPED, &err);
+}
+
 static enum host_state host_waiting_input(struct host *host, const struct host_input *input)
 {
 	if (input->kind == INPUT_SKIP)
-		return host_finish(host,
-		                   input->err->code == GF_E_BLOCKED ? HOST_BLOCKED : HOST_SKIPPED,
-		                   input->err);
+		return waiting_skip(host, input->err);
 	if (input->kind != INPUT_START)
 		return HOST_STAY;
 	host->cleared = true;
 	host->tries = 0;
+	if (host->barrier)
+		host->barriers_passed |= UINT64_C(1) << ((host->barrier - 1) & 63);
+	host->barrier = 0;
 	host->err = (struct gf_err){.code = GF_OK};
 	return HOST_CONNECTING;
 }

@@ -158,6 +158,8 @@ struct host {
 	json_t *promised;     /* names of stages that the plan shown promises a trial boot for */
 	json_int_t event_seq; /* the last one seen of the open operation */
 	size_t stage;         /* the one being applied */
+	size_t barrier;       /* the stage whose barrier it waits at, counted from 1; 0: none */
+	uint64_t barriers_passed;              /* bits of stages */
 	uint64_t stages_done, stages_rebooted; /* bits: each is done once in a run */
 	unsigned operations;                   /* made so far, for their ids */
 	bool active;  /* its fleet's: started and neither waiting nor ended */

@@ -268,6 +268,22 @@ static bool host_unsettled(const struct host *host)
 	return !host->cleared && (host->record.operation_open || host->record.drained);
 }
 
+static bool barrier_holds(const struct host *host, const json_t *stage)
+{
+	return json_is_true(json_object_get(stage, "barrier")) &&
+	       !(host->barriers_passed & UINT64_C(1) << (host->stage & 63));
+}
+
+/* It waits as one does whose turn has not come: without a slot, so in service, and on its default
+ * boot. */
+static enum host_state barrier_wait(struct host *host)
+{
+	if (host_trial_open(host))
+		return host->cleared ? HOST_COMMIT_INTENT : HOST_WAITING;
+	host->barrier = host->stage + 1;
+	return host->cleared && host->record.drained ? HOST_UNDRAINING : HOST_WAITING;
+}
+
 /* Which stage has something left; each gets one go, so that a task that never holds does not loop.
  */
 static enum host_state next_stage(struct host *host)
@@ -292,6 +308,8 @@ static enum host_state next_stage(struct host *host)
 				    "stage %s was applied, but is not in effect: `gpufleet plan` "
 				    "shows what is left",
 				    name);
+			if (barrier_holds(host, stage))
+				return barrier_wait(host);
 			if (!host->cleared)
 				return HOST_WAITING;
 			return host_trial_blocks(host, stage) ? HOST_COMMIT_INTENT : HOST_INTENT;
