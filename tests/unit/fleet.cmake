@@ -8,7 +8,7 @@ unit_test(host_nova host)
 unit_test(recap terminal)
 
 # Scripted hosts on a virtual clock: what the fleet's own tests run on.
-add_library(fleet_world STATIC fleet/world.c fleet/world_agent.c fleet/world_link.c)
+add_library(fleet_world STATIC fleet/world.c fleet/world_agent.c fleet/world_facts.c fleet/world_link.c)
 target_link_libraries(fleet_world PUBLIC fleet host)
 unit_test(fleet fleet_world)
 unit_test(fleet_trial fleet_world)

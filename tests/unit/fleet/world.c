@@ -82,6 +82,13 @@ static bool world_step(struct world *world, uint64_t until)
 	return true;
 }
 
+static bool event_is(const json_t *event, const char *key, const char *value)
+{
+	const char *text = json_string_value(json_object_get(event, key));
+
+	return text && strcmp(text, value) == 0;
+}
+
 static void entry_free(struct world_entry *entry)
 {
 	json_decref(entry->event);
@@ -99,15 +106,27 @@ static void entries_free(struct world_entry *entry)
 	}
 }
 
+/* Their names are numbers: world_host_init. */
+static struct world_host *host_named(struct world *world, const char *name)
+{
+	size_t index = strtoul(name + strlen("gpu"), NULL, 10) - 1;
+
+	if (index >= world->inventory.host_count || strcmp(world->hosts[index].name, name) != 0)
+		abort();
+	return &world->hosts[index];
+}
+
+static struct world *journal_world(struct journal *journal)
+{
+	return (struct world *)((char *)journal - offsetof(struct world, journal));
+}
+
 /* Facts and events reach the disk in the order in which they were given. */
 static struct world_entry *entry_queue(struct world *world, const char *host)
 {
 	struct world_entry *entry = calloc(1, sizeof(*entry));
 
-	entry->host = WORLD_HOSTS;
-	for (size_t i = 0; i < world->inventory.host_count; i++)
-		if (strcmp(world->hosts[i].name, host) == 0)
-			entry->host = i;
+	entry->host = host[0] ? host_named(world, host)->index : WORLD_OWN;
 	*world->queued_end = entry;
 	world->queued_end = &entry->next;
 	if (!world->commit_timer.slot)
@@ -118,14 +137,29 @@ static struct world_entry *entry_queue(struct world *world, const char *host)
 static int world_append(struct journal *journal, const char *host, const json_t *event,
                         journal_done_fn done, void *ctx, struct gf_err *err)
 {
-	struct world *world = (struct world *)((char *)journal - offsetof(struct world, journal));
+	struct world *world = journal_world(journal);
 	struct world_entry *entry = entry_queue(world, host);
 
 	(void)err;
-	entry->event = json_deep_copy(event);
+	entry->event = json_incref((json_t *)(uintptr_t)event); /* nobody changes it any more */
 	entry->done = done;
 	entry->ctx = ctx;
 	return 0;
+}
+
+/* It is on the disk. Where a host stands is folded, and not asked for by anything else. */
+static void entry_keep(struct world *world, struct world_entry *entry)
+{
+	struct world_host *host = entry->host == WORLD_OWN ? NULL : &world->hosts[entry->host];
+
+	if (host)
+		host_fold(&world->records[entry->host], entry->event);
+	if (!host || event_is(entry->event, "type", "host.state")) {
+		entry_free(entry);
+		return;
+	}
+	*host->durable_end = entry;
+	host->durable_end = &entry->next;
 }
 
 /* One event a commit: every place that a crash can cut the journal at is a place of its own. */
@@ -158,46 +192,32 @@ static void commit_fire(void *ctx)
 		world_effect(world);
 		return;
 	}
-	*world->durable_end = entry;
-	world->durable_end = &entry->next;
 	world->events++;
-	if (entry->host < WORLD_HOSTS)
-		host_fold(&world->records[entry->host], entry->event);
+	entry_keep(world, entry);
 	world_effect(world);
 	if (done && !world->dead)
 		done(done_ctx, NULL);
 }
 
-static struct world_host *host_named(struct journal *journal, const char *name)
-{
-	struct world *world = (struct world *)((char *)journal - offsetof(struct world, journal));
-
-	for (size_t i = 0; i < world->inventory.host_count; i++)
-		if (strcmp(world->hosts[i].name, name) == 0)
-			return &world->hosts[i];
-	abort();
-}
-
 static int world_facts_put(struct journal *journal, const char *host, const json_t *facts,
                            struct gf_err *err)
 {
-	struct world *world = (struct world *)((char *)journal - offsetof(struct world, journal));
-
 	(void)err;
-	entry_queue(world, host)->facts = json_deep_copy(facts);
+	entry_queue(journal_world(journal), host)->facts =
+	    json_incref((json_t *)(uintptr_t)facts); /* nor these */
 	return 0;
 }
 
 static json_t *world_facts_get(struct journal *journal, const char *host, struct gf_err *err)
 {
 	(void)err;
-	return json_incref(host_named(journal, host)->facts);
+	return json_incref(host_named(journal_world(journal), host)->facts);
 }
 
 static int world_expected_put(struct journal *journal, const char *host, const json_t *expected,
                               struct gf_err *err)
 {
-	struct world_host *of = host_named(journal, host);
+	struct world_host *of = host_named(journal_world(journal), host);
 
 	(void)err;
 	json_decref(of->expected);
@@ -208,22 +228,14 @@ static int world_expected_put(struct journal *journal, const char *host, const j
 static json_t *world_expected_get(struct journal *journal, const char *host, struct gf_err *err)
 {
 	(void)err;
-	return json_incref(host_named(journal, host)->expected);
-}
-
-static bool event_is(const json_t *event, const char *key, const char *value)
-{
-	const char *text = json_string_value(json_object_get(event, key));
-
-	return text && strcmp(text, value) == 0;
+	return json_incref(host_named(journal_world(journal), host)->expected);
 }
 
 bool world_recorded(const struct world *world, size_t host, const char *type, const char *key,
                     const char *value)
 {
-	for (const struct world_entry *at = world->durable; at; at = at->next)
-		if (at->host == host && event_is(at->event, "type", type) &&
-		    event_is(at->event, key, value))
+	for (const struct world_entry *at = world->hosts[host].durable; at; at = at->next)
+		if (event_is(at->event, "type", type) && event_is(at->event, key, value))
 			return true;
 	return false;
 }
@@ -234,9 +246,7 @@ unsigned world_open_intents(const struct world *world, size_t host)
 	bool stage = false, reboot = false;
 	unsigned lost = 0;
 
-	for (const struct world_entry *at = world->durable; at; at = at->next) {
-		if (at->host != host)
-			continue;
+	for (const struct world_entry *at = world->hosts[host].durable; at; at = at->next) {
 		if (event_is(at->event, "type", "stage.intent")) {
 			lost += stage;
 			stage = true;
@@ -491,6 +501,12 @@ static void world_inventory(struct world *world, size_t count)
 	                                    .managed = -1,
 	                                    .live_migratable = -1,
 	                                    .one_time_use = -1};
+	world->hosts = calloc(count, sizeof(*world->hosts));
+	world->inventory_hosts = calloc(count, sizeof(*world->inventory_hosts));
+	world->selected = calloc(count, sizeof(*world->selected));
+	world->records = calloc(count, sizeof(*world->records));
+	if (!world->hosts || !world->inventory_hosts || !world->selected || !world->records)
+		abort();
 	world->inventory.hosts = world->inventory_hosts;
 	world->inventory.host_count = count;
 	for (size_t i = 0; i < count; i++) {
@@ -526,7 +542,6 @@ void world_init(struct world *world, size_t count, uint64_t seed)
 	world->selected_count = count;
 	world->commit_timer.fire = commit_fire;
 	world->commit_timer.ctx = world;
-	world->durable_end = &world->durable;
 	world->queued_end = &world->queued;
 	world->journal = (struct journal){world_append, world_facts_put, world_facts_get,
 	                                  world_expected_put, world_expected_get};
@@ -542,11 +557,15 @@ void world_init(struct world *world, size_t count, uint64_t seed)
 
 void world_free(struct world *world)
 {
-	entries_free(world->durable);
 	for (size_t i = 0; i < world->inventory.host_count; i++) {
+		entries_free(world->hosts[i].durable);
 		json_decref(world->hosts[i].facts);
 		json_decref(world->hosts[i].expected);
 	}
+	free(world->hosts);
+	free(world->inventory_hosts);
+	free(world->selected);
+	free(world->records);
 	playbook_free(world->playbook);
 	clock_release(&world->clock);
 }

@@ -15,8 +15,8 @@
 #include "controller/clock/windows.h"
 #include "controller/fleet/fleet.h"
 
-#define WORLD_HOSTS      48
-#define WORLD_OPERATIONS 12
+#define WORLD_OPERATIONS 64
+#define WORLD_OWN        SIZE_MAX /* in place of a host's index: the run itself */
 
 enum world_operation_state { OPERATION_RUNNING, OPERATION_DONE, OPERATION_FAILED, OPERATION_DEAD };
 
@@ -27,6 +27,7 @@ struct world_operation {
 };
 
 struct world;
+struct world_entry;
 
 /* Of a boot change that is tried: as trial.json on a real host says. */
 enum world_trial { TRIAL_NONE, TRIAL_STAGED, TRIAL_UP, TRIAL_COMMITTING, TRIAL_REVERTED };
@@ -70,7 +71,9 @@ struct world_host {
 	struct world_operation operations[WORLD_OPERATIONS];
 	size_t operation_count;
 	struct clock_timer operation_timer, power_timer, confirm_timer;
+	/* Of it in the journal: what a later run reads back. */
 	json_t *facts, *expected;
+	struct world_entry *durable, **durable_end;
 	/* What was seen. */
 	unsigned reboots, begun; /* reboots asked for and done; stages begun */
 	unsigned commits;
@@ -85,7 +88,7 @@ struct world_host {
 
 struct world_entry {
 	struct world_entry *next;
-	size_t host;           /* WORLD_HOSTS: the run's own */
+	size_t host;           /* or WORLD_OWN */
 	json_t *event, *facts; /* either */
 	journal_done_fn done;
 	void *ctx;
@@ -96,13 +99,13 @@ struct world_link;
 struct world {
 	struct clock clock;
 	uint64_t now;
-	struct world_host hosts[WORLD_HOSTS];
+	struct world_host *hosts; /* inventory.host_count, as inventory_hosts, selected, records */
 	struct inventory inventory;
-	struct inventory_host inventory_hosts[WORLD_HOSTS];
+	struct inventory_host *inventory_hosts;
 	struct inventory_gpu gpu;
 	struct inventory_wave waves[4];
 	struct playbook *playbook;
-	size_t selected[WORLD_HOSTS];
+	size_t *selected;
 	size_t selected_count; /* 0: all */
 	unsigned forks;
 	enum host_job job;
@@ -110,8 +113,7 @@ struct world {
 	const char *own_boot_id; /* of the controller's machine; NULL: none of the hosts */
 	/* The journal: what is on the disk, and what is under way to it. */
 	struct journal journal;
-	struct host_record records[WORLD_HOSTS];
-	struct world_entry *durable, **durable_end;
+	struct host_record *records;
 	struct world_entry *queued, **queued_end;
 	struct clock_timer commit_timer;
 	size_t events;
@@ -175,6 +177,9 @@ char *world_agent_answer(struct world_host *host, const json_t *request,
 char *world_agent_result(struct world_host *host, const struct world_operation *operation,
                          json_int_t id);
 void world_host_init(struct world_host *host, struct world *world, size_t index);
+
+/* world_facts.c: what it observes; the caller frees it. */
+char *world_agent_facts(const struct world_host *host);
 void world_boot_id(const struct world_host *host, char *out, size_t size);
 
 /* world_link.c */

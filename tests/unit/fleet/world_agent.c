@@ -6,40 +6,6 @@
 
 #include "tests/unit/fleet/world.h"
 
-static const char facts_text[] =
-    "{\"facts\":1,\"observed\":\"2026-01-01T00:00:00Z\",\"host\":{\"hostname\":\"\",\"kernel\":"
-    "\"6.1.0\",\"arch\":\"x86_64\",\"cmdline\":\"ro quiet\",\"cpu_vendor\":\"intel\",\"cpus\":8,"
-    "\"memory_kb\":1024,\"distribution\":{\"id\":\"debian\",\"version\":\"12\",\"name\":\"Debian\"}"
-    ","
-    "\"boot_loader\":\"grub\",\"initramfs\":\"initramfs-tools\",\"secure_boot\":false,\"lockdown\":"
-    "\"none\",\"taint\":0,\"iommu\":{\"tables\":[\"DMAR\"],\"units\":[\"dmar0\"],\"groups\":4,"
-    "\"interrupt_remapping\":true,\"unsafe_interrupts\":null},\"modules\":{\"loaded\":[],"
-    "\"builtin\":[\"vfio\"]},\"guests\":[],\"services\":[],\"framebuffers\":[]},\"pci\":["
-    "{\"address\":\"0000:01:00.0\",\"vendor\":\"10de\",\"device\":\"1b06\",\"subsystem_vendor\":"
-    "\"1462\",\"subsystem_device\":\"3609\",\"class\":\"0300\",\"prog_if\":\"00\",\"revision\":"
-    "\"a1\",\"header\":\"endpoint\",\"driver_override\":null,\"modules\":[\"nouveau\"],"
-    "\"iommu_group\":1,\"reserved_regions\":[\"msi\"],\"numa_node\":0,\"boot_vga\":false,"
-    "\"bars\":[],\"resizable_bar\":false,\"acs\":null,\"sriov\":null,\"power_state\":\"D0\","
-    "\"d3cold_allowed\":true,\"reset_methods\":[\"bus\"],\"serial\":null,\"path\":[],"
-    "\"siblings\":[]}]}";
-
-void world_boot_id(const struct world_host *host, char *out, size_t size)
-{
-	snprintf(out, size, "boot-of-%s-%u", host->name, host->boot);
-}
-
-static json_t *trial_facts(const struct world_host *host)
-{
-	static const char *const states[] = {"", "staged", "staged", "committing", "reverted"};
-	static const char *const boots[] = {"", "before", "trial", "default", "default"};
-
-	if (host->trial == TRIAL_NONE)
-		return json_null();
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:b}", "operation", host->tried, "stage",
-	                 "host", "state", states[host->trial], "boot", boots[host->trial],
-	                 "message", "", "expired", host->expired);
-}
-
 /* What a boot makes of it. */
 static void trial_boot(struct world_host *host)
 {
@@ -54,45 +20,6 @@ static void trial_boot(struct world_host *host)
 			              1000);
 	} else if (host->trial == TRIAL_STAGED || host->trial == TRIAL_UP)
 		host->trial = TRIAL_REVERTED;
-}
-
-/* What the reboots have made of its two cards. */
-static void cards_facts(const struct world_host *host, json_t *pci)
-{
-	const char *moved = host->card_moves && host->reboots ? "0000:07:00.0" : "0000:02:00.0";
-	json_t *card = json_deep_copy(json_array_get(pci, 0));
-
-	json_object_set_new(card, "address", json_string(moved));
-	json_object_set_new(card, "path", json_pack("[s]", "0000:00:02.0"));
-	if (!(host->card_vanishes && host->reboots))
-		json_array_append(pci, card);
-	if (host->card_appears && host->reboots) {
-		json_t *another = json_deep_copy(card);
-
-		json_object_set_new(another, "address", json_string("0000:03:00.0"));
-		json_object_set_new(another, "path", json_pack("[s]", "0000:00:03.0"));
-		json_array_append_new(pci, another);
-	}
-	json_decref(card);
-}
-
-static json_t *answer_facts(struct world_host *host)
-{
-	json_t *facts = json_loads(facts_text, 0, NULL), *about = json_object_get(facts, "host");
-	json_t *gpu = json_array_get(json_object_get(facts, "pci"), 0);
-	char boot_id[64];
-
-	world_boot_id(host, boot_id, sizeof(boot_id));
-	json_object_set_new(about, "boot_id", json_string(boot_id));
-	json_object_set_new(about, "cpu_virtualization", json_boolean(!host->blocked));
-	json_object_set_new(gpu, "driver", json_string(host->effective ? "vfio-pci" : "nouveau"));
-	cards_facts(host, json_object_get(facts, "pci"));
-	json_object_set_new(facts, "trial", trial_facts(host));
-	if (host->guests)
-		json_object_set_new(about, "guests",
-		                    json_pack("[{s:i, s:s, s:s, s:[]}]", "pid", 1, "name",
-		                              "instance-1", "source", "qemu", "devices"));
-	return facts;
 }
 
 /* A control host has a stage of its own. */
@@ -344,6 +271,16 @@ static char *answer_line(json_int_t id, json_t *result, json_t *error)
 	return line;
 }
 
+static char *facts_line(const struct world_host *host, json_int_t id)
+{
+	char *facts = world_agent_facts(host), *line = NULL;
+
+	if (asprintf(&line, "{\"id\":%lld,\"result\":%s}\n", (long long)id, facts) < 0)
+		abort();
+	free(facts);
+	return line;
+}
+
 char *world_agent_result(struct world_host *host, const struct world_operation *operation,
                          json_int_t id)
 {
@@ -376,7 +313,7 @@ char *world_agent_answer(struct world_host *host, const json_t *request,
 	json_t *result = NULL, *error = NULL;
 
 	if (strcmp(kind, "facts") == 0) {
-		result = answer_facts(host);
+		return facts_line(host, id);
 	} else if (strcmp(kind, "plan") == 0 || strcmp(kind, "verify") == 0) {
 		result = answer_plan(host);
 	} else if (strcmp(kind, "lease") == 0) {
@@ -404,6 +341,7 @@ void world_host_init(struct world_host *host, struct world *world, size_t index)
 {
 	host->world = world;
 	host->index = index;
+	host->durable_end = &host->durable;
 	host->boot = 1;
 	host->latency_ms = 5;
 	host->apply_ms = 20000;
