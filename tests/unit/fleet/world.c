@@ -32,6 +32,26 @@ void world_broken(struct world *world, const char *format, ...)
 		         (unsigned long long)world->now, world->run, text);
 }
 
+void world_say(const struct world *world, const struct world_host *host, const char *what,
+               const char *detail)
+{
+	if (world->verbose)
+		printf("    %llu ms: %s: %s%s\n", (unsigned long long)world->now,
+		       host ? host->name : world->run, what, detail);
+}
+
+/* An event on the disk. */
+static void say_event(const struct world *world, const struct world_host *host, const json_t *event)
+{
+	char *text;
+
+	if (!world->verbose)
+		return;
+	text = json_dumps(event, JSON_COMPACT);
+	world_say(world, host, "recorded ", text);
+	free(text);
+}
+
 bool world_ok(const struct world *world)
 {
 	if (world->broken)
@@ -39,11 +59,19 @@ bool world_ok(const struct world *world)
 	return !world->broken;
 }
 
-void world_effect(struct world *world)
+void world_effect(struct world *world, struct world_host *host)
 {
 	world->effects++;
 	if (world->effects == world->crash_after)
 		world->dead = true;
+	world_moment(world, MOMENT_EFFECT, host);
+}
+
+/* One that lost its power a moment ago counts once somebody could see it. */
+static bool host_down_counts(const struct world *world, const struct world_host *host)
+{
+	return host->refuses || host->promised ||
+	       (host->down && (!host->struck || world->records[host->index].down));
 }
 
 unsigned world_down(const struct world *world, const char *domain)
@@ -53,7 +81,7 @@ unsigned world_down(const struct world *world, const char *domain)
 	for (size_t i = 0; i < world->inventory.host_count; i++) {
 		const struct world_host *host = &world->hosts[i];
 
-		if (!host->control && (host->down || host->promised || host->refuses) &&
+		if (!host->control && host_down_counts(world, host) &&
 		    (!domain || strcmp(domain, host->domain) == 0))
 			down++;
 	}
@@ -152,6 +180,7 @@ static void entry_keep(struct world *world, struct world_entry *entry)
 {
 	struct world_host *host = entry->host == WORLD_OWN ? NULL : &world->hosts[entry->host];
 
+	say_event(world, host, entry->event);
 	if (host)
 		host_fold(&world->records[entry->host], entry->event);
 	if (!host || event_is(entry->event, "type", "host.state")) {
@@ -170,6 +199,7 @@ static void commit_fire(void *ctx)
 	struct gf_err full = {GF_E_STORE, "the disk is full"};
 	journal_done_fn done = entry->done;
 	void *done_ctx = entry->ctx;
+	struct world_host *host;
 
 	if (world->dead)
 		return;
@@ -188,13 +218,14 @@ static void commit_fire(void *ctx)
 	if (entry->facts) {
 		json_decref(world->hosts[entry->host].facts);
 		world->hosts[entry->host].facts = json_incref(entry->facts);
+		world_effect(world, &world->hosts[entry->host]);
 		entry_free(entry);
-		world_effect(world);
 		return;
 	}
 	world->events++;
+	host = entry->host == WORLD_OWN ? NULL : &world->hosts[entry->host];
 	entry_keep(world, entry);
-	world_effect(world);
+	world_effect(world, host);
 	if (done && !world->dead)
 		done(done_ctx, NULL);
 }
@@ -420,7 +451,9 @@ static void world_begin(struct world *world)
 
 	snprintf(world->run, sizeof(world->run), "run-%04u", ++world->run_number);
 	world->finished = world->dead = world->stopped = false;
+	world->reboot_jobs = world->reboot_jobs || world->job == JOB_REBOOT;
 	world->effects = 0;
+	memset(world->faults.moments, 0, sizeof(world->faults.moments));
 	for (size_t i = 0; i < world->inventory.host_count; i++) {
 		world->hosts[i].started = false;
 		world->hosts[i].verdict = HOST_IDLE;

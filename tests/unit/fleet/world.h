@@ -14,6 +14,7 @@
 
 #include "controller/clock/windows.h"
 #include "controller/fleet/fleet.h"
+#include "tests/unit/fleet/world_faults.h"
 
 #define WORLD_OPERATIONS 64
 #define WORLD_OWN        SIZE_MAX /* in place of a host's index: the run itself */
@@ -24,6 +25,7 @@ struct world_operation {
 	char id[128], stage[32];
 	enum world_operation_state state;
 	bool reboot, trial, commit;
+	unsigned reboots, reboot_run; /* asked for by us since, and the run of the last */
 };
 
 struct world;
@@ -54,12 +56,14 @@ struct world_host {
 	bool card_appears;   /* … brings a third one */
 	unsigned cuts;       /* connections lost while an operation runs */
 	bool cuts_commits;   /* … that is a commit */
+	bool steady;         /* never loses its power */
 	unsigned latency_ms, apply_ms, boot_ms;
 	/* What it is. */
 	char name[16], domain[16];
 	struct world *world;
 	size_t index;
 	bool configured, effective, tuned, down, away, promised;
+	bool struck; /* down, and nobody asked for it */
 	enum world_trial trial;
 	char tried[128]; /* the operation that is on trial */
 	char token[72],
@@ -77,8 +81,9 @@ struct world_host {
 	/* What was seen. */
 	unsigned reboots, begun; /* reboots asked for and done; stages begun */
 	unsigned commits;
-	unsigned starts; /* times that the fleet let it act */
-	bool started;    /* … in the last run */
+	unsigned expirations; /* of its trials */
+	unsigned starts;      /* times that the fleet let it act */
+	bool started;         /* … in the last run */
 	uint64_t started_at, finished_at;
 	enum host_state verdict; /* of the last run */
 	struct gf_err err;
@@ -132,6 +137,7 @@ struct world {
 	struct world_link *links;
 	struct fleet *fleet;
 	unsigned run_number;
+	bool reboot_jobs;             /* one of the runs was to reboot whatever needs it or not */
 	char run[48], former_run[48]; /* former_run: the newest that did not end well; "" */
 	bool finished, stopped;
 	/* What to do to it: 0 for never. Effects are commits and requests: what others can see. */
@@ -139,6 +145,8 @@ struct world {
 	bool dead;          /* nothing the controller does counts any more */
 	size_t stop_after;  /* first ^C */
 	size_t abort_after; /* second ^C */
+	struct world_faults faults;
+	bool verbose; /* says on stdout what happens */
 	/* What was seen. */
 	unsigned most_active, most_down;
 	unsigned broken; /* rules that did not hold */
@@ -160,6 +168,10 @@ void world_wait(struct world *world, uint64_t ms);
 /* Notes a rule that does not hold. */
 void world_broken(struct world *world, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* In a verbose world: what happens to HOST (NULL: to the run). */
+void world_say(const struct world *world, const struct world_host *host, const char *what,
+               const char *detail);
 
 /* Every rule held so far; prints the first that didn't. */
 bool world_ok(const struct world *world);
@@ -185,16 +197,25 @@ void world_boot_id(const struct world_host *host, char *out, size_t size);
 /* world_link.c */
 struct link *world_link_open(struct link_opener *opener, const struct inventory_host *host,
                              const struct link_events *events, void *ctx, struct gf_err *err);
-/* Every link to HOST ends. */
-void world_links_cut(struct world_host *host);
+/* Every link to HOST ends, or nothing comes over it any more; false: there is none. */
+bool world_links_cut(struct world_host *host);
+bool world_links_silence(struct world_host *host);
 /* OPERATION of HOST ended: whoever follows it is told. */
 void world_links_told(struct world_host *host, const struct world_operation *operation);
 
-/* world.c: something was done that others can see: is this where the controller dies? */
-void world_effect(struct world *world);
+/* world_agent.c: faults; false: there was nothing to hit. */
+bool world_worker_dies(struct world_host *host, bool late);
+bool world_power_lost(struct world_host *host);
+bool world_reboot_lost(struct world_host *host);
+
+/* world.c: something was done that others can see, about HOST (may be NULL): is this where the
+ * controller dies? */
+void world_effect(struct world *world, struct world_host *host);
 /* Is there an event of TYPE with KEY = VALUE on the disk for HOST? */
 bool world_recorded(const struct world *world, size_t host, const char *type, const char *key,
                     const char *value);
+/* Hosts (of DOMAIN, if any) that are down, or may go down by themselves, for all that gpufleet can
+ * know. */
 unsigned world_down(const struct world *world, const char *domain);
 
 #endif

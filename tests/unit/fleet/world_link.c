@@ -6,7 +6,7 @@
 
 #include "tests/unit/fleet/world.h"
 
-enum turn { TURN_NONE, TURN_READY, TURN_HELLO, TURN_ANSWER, TURN_LOST };
+enum turn { TURN_NONE, TURN_READY, TURN_HELLO, TURN_ANSWER, TURN_LOST, TURN_SILENT };
 
 struct world_link {
 	struct link base;
@@ -57,6 +57,7 @@ static void link_fire(void *ctx)
 		link->base.events->failed(link->base.ctx, &link->base, &err);
 		break;
 	case TURN_NONE:
+	case TURN_SILENT:
 		break;
 	}
 out:
@@ -109,9 +110,11 @@ static int link_write_op(struct link *base, const void *data, size_t size, struc
 	json_t *request;
 
 	(void)err;
-	if (host->world->dead || host->down || link->turn == TURN_LOST)
+	if (host->world->dead || host->down || link->turn == TURN_LOST || link->turn == TURN_SILENT)
 		return 0;
 	request = request_read(data, size);
+	world_say(host->world, host, "asked for ",
+	          json_string_value(json_object_get(request, "request")));
 	link->id = json_integer_value(json_object_get(request, "id"));
 	free(link->answer);
 	link->answer = world_agent_answer(host, request, &operation);
@@ -123,7 +126,7 @@ static int link_write_op(struct link *base, const void *data, size_t size, struc
 	} else if (link->answer) {
 		link_later(link, TURN_ANSWER, host->latency_ms);
 	}
-	world_effect(host->world);
+	world_effect(host->world, host);
 	return 0;
 }
 
@@ -169,16 +172,38 @@ struct link *world_link_open(struct link_opener *opener, const struct inventory_
 	return &link->base;
 }
 
-void world_links_cut(struct world_host *host)
+bool world_links_cut(struct world_host *host)
 {
+	bool any = false;
+
 	for (struct world_link *link = host->world->links; link; link = link->next) {
-		if (link->host == host) {
+		if (link->host == host && link->turn != TURN_LOST && link->turn != TURN_SILENT) {
 			free(link->answer);
 			link->answer = NULL;
 			link->follows = NULL;
 			link_later(link, TURN_LOST, 100);
+			any = true;
 		}
 	}
+	return any;
+}
+
+/* Also the end of the host is not told on it. */
+bool world_links_silence(struct world_host *host)
+{
+	bool any = false;
+
+	for (struct world_link *link = host->world->links; link; link = link->next) {
+		if (link->host == host && link->turn != TURN_LOST && link->turn != TURN_SILENT) {
+			free(link->answer);
+			link->answer = NULL;
+			link->follows = NULL;
+			link->turn = TURN_SILENT;
+			clock_disarm(&host->world->clock, &link->timer);
+			any = true;
+		}
+	}
+	return any;
 }
 
 void world_links_told(struct world_host *host, const struct world_operation *operation)
