@@ -142,12 +142,52 @@ static void apply_settles_a_dead_reboot(void **state)
 	}
 }
 
+/* The controller dies in a stage that needs a reboot; the stage comes to its end (or, DIES, its
+ * worker dies at the last moment), and the host loses its power: it has booted what was changed,
+ * and is not rebooted for it once more. False: it had not begun. */
+static bool power_cut_after(size_t effect, bool dies)
+{
+	bool begun;
+
+	world_init(&world, 1, 7);
+	world.crash_after = effect;
+	assert_int_equal(world_run(&world), -1);
+	world.crash_after = 0;
+	begun = world.hosts[0].begun;
+	if (begun) {
+		if (dies)
+			assert_true(world_worker_dies(&world.hosts[0], true));
+		world_wait(&world, 60000);
+		assert_true(world.hosts[0].configured);
+		assert_true(world_power_lost(&world.hosts[0]));
+		world_wait(&world, 600000);
+		assert_int_equal(world_run(&world), 0);
+		assert_true(world_proven(&world.hosts[0]));
+		assert_int_equal(world.hosts[0].reboots, 0);
+		assert_false(world.records[0].reboot_owed);
+		assert_true(world_ok(&world));
+	}
+	world_free(&world);
+	return begun;
+}
+
+static void power_cut_is_the_reboot(void **state)
+{
+	size_t effect = 1;
+
+	(void)state;
+	while (!power_cut_after(effect, true))
+		effect++;
+	power_cut_after(effect, false);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(apply_resumes_from_anywhere),
 	    cmocka_unit_test(trials_resume_from_anywhere),
 	    cmocka_unit_test(apply_settles_a_dead_reboot),
+	    cmocka_unit_test(power_cut_is_the_reboot),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
