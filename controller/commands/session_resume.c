@@ -16,13 +16,10 @@ struct replay {
 
 static void replay_cut(struct replay *replay)
 {
-	struct session *session = replay->session;
-
 	if (!replay->last)
 		return;
-	json_object_set_new(session->cut_runs, replay->last, json_true());
-	free(session->former_run);
-	session->former_run = replay->last;
+	json_object_set_new(replay->session->cut_runs, replay->last, json_true());
+	free(replay->last);
 	replay->last = NULL;
 }
 
@@ -40,6 +37,7 @@ static int replay_event(void *ctx, const struct store_event *event)
 		                strcmp(command, "rollback") == 0)) {
 			replay_cut(replay);
 			replay->last = strdup(event->run);
+			json_object_set_new(replay->session->former_runs, event->run, json_true());
 		}
 	} else if (type && strcmp(type, "run.finished") == 0 && replay->last &&
 	           strcmp(replay->last, event->run) == 0) {
@@ -62,8 +60,9 @@ int session_replay(struct session *session, struct gf_err *err)
 
 	session->records =
 	    calloc(session->fleet.inventory->host_count + 1, sizeof(*session->records));
+	session->former_runs = json_object();
 	session->cut_runs = json_object();
-	if (!session->records || !session->cut_runs)
+	if (!session->records || !session->former_runs || !session->cut_runs)
 		return gf_err_set(err, GF_E_MEMORY, "out of memory");
 	if (store_events_each(session->store, NULL, replay_event, &replay, err)) {
 		free(replay.last);

@@ -142,6 +142,32 @@ static void apply_settles_a_dead_reboot(void **state)
 	}
 }
 
+/* It dies, and its successor dies before it comes to the host, perhaps: whosever lease the host
+ * has, it is no obstacle. */
+static void successor_dies_too(void **state)
+{
+	(void)state;
+	hosts = 1;
+	for (size_t after = 1, effects = effects_of(JOB_APPLY); after < effects; after++) {
+		for (size_t then = 1; then < 20; then += 9) {
+			fleet_make(JOB_APPLY);
+			world.crash_after = after;
+			assert_int_equal(world_run(&world), -1);
+			world.crash_after = then;
+			world_run(&world);
+			world.crash_after = 0;
+			if (world_run(&world) != 0)
+				fail_msg("died after effect %zu, then after %zu: %s", after, then,
+				         world.hosts[0].err.msg);
+			assert_int_equal(world.hosts[0].reboots, 1);
+			assert_true(world_proven(&world.hosts[0]));
+			assert_true(world_ok(&world));
+			world_free(&world);
+		}
+	}
+	hosts = 3;
+}
+
 /* The controller dies in a stage that needs a reboot; the stage comes to its end (or, DIES, its
  * worker dies at the last moment), and the host loses its power: it has booted what was changed,
  * and is not rebooted for it once more. False: it had not begun. */
@@ -187,6 +213,7 @@ int main(void)
 	    cmocka_unit_test(apply_resumes_from_anywhere),
 	    cmocka_unit_test(trials_resume_from_anywhere),
 	    cmocka_unit_test(apply_settles_a_dead_reboot),
+	    cmocka_unit_test(successor_dies_too),
 	    cmocka_unit_test(power_cut_is_the_reboot),
 	};
 

@@ -431,7 +431,7 @@ static void world_begin(struct world *world)
 	    .records = world->records,
 	    .job = world->job,
 	    .run = world->run,
-	    .former_run = world->former_run[0] ? world->former_run : NULL,
+	    .former_runs = world->former_runs,
 	    .who = "test",
 	    .where = "here",
 	    .playbook = world->playbook,
@@ -502,8 +502,7 @@ int world_run(struct world *world)
 	}
 	world->status = world->dead ? -1 : fleet_exit_status(world->fleet);
 	world_end(world);
-	if (world->status == -1 || world->status == 130)
-		snprintf(world->former_run, sizeof(world->former_run), "%s", world->run);
+	json_object_set_new(world->former_runs, world->run, json_true());
 	return world->status;
 }
 
@@ -580,6 +579,7 @@ void world_init(struct world *world, size_t count, uint64_t seed)
 	                                  world_expected_put, world_expected_get};
 	world->opener.open = world_link_open;
 	world->bundle.command = command;
+	world->former_runs = json_object();
 	world->playbook = playbook_parse("test.json", playbook_text, strlen(playbook_text), &err);
 	if (!world->playbook) {
 		fprintf(stderr, "%s\n", err.msg);
@@ -599,6 +599,7 @@ void world_free(struct world *world)
 	free(world->inventory_hosts);
 	free(world->selected);
 	free(world->records);
+	json_decref(world->former_runs);
 	playbook_free(world->playbook);
 	clock_release(&world->clock);
 }

@@ -138,7 +138,8 @@ struct world {
 	struct fleet *fleet;
 	unsigned run_number;
 	bool reboot_jobs;             /* one of the runs was to reboot whatever needs it or not */
-	char run[48], former_run[48]; /* former_run: the newest that did not end well; "" */
+	char run[48];
+	json_t *former_runs; /* an object: their ids */
 	bool finished, stopped;
 	/* What to do to it: 0 for never. Effects are commits and requests: what others can see. */
 	size_t crash_after, effects;
