@@ -19,6 +19,7 @@ unit_test(host_guard fleet_world)
 unit_test(fleet_crash fleet_world)
 unit_test(fleet_cards fleet_world)
 unit_test(fleet_random fleet_world)
+unit_test(fleet_schedule fleet_world)
 unit_test(lines terminal)
 
 # Rollouts from seeds, disturbed and not: ./dev simulate.

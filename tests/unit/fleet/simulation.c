@@ -87,7 +87,7 @@ static void settle(struct trial_of_seed *trial, struct world *world, unsigned lo
 
 	for (unsigned run = 0; run < most; run++) {
 		/* What still boots is up by the next one. */
-		world_wait(world, run ? HOUR_MS / 4 : 0);
+		world_wait(world, run ? HOUR_MS / 2 : 0);
 		world_run(world);
 		++*runs;
 		show_run(trial, world);
@@ -212,6 +212,24 @@ static void compare(struct trial_of_seed *trial)
 		compare_host(trial, i);
 }
 
+/* Whom a budget stops depends on who failed first, and whom a host that is away for good keeps from
+ * its slot, on who came before. Nothing else may stop one fleet and not the other. */
+static bool halted(struct trial_of_seed *trial)
+{
+	const struct world *disturbed = &trial->disturbed;
+	unsigned lost = 0;
+
+	if (trial->undisturbed.status == 3)
+		return true;
+	if (disturbed->status != 3)
+		return false;
+	for (size_t i = 0; i < disturbed->inventory.host_count; i++)
+		lost += disturbed->hosts[i].away;
+	if (!lost)
+		differs(trial, "stopped at its limits, and undisturbed it is not");
+	return true;
+}
+
 /* Somebody looks at what halted the run, and lets it go on. */
 static void limits_raise(struct world *world)
 {
@@ -246,7 +264,7 @@ unsigned simulate(struct simulation *simulation, uint64_t seed)
 {
 	static struct trial_of_seed trial;
 	struct dice dice = {seed}, same = {seed};
-	bool calm, halted;
+	bool calm;
 
 	trial.simulation = simulation;
 	trial.seed = seed;
@@ -255,7 +273,6 @@ unsigned simulate(struct simulation *simulation, uint64_t seed)
 	simulation_fleet_make(&trial.disturbed, &dice, seed);
 	trial.disturbed.verbose = simulation->verbose;
 	settle(&trial, &trial.undisturbed, &simulation->undisturbed_runs, true);
-	halted = trial.undisturbed.status == 3;
 	disturbed_runs(&trial, &dice);
 	calm = dice_chance(&dice, 50);
 	world_wait(&trial.disturbed, calm ? 6 * HOUR_MS : 0);
@@ -263,15 +280,15 @@ unsigned simulate(struct simulation *simulation, uint64_t seed)
 	simulation->resumed_runs++;
 	show_run(&trial, &trial.disturbed);
 	check_resumed(&trial, calm);
-	/* Whom a budget stops depends on who failed first: both go on with others. */
-	if (halted) {
+	if (trial.disturbed.status)
+		settle(&trial, &trial.disturbed, &simulation->resumed_runs, true);
+	if (halted(&trial)) {
 		simulation->halted++;
 		limits_raise(&trial.undisturbed);
 		limits_raise(&trial.disturbed);
 		settle(&trial, &trial.undisturbed, &simulation->undisturbed_runs, false);
-	}
-	if (halted || trial.disturbed.status)
 		settle(&trial, &trial.disturbed, &simulation->resumed_runs, false);
+	}
 	compare(&trial);
 	count(&trial);
 	world_free(&trial.undisturbed);
