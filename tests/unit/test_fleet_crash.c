@@ -207,6 +207,38 @@ static void power_cut_is_the_reboot(void **state)
 	power_cut_after(effect, false);
 }
 
+/* A worker dies when all is staged, so the stage is begun again, and the controller dies in that;
+ * the host loses its power. The next run finds both the reboot that the first go left and the
+ * second go's end: what the host has booted by then is the trial. */
+static void power_cut_is_the_second_goes_reboot(void **state)
+{
+	(void)state;
+	world_init(&world, 1, 7);
+	world.hosts[0].tries = true;
+	world_fault_add(&world, &(struct world_fault){.kind = FAULT_WORKER_LATE,
+	                                              .moment = MOMENT_OPERATION,
+	                                              .nth = 1,
+	                                              .run = 1,
+	                                              .delay_ms = 10000});
+	world_fault_add(&world, &(struct world_fault){.kind = FAULT_CONTROLLER,
+	                                              .moment = MOMENT_OPERATION,
+	                                              .nth = 2,
+	                                              .run = 1,
+	                                              .delay_ms = 10000});
+	assert_int_equal(world_run(&world), -1);
+	assert_int_equal(world.hosts[0].begun, 2);
+	world_wait(&world, 60000);
+	assert_int_equal(world.hosts[0].trial, TRIAL_STAGED);
+	assert_true(world_power_lost(&world.hosts[0]));
+	world_wait(&world, 100000);
+	assert_int_equal(world.hosts[0].trial, TRIAL_UP);
+	assert_int_equal(world_run(&world), 0);
+	assert_true(world_proven(&world.hosts[0]));
+	assert_int_equal(world.hosts[0].reboots, 0);
+	assert_true(world_ok(&world));
+	world_free(&world);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -215,6 +247,7 @@ int main(void)
 	    cmocka_unit_test(apply_settles_a_dead_reboot),
 	    cmocka_unit_test(successor_dies_too),
 	    cmocka_unit_test(power_cut_is_the_reboot),
+	    cmocka_unit_test(power_cut_is_the_second_goes_reboot),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
