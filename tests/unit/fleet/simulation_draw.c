@@ -27,7 +27,7 @@ static void host_make(struct world_host *host, struct dice *dice, unsigned troub
 	host->control = dice_chance(dice, 8);
 	host->latency_ms = 1 + dice_roll(dice, 400);
 	host->apply_ms = 100 + dice_roll(dice, 60000);
-	host->boot_ms = 5000 + dice_roll(dice, 200000);
+	host->boot_ms = 5000 + dice_roll(dice, 1 + dice_roll(dice, 200000));
 	if (dice_chance(dice, 75))
 		snprintf(host->domain, sizeof(host->domain), "rack%u", dice_roll(dice, 4));
 	if (host->control)
