@@ -27,10 +27,11 @@ struct session {
 	struct saved_plan *saved_plan; /* of apply --plan; or NULL */
 	enum host_job job;
 	char run[48];
-	char *former_run;   /* of this store, the newest that was cut short; or NULL */
 	char *reboot_since; /* reboot: the first run of those that it goes on with; or NULL */
-	char secret[65];  /* another one for each run; trials are confirmed by what is made of it */
-	json_t *cut_runs; /* an object: the ids of all that were */
+	char secret[65]; /* another one for each run; trials are confirmed by what is made of it */
+	json_t *former_runs; /* of this store: an object, whose keys are the ids of all that change
+	                        hosts */
+	json_t *cut_runs;    /* … and were cut short */
 	char who[64], where[256];
 	char own_boot_id[BOOT_ID_SIZE]; /* of this machine; "" where it has none */
 	uv_loop_t loop;

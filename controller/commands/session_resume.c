@@ -71,13 +71,10 @@ static void reboot_take(struct replay *replay)
 
 static void replay_cut(struct replay *replay)
 {
-	struct session *session = replay->session;
-
 	if (!replay->last)
 		return;
-	json_object_set_new(session->cut_runs, replay->last, json_true());
-	free(session->former_run);
-	session->former_run = replay->last;
+	json_object_set_new(replay->session->cut_runs, replay->last, json_true());
+	free(replay->last);
 	replay->last = NULL;
 }
 
@@ -96,6 +93,7 @@ static int replay_event(void *ctx, const struct store_event *event)
 			replay_cut(replay);
 			replay->last = strdup(event->run);
 			reboot_started(replay, event, command);
+			json_object_set_new(replay->session->former_runs, event->run, json_true());
 		}
 	} else if (type && strcmp(type, "run.finished") == 0 && replay->last &&
 	           strcmp(replay->last, event->run) == 0) {
@@ -119,8 +117,9 @@ int session_replay(struct session *session, struct gf_err *err)
 
 	session->records =
 	    calloc(session->fleet.inventory->host_count + 1, sizeof(*session->records));
+	session->former_runs = json_object();
 	session->cut_runs = json_object();
-	if (!session->records || !session->cut_runs)
+	if (!session->records || !session->former_runs || !session->cut_runs)
 		return gf_err_set(err, GF_E_MEMORY, "out of memory");
 	if (store_events_each(session->store, NULL, replay_event, &replay, err)) {
 		free(replay.last);

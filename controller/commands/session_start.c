@@ -249,7 +249,7 @@ static int connect_parts(struct session *session, struct gf_err *err)
 	    .records = session->records,
 	    .job = session->job,
 	    .run = session->run,
-	    .former_run = session->former_run,
+	    .former_runs = session->former_runs,
 	    .reboot_since = session->reboot_since,
 	    .who = session->who,
 	    .where = session->where,
@@ -345,6 +345,6 @@ void session_release(struct session *session)
 	windows_free(&session->windows);
 	free(session->records);
 	json_decref(session->cut_runs);
-	free(session->former_run);
 	free(session->reboot_since);
+	json_decref(session->former_runs);
 }

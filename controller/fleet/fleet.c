@@ -97,7 +97,7 @@ static void fleet_share(struct fleet *fleet)
 	fleet->shared = (struct host_shared){
 	    .job = options->job,
 	    .run = options->run,
-	    .former_run = options->former_run,
+	    .former_runs = options->former_runs,
 	    .reboot_since = options->reboot_since,
 	    .who = options->who,
 	    .where = options->where,

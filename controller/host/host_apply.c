@@ -186,7 +186,7 @@ static enum host_state applied(struct host *host, const json_t *result)
 		/* Its worker died, with the host or without. What it had done stands, and is
 		 * recorded there: tasks are idempotent, so the stage is planned anew; but a stage
 		 * that kills its host does so once. */
-		host_operation_result(host, "unknown", changed, needed, false);
+		host_operation_result(host, "unknown", changed, needed && !restarted, false);
 		if (++host->died > 1)
 			return host_fail(host, GF_E_TASK, "stage %s: %s", host->record.stage,
 			                 message && *message
@@ -200,7 +200,10 @@ static enum host_state applied(struct host *host, const json_t *result)
 	 * counts. */
 	reboot = host->operations == 0 ? needed : stage_reboots(host, changed, needed);
 	if (trial)
-		reboot = !restarted;
+		reboot = true;
+	/* By itself: what has come up is to be seen before it is rebooted. */
+	if (restarted)
+		reboot = false;
 	if (host_operation_result(host, state, changed, reboot, trial))
 		return host_finish(host, HOST_FAILED, &host->err);
 	/* What a former run began is over: now it can be undone. */
@@ -219,9 +222,6 @@ static enum host_state applied(struct host *host, const json_t *result)
 		                 message && *message ? message : "a task failed");
 	if (host->operations)
 		host->stages_done |= UINT64_C(1) << (host->stage & 63);
-	/* The host restarted by itself: what has come up is to be seen before it is rebooted. */
-	if (trial && restarted)
-		return HOST_FACTS;
 	if (host->shared->job == JOB_ROLLBACK) {
 		host->stages_done |= 1;
 		if (reboot)

@@ -249,13 +249,19 @@ enum host_state host_leasing_enter(struct host *host)
 }
 
 /* Only one controller at a time holds the store, so any run that it knows is over, be it that it
- * was cut short, or that the host was away when its lease was to be given back. */
+ * was cut short, or that the host was away when its lease was to be given back. Of a host's own
+ * record that can't be told: the run may have died before it could write that it had the lease. */
 static bool lease_is_ours(const struct host *host, const char *message)
 {
-	const char *cut = host->shared->former_run;
+	const char *run;
+	json_t *value;
 
-	return (cut && strstr(message, cut)) ||
-	       (host->record.run[0] && strstr(message, host->record.run));
+	json_object_foreach(host->shared->former_runs, run, value)
+	{
+		if (strstr(message, run))
+			return true;
+	}
+	return host->record.run[0] && strstr(message, host->record.run);
 }
 
 enum host_state host_leasing_input(struct host *host, const struct host_input *input)

@@ -76,7 +76,6 @@ static void fold_reboot_done(struct host_record *record, const json_t *event)
 	record->reboot_boot_id[0] = '\0';
 	if (json_integer_value(json_object_get(event, "seconds")) > 0)
 		record->reboot_s = (unsigned)json_integer_value(json_object_get(event, "seconds"));
-	copy(record->boot_id, sizeof(record->boot_id), text_of(event, "boot_id"));
 }
 
 static void fold_reboot_refused(struct host_record *record, const json_t *event)

@@ -23,7 +23,7 @@ struct host_record {
 	bool reboot_owed;    /* a stage changed what only a reboot makes effective */
 	bool reboot_open;    /* a reboot's intent stands without its proof */
 	char reboot_boot_id[BOOT_ID_SIZE]; /* of the boot that the owed or open reboot is to end */
-	char boot_id[BOOT_ID_SIZE];        /* the newest seen */
+	char boot_id[BOOT_ID_SIZE];        /* of the boot that the newest operation began on */
 	char cards_boot_id[BOOT_ID_SIZE];  /* of the boot that a reboot of ours was to end, until
 	                                      its cards were compared with those of the next; "" */
 	char cards_changed[256];    /* what has become of them, until a run ended with it; "" */

@@ -102,8 +102,8 @@ struct host_events {
 struct host_shared {
 	enum host_job job;
 	const char *run;
-	const char *former_run;   /* of this store, the newest that was cut off: its leases may be
-	                             taken  over */
+	json_t
+	    *former_runs; /* an object: the ids of this store's runs, all of them over; or NULL */
 	const char *reboot_since; /* reboot: the first run of those that it goes on with: what they
 	                             have rebooted is done; or NULL */
 	const char *who, *where;  /* of the lease */
@@ -168,7 +168,7 @@ struct host {
 	    rolled_back; /* why its trial was given up, and the host sent back; code 0: no */
 	bool trial_due;  /* this process has rebooted it into a trial: which boot has come up? */
 	bool attach;     /* the open operation is to be followed, not begun */
-	bool take;       /* the lease is left from former_run */
+	bool take;       /* the lease is left from a former run */
 	bool releasing;  /* the lease is being given back */
 	bool touched;    /* this run changed something on it */
 	bool purged;

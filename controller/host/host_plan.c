@@ -80,6 +80,12 @@ static enum host_state after_facts(struct host *host)
 	}
 }
 
+/* A former run left it on a trial that may be no good: it is sent back when its turn comes. */
+static bool trial_awaits_turn(const struct host *host)
+{
+	return host->shared->job == JOB_APPLY && !host->cleared && host_trial_open(host);
+}
+
 enum host_state host_facts_input(struct host *host, const struct host_input *input)
 {
 	struct gf_err err = {0};
@@ -109,7 +115,8 @@ enum host_state host_facts_input(struct host *host, const struct host_input *inp
 	                  json_pack("{s:s, s:s}", "type", "host.facts", "boot_id", host->boot_id),
 	                  false, NULL);
 	if (host_cards_changed(host, &err))
-		return host_finish(host, HOST_FAILED, &err);
+		return trial_awaits_turn(host) ? HOST_WAITING
+		                               : host_finish(host, HOST_FAILED, &err);
 	return after_facts(host);
 }
 
@@ -314,6 +321,8 @@ static enum host_state next_stage(struct host *host)
 				return HOST_WAITING;
 			return host_trial_blocks(host, stage) ? HOST_COMMIT_INTENT : HOST_INTENT;
 		}
+		if (trial_awaits_turn(host))
+			return HOST_WAITING;
 		if (host->stages_rebooted & bit)
 			return host_fail(
 			    host, GF_E_REBOOT,

@@ -23,9 +23,10 @@ static const struct {
 
 static struct world_host *host_make(size_t change, bool tries)
 {
-	struct world_host *host = &world.hosts[0];
+	struct world_host *host;
 
 	world_init(&world, 1, 7);
+	host = &world.hosts[0];
 	host->card_vanishes = changes[change].vanishes;
 	host->card_moves = changes[change].moves;
 	host->card_appears = changes[change].appears;

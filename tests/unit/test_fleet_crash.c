@@ -142,12 +142,112 @@ static void apply_settles_a_dead_reboot(void **state)
 	}
 }
 
+/* It dies, and its successor dies before it comes to the host, perhaps: whosever lease the host
+ * has, it is no obstacle. */
+static void successor_dies_too(void **state)
+{
+	(void)state;
+	hosts = 1;
+	for (size_t after = 1, effects = effects_of(JOB_APPLY); after < effects; after++) {
+		for (size_t then = 1; then < 20; then += 9) {
+			fleet_make(JOB_APPLY);
+			world.crash_after = after;
+			assert_int_equal(world_run(&world), -1);
+			world.crash_after = then;
+			world_run(&world);
+			world.crash_after = 0;
+			if (world_run(&world) != 0)
+				fail_msg("died after effect %zu, then after %zu: %s", after, then,
+				         world.hosts[0].err.msg);
+			assert_int_equal(world.hosts[0].reboots, 1);
+			assert_true(world_proven(&world.hosts[0]));
+			assert_true(world_ok(&world));
+			world_free(&world);
+		}
+	}
+	hosts = 3;
+}
+
+/* The controller dies in a stage that needs a reboot; the stage comes to its end (or, DIES, its
+ * worker dies at the last moment), and the host loses its power: it has booted what was changed,
+ * and is not rebooted for it once more. False: it had not begun. */
+static bool power_cut_after(size_t effect, bool dies)
+{
+	bool begun;
+
+	world_init(&world, 1, 7);
+	world.crash_after = effect;
+	assert_int_equal(world_run(&world), -1);
+	world.crash_after = 0;
+	begun = world.hosts[0].begun;
+	if (begun) {
+		if (dies)
+			assert_true(world_worker_dies(&world.hosts[0], true));
+		world_wait(&world, 60000);
+		assert_true(world.hosts[0].configured);
+		assert_true(world_power_lost(&world.hosts[0]));
+		world_wait(&world, 600000);
+		assert_int_equal(world_run(&world), 0);
+		assert_true(world_proven(&world.hosts[0]));
+		assert_int_equal(world.hosts[0].reboots, 0);
+		assert_false(world.records[0].reboot_owed);
+		assert_true(world_ok(&world));
+	}
+	world_free(&world);
+	return begun;
+}
+
+static void power_cut_is_the_reboot(void **state)
+{
+	size_t effect = 1;
+
+	(void)state;
+	while (!power_cut_after(effect, true))
+		effect++;
+	power_cut_after(effect, false);
+}
+
+/* A worker dies when all is staged, so the stage is begun again, and the controller dies in that;
+ * the host loses its power. The next run finds both the reboot that the first go left and the
+ * second go's end: what the host has booted by then is the trial. */
+static void power_cut_is_the_second_goes_reboot(void **state)
+{
+	(void)state;
+	world_init(&world, 1, 7);
+	world.hosts[0].tries = true;
+	world_fault_add(&world, &(struct world_fault){.kind = FAULT_WORKER_LATE,
+	                                              .moment = MOMENT_OPERATION,
+	                                              .nth = 1,
+	                                              .run = 1,
+	                                              .delay_ms = 10000});
+	world_fault_add(&world, &(struct world_fault){.kind = FAULT_CONTROLLER,
+	                                              .moment = MOMENT_OPERATION,
+	                                              .nth = 2,
+	                                              .run = 1,
+	                                              .delay_ms = 10000});
+	assert_int_equal(world_run(&world), -1);
+	assert_int_equal(world.hosts[0].begun, 2);
+	world_wait(&world, 60000);
+	assert_int_equal(world.hosts[0].trial, TRIAL_STAGED);
+	assert_true(world_power_lost(&world.hosts[0]));
+	world_wait(&world, 100000);
+	assert_int_equal(world.hosts[0].trial, TRIAL_UP);
+	assert_int_equal(world_run(&world), 0);
+	assert_true(world_proven(&world.hosts[0]));
+	assert_int_equal(world.hosts[0].reboots, 0);
+	assert_true(world_ok(&world));
+	world_free(&world);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(apply_resumes_from_anywhere),
 	    cmocka_unit_test(trials_resume_from_anywhere),
 	    cmocka_unit_test(apply_settles_a_dead_reboot),
+	    cmocka_unit_test(successor_dies_too),
+	    cmocka_unit_test(power_cut_is_the_reboot),
+	    cmocka_unit_test(power_cut_is_the_second_goes_reboot),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -76,6 +76,32 @@ static void trial_that_is_cut_off_goes_back(void **state)
 	world_free(&world);
 }
 
+/* The controller dies while the host boots its trial, which is no good, and the next run finds it
+ * there: it is sent back all the same, and that is said. */
+static void bad_trial_of_a_dead_run_is_rolled_back(void **state)
+{
+	(void)state;
+	for (int card = 0; card < 2; card++) {
+		trying_hosts(1);
+		rollout()->confirm_timeout_s = 6000;
+		world.hosts[0].ineffective = !card;
+		world.hosts[0].card_vanishes = card;
+		world_fault_add(&world, &(struct world_fault){.kind = FAULT_CONTROLLER,
+		                                              .moment = MOMENT_TRIAL,
+		                                              .nth = 1,
+		                                              .run = 1});
+		assert_int_equal(world_run(&world), -1);
+		assert_int_equal(world.hosts[0].trial, TRIAL_UP);
+		assert_int_equal(world_run(&world), 2);
+		assert_int_equal(world.hosts[0].trial, TRIAL_REVERTED);
+		assert_int_equal(world.hosts[0].reboots, 2);
+		assert_non_null(strstr(world.hosts[0].err.msg, "rolled back: "));
+		assert_int_equal(world_open_intents(&world, 0), 0);
+		assert_true(world_ok(&world));
+		world_free(&world);
+	}
+}
+
 /* The controller is away for longer than trials are confirmed in: whatever it left ends well. */
 static void trial_expires_while_nobody_is_there(void **state)
 {
@@ -139,6 +165,7 @@ int main(void)
 	    cmocka_unit_test(trial_that_is_no_good_is_rolled_back),
 	    cmocka_unit_test(trial_that_loses_a_card_is_rolled_back),
 	    cmocka_unit_test(trial_that_is_cut_off_goes_back),
+	    cmocka_unit_test(bad_trial_of_a_dead_run_is_rolled_back),
 	    cmocka_unit_test(trial_expires_while_nobody_is_there),
 	    cmocka_unit_test(commit_that_fails_is_not_sent_back),
 	};

@@ -32,6 +32,26 @@ void world_broken(struct world *world, const char *format, ...)
 		         (unsigned long long)world->now, world->run, text);
 }
 
+void world_say(const struct world *world, const struct world_host *host, const char *what,
+               const char *detail)
+{
+	if (world->verbose)
+		printf("    %llu ms: %s: %s%s\n", (unsigned long long)world->now,
+		       host ? host->name : world->run, what, detail);
+}
+
+/* An event on the disk. */
+static void say_event(const struct world *world, const struct world_host *host, const json_t *event)
+{
+	char *text;
+
+	if (!world->verbose)
+		return;
+	text = json_dumps(event, JSON_COMPACT);
+	world_say(world, host, "recorded ", text);
+	free(text);
+}
+
 bool world_ok(const struct world *world)
 {
 	if (world->broken)
@@ -39,11 +59,19 @@ bool world_ok(const struct world *world)
 	return !world->broken;
 }
 
-void world_effect(struct world *world)
+void world_effect(struct world *world, struct world_host *host)
 {
 	world->effects++;
 	if (world->effects == world->crash_after)
 		world->dead = true;
+	world_moment(world, MOMENT_EFFECT, host);
+}
+
+/* One that lost its power a moment ago counts once somebody could see it. */
+static bool host_down_counts(const struct world *world, const struct world_host *host)
+{
+	return host->refuses || host->promised ||
+	       (host->down && (!host->struck || world->records[host->index].down));
 }
 
 unsigned world_down(const struct world *world, const char *domain)
@@ -53,8 +81,7 @@ unsigned world_down(const struct world *world, const char *domain)
 	for (size_t i = 0; i < world->inventory.host_count; i++) {
 		const struct world_host *host = &world->hosts[i];
 
-		if (!host->control &&
-		    (host->down || host->promised || host->refuses || host->out_of_service) &&
+		if (!host->control && (host_down_counts(world, host) || host->out_of_service) &&
 		    (!domain || strcmp(domain, host->domain) == 0))
 			down++;
 	}
@@ -83,6 +110,13 @@ static bool world_step(struct world *world, uint64_t until)
 	return true;
 }
 
+static bool event_is(const json_t *event, const char *key, const char *value)
+{
+	const char *text = json_string_value(json_object_get(event, key));
+
+	return text && strcmp(text, value) == 0;
+}
+
 static void entry_free(struct world_entry *entry)
 {
 	json_decref(entry->event);
@@ -100,15 +134,27 @@ static void entries_free(struct world_entry *entry)
 	}
 }
 
+/* Their names are numbers: world_host_init. */
+static struct world_host *host_named(struct world *world, const char *name)
+{
+	size_t index = strtoul(name + strlen("gpu"), NULL, 10) - 1;
+
+	if (index >= world->inventory.host_count || strcmp(world->hosts[index].name, name) != 0)
+		abort();
+	return &world->hosts[index];
+}
+
+static struct world *journal_world(struct journal *journal)
+{
+	return (struct world *)((char *)journal - offsetof(struct world, journal));
+}
+
 /* Facts and events reach the disk in the order in which they were given. */
 static struct world_entry *entry_queue(struct world *world, const char *host)
 {
 	struct world_entry *entry = calloc(1, sizeof(*entry));
 
-	entry->host = WORLD_HOSTS;
-	for (size_t i = 0; i < world->inventory.host_count; i++)
-		if (strcmp(world->hosts[i].name, host) == 0)
-			entry->host = i;
+	entry->host = host[0] ? host_named(world, host)->index : WORLD_OWN;
 	*world->queued_end = entry;
 	world->queued_end = &entry->next;
 	if (!world->commit_timer.slot)
@@ -119,14 +165,30 @@ static struct world_entry *entry_queue(struct world *world, const char *host)
 static int world_append(struct journal *journal, const char *host, const json_t *event,
                         journal_done_fn done, void *ctx, struct gf_err *err)
 {
-	struct world *world = (struct world *)((char *)journal - offsetof(struct world, journal));
+	struct world *world = journal_world(journal);
 	struct world_entry *entry = entry_queue(world, host);
 
 	(void)err;
-	entry->event = json_deep_copy(event);
+	entry->event = json_incref((json_t *)(uintptr_t)event); /* nobody changes it any more */
 	entry->done = done;
 	entry->ctx = ctx;
 	return 0;
+}
+
+/* It is on the disk. Where a host stands is folded, and not asked for by anything else. */
+static void entry_keep(struct world *world, struct world_entry *entry)
+{
+	struct world_host *host = entry->host == WORLD_OWN ? NULL : &world->hosts[entry->host];
+
+	say_event(world, host, entry->event);
+	if (host)
+		host_fold(&world->records[entry->host], entry->event);
+	if (!host || event_is(entry->event, "type", "host.state")) {
+		entry_free(entry);
+		return;
+	}
+	*host->durable_end = entry;
+	host->durable_end = &entry->next;
 }
 
 /* One event a commit: every place that a crash can cut the journal at is a place of its own. */
@@ -137,6 +199,7 @@ static void commit_fire(void *ctx)
 	struct gf_err full = {GF_E_STORE, "the disk is full"};
 	journal_done_fn done = entry->done;
 	void *done_ctx = entry->ctx;
+	struct world_host *host;
 
 	if (world->dead)
 		return;
@@ -155,50 +218,37 @@ static void commit_fire(void *ctx)
 	if (entry->facts) {
 		json_decref(world->hosts[entry->host].facts);
 		world->hosts[entry->host].facts = json_incref(entry->facts);
+		world_effect(world, &world->hosts[entry->host]);
 		entry_free(entry);
-		world_effect(world);
 		return;
 	}
-	*world->durable_end = entry;
-	world->durable_end = &entry->next;
 	world->events++;
-	if (entry->host < WORLD_HOSTS)
-		host_fold(&world->records[entry->host], entry->event);
-	world_effect(world);
+	host = entry->host == WORLD_OWN ? NULL : &world->hosts[entry->host];
+	entry_keep(world, entry);
+	world_effect(world, host);
 	if (done && !world->dead)
 		done(done_ctx, NULL);
-}
-
-static struct world_host *host_named(struct journal *journal, const char *name)
-{
-	struct world *world = (struct world *)((char *)journal - offsetof(struct world, journal));
-
-	for (size_t i = 0; i < world->inventory.host_count; i++)
-		if (strcmp(world->hosts[i].name, name) == 0)
-			return &world->hosts[i];
-	abort();
 }
 
 static int world_facts_put(struct journal *journal, const char *host, const json_t *facts,
                            struct gf_err *err)
 {
-	struct world *world = (struct world *)((char *)journal - offsetof(struct world, journal));
-
 	(void)err;
-	entry_queue(world, host)->facts = json_deep_copy(facts);
+	entry_queue(journal_world(journal), host)->facts =
+	    json_incref((json_t *)(uintptr_t)facts); /* nor these */
 	return 0;
 }
 
 static json_t *world_facts_get(struct journal *journal, const char *host, struct gf_err *err)
 {
 	(void)err;
-	return json_incref(host_named(journal, host)->facts);
+	return json_incref(host_named(journal_world(journal), host)->facts);
 }
 
 static int world_expected_put(struct journal *journal, const char *host, const json_t *expected,
                               struct gf_err *err)
 {
-	struct world_host *of = host_named(journal, host);
+	struct world_host *of = host_named(journal_world(journal), host);
 
 	(void)err;
 	json_decref(of->expected);
@@ -209,22 +259,14 @@ static int world_expected_put(struct journal *journal, const char *host, const j
 static json_t *world_expected_get(struct journal *journal, const char *host, struct gf_err *err)
 {
 	(void)err;
-	return json_incref(host_named(journal, host)->expected);
-}
-
-static bool event_is(const json_t *event, const char *key, const char *value)
-{
-	const char *text = json_string_value(json_object_get(event, key));
-
-	return text && strcmp(text, value) == 0;
+	return json_incref(host_named(journal_world(journal), host)->expected);
 }
 
 bool world_recorded(const struct world *world, size_t host, const char *type, const char *key,
                     const char *value)
 {
-	for (const struct world_entry *at = world->durable; at; at = at->next)
-		if (at->host == host && event_is(at->event, "type", type) &&
-		    event_is(at->event, key, value))
+	for (const struct world_entry *at = world->hosts[host].durable; at; at = at->next)
+		if (event_is(at->event, "type", type) && event_is(at->event, key, value))
 			return true;
 	return false;
 }
@@ -235,9 +277,7 @@ unsigned world_open_intents(const struct world *world, size_t host)
 	bool stage = false, reboot = false;
 	unsigned lost = 0;
 
-	for (const struct world_entry *at = world->durable; at; at = at->next) {
-		if (at->host != host)
-			continue;
+	for (const struct world_entry *at = world->hosts[host].durable; at; at = at->next) {
 		if (event_is(at->event, "type", "stage.intent")) {
 			lost += stage;
 			stage = true;
@@ -355,7 +395,7 @@ static void world_begin(struct world *world)
 	    .records = world->records,
 	    .job = world->job,
 	    .run = world->run,
-	    .former_run = world->former_run[0] ? world->former_run : NULL,
+	    .former_runs = world->former_runs,
 	    .reboot_since =
 	        world->job == JOB_REBOOT && world->cut_since[0] ? world->cut_since : NULL,
 	    .who = "test",
@@ -377,7 +417,9 @@ static void world_begin(struct world *world)
 
 	snprintf(world->run, sizeof(world->run), "run-%04u", ++world->run_number);
 	world->finished = world->dead = world->stopped = false;
+	world->reboot_jobs = world->reboot_jobs || world->job == JOB_REBOOT;
 	world->effects = 0;
+	memset(world->faults.moments, 0, sizeof(world->faults.moments));
 	for (size_t i = 0; i < world->inventory.host_count; i++) {
 		world->hosts[i].started = false;
 		world->hosts[i].verdict = HOST_IDLE;
@@ -429,12 +471,11 @@ int world_run(struct world *world)
 	}
 	world->status = world->dead ? -1 : fleet_exit_status(world->fleet);
 	world_end(world);
-	if (world->status == -1 || world->status == 130)
-		snprintf(world->former_run, sizeof(world->former_run), "%s", world->run);
 	if (world->status != -1 && world->status != 130)
 		world->cut_since[0] = '\0';
 	else if (!world->cut_since[0])
 		snprintf(world->cut_since, sizeof(world->cut_since), "%s", world->run);
+	json_object_set_new(world->former_runs, world->run, json_true());
 	return world->status;
 }
 
@@ -465,6 +506,12 @@ static void world_inventory(struct world *world, size_t count)
 	                                    .managed = -1,
 	                                    .live_migratable = -1,
 	                                    .one_time_use = -1};
+	world->hosts = calloc(count, sizeof(*world->hosts));
+	world->inventory_hosts = calloc(count, sizeof(*world->inventory_hosts));
+	world->selected = calloc(count, sizeof(*world->selected));
+	world->records = calloc(count, sizeof(*world->records));
+	if (!world->hosts || !world->inventory_hosts || !world->selected || !world->records)
+		abort();
 	world->inventory.hosts = world->inventory_hosts;
 	world->inventory.host_count = count;
 	for (size_t i = 0; i < count; i++) {
@@ -500,12 +547,12 @@ void world_init(struct world *world, size_t count, uint64_t seed)
 	world->selected_count = count;
 	world->commit_timer.fire = commit_fire;
 	world->commit_timer.ctx = world;
-	world->durable_end = &world->durable;
 	world->queued_end = &world->queued;
 	world->journal = (struct journal){world_append, world_facts_put, world_facts_get,
 	                                  world_expected_put, world_expected_get};
 	world->opener.open = world_link_open;
 	world->bundle.command = command;
+	world->former_runs = json_object();
 	world->playbook = playbook_parse("test.json", playbook_text, strlen(playbook_text), &err);
 	if (!world->playbook) {
 		fprintf(stderr, "%s\n", err.msg);
@@ -516,11 +563,16 @@ void world_init(struct world *world, size_t count, uint64_t seed)
 
 void world_free(struct world *world)
 {
-	entries_free(world->durable);
 	for (size_t i = 0; i < world->inventory.host_count; i++) {
+		entries_free(world->hosts[i].durable);
 		json_decref(world->hosts[i].facts);
 		json_decref(world->hosts[i].expected);
 	}
+	free(world->hosts);
+	free(world->inventory_hosts);
+	free(world->selected);
+	free(world->records);
+	json_decref(world->former_runs);
 	playbook_free(world->playbook);
 	clock_release(&world->clock);
 }

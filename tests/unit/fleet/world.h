@@ -14,9 +14,10 @@
 
 #include "controller/clock/windows.h"
 #include "controller/fleet/fleet.h"
+#include "tests/unit/fleet/world_faults.h"
 
-#define WORLD_HOSTS      48
-#define WORLD_OPERATIONS 12
+#define WORLD_OPERATIONS 64
+#define WORLD_OWN        SIZE_MAX /* in place of a host's index: the run itself */
 
 enum world_operation_state { OPERATION_RUNNING, OPERATION_DONE, OPERATION_FAILED, OPERATION_DEAD };
 
@@ -24,9 +25,11 @@ struct world_operation {
 	char id[128], stage[32];
 	enum world_operation_state state;
 	bool reboot, trial, commit;
+	unsigned reboots, reboot_run; /* asked for by us since, and the run of the last */
 };
 
 struct world;
+struct world_entry;
 
 /* Of a boot change that is tried: as trial.json on a real host says. */
 enum world_trial { TRIAL_NONE, TRIAL_STAGED, TRIAL_UP, TRIAL_COMMITTING, TRIAL_REVERTED };
@@ -57,6 +60,7 @@ struct world_host {
 	unsigned undrain_fails; /* so many times */
 	unsigned cuts;          /* connections lost while an operation runs */
 	bool cuts_commits;      /* … that is a commit */
+	bool steady;            /* never loses its power */
 	unsigned latency_ms, apply_ms, boot_ms, drain_ms;
 	/* What it is. */
 	char name[16], domain[16];
@@ -64,6 +68,7 @@ struct world_host {
 	size_t index;
 	bool configured, effective, tuned, down, away, promised;
 	bool drained, out_of_service; /* … since the command began */
+	bool struck;                  /* down, and nobody asked for it */
 	enum world_trial trial;
 	char tried[128]; /* the operation that is on trial */
 	char token[72],
@@ -75,11 +80,14 @@ struct world_host {
 	struct world_operation operations[WORLD_OPERATIONS];
 	size_t operation_count;
 	struct clock_timer operation_timer, power_timer, confirm_timer;
+	/* Of it in the journal: what a later run reads back. */
 	json_t *facts, *expected;
+	struct world_entry *durable, **durable_end;
 	/* What was seen. */
 	unsigned reboots, begun; /* reboots asked for and done; stages begun */
 	unsigned commits;
 	unsigned drains, undrains, power_cycles; /* commands begun */
+	unsigned expirations;                    /* of its trials */
 	unsigned starts;                         /* times that the fleet let it act */
 	bool started;                            /* … in the last run */
 	uint64_t started_at, finished_at;
@@ -91,7 +99,7 @@ struct world_host {
 
 struct world_entry {
 	struct world_entry *next;
-	size_t host;           /* WORLD_HOSTS: the run's own */
+	size_t host;           /* or WORLD_OWN */
 	json_t *event, *facts; /* either */
 	journal_done_fn done;
 	void *ctx;
@@ -102,13 +110,13 @@ struct world_link;
 struct world {
 	struct clock clock;
 	uint64_t now;
-	struct world_host hosts[WORLD_HOSTS];
+	struct world_host *hosts; /* inventory.host_count, as inventory_hosts, selected, records */
 	struct inventory inventory;
-	struct inventory_host inventory_hosts[WORLD_HOSTS];
+	struct inventory_host *inventory_hosts;
 	struct inventory_gpu gpu;
 	struct inventory_wave waves[4];
 	struct playbook *playbook;
-	size_t selected[WORLD_HOSTS];
+	size_t *selected;
 	size_t selected_count; /* 0: all */
 	unsigned forks;
 	enum host_job job;
@@ -116,8 +124,7 @@ struct world {
 	const char *own_boot_id; /* of the controller's machine; NULL: none of the hosts */
 	/* The journal: what is on the disk, and what is under way to it. */
 	struct journal journal;
-	struct host_record records[WORLD_HOSTS];
-	struct world_entry *durable, **durable_end;
+	struct host_record *records;
 	struct world_entry *queued, **queued_end;
 	struct clock_timer commit_timer;
 	size_t events;
@@ -134,14 +141,18 @@ struct world {
 	struct world_link *links;
 	struct fleet *fleet;
 	unsigned run_number;
-	char run[48], former_run[48]; /* former_run: the newest that did not end well; "" */
-	char cut_since[48];           /* the first of the newest runs that did not, in a row; "" */
+	bool reboot_jobs; /* one of the runs was to reboot whatever needs it or not */
+	char run[48];
+	json_t *former_runs; /* an object: their ids */
+	char cut_since[48];  /* the first of the newest runs that did not end well, in a row; "" */
 	bool finished, stopped;
 	/* What to do to it: 0 for never. Effects are commits and requests: what others can see. */
 	size_t crash_after, effects;
 	bool dead;          /* nothing the controller does counts any more */
 	size_t stop_after;  /* first ^C */
 	size_t abort_after; /* second ^C */
+	struct world_faults faults;
+	bool verbose; /* says on stdout what happens */
 	/* What was seen. */
 	unsigned most_active, most_down;
 	unsigned broken; /* rules that did not hold */
@@ -164,6 +175,10 @@ void world_wait(struct world *world, uint64_t ms);
 void world_broken(struct world *world, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* In a verbose world: what happens to HOST (NULL: to the run). */
+void world_say(const struct world *world, const struct world_host *host, const char *what,
+               const char *detail);
+
 /* Every rule held so far; prints the first that didn't. */
 bool world_ok(const struct world *world);
 
@@ -180,6 +195,9 @@ char *world_agent_answer(struct world_host *host, const json_t *request,
 char *world_agent_result(struct world_host *host, const struct world_operation *operation,
                          json_int_t id);
 void world_host_init(struct world_host *host, struct world *world, size_t index);
+
+/* world_facts.c: what it observes; the caller frees it. */
+char *world_agent_facts(const struct world_host *host);
 void world_boot_id(const struct world_host *host, char *out, size_t size);
 
 /* Its power is switched off and on. */
@@ -192,16 +210,25 @@ void world_hooks_end(struct world *world);
 /* world_link.c */
 struct link *world_link_open(struct link_opener *opener, const struct inventory_host *host,
                              const struct link_events *events, void *ctx, struct gf_err *err);
-/* Every link to HOST ends. */
-void world_links_cut(struct world_host *host);
+/* Every link to HOST ends, or nothing comes over it any more; false: there is none. */
+bool world_links_cut(struct world_host *host);
+bool world_links_silence(struct world_host *host);
 /* OPERATION of HOST ended: whoever follows it is told. */
 void world_links_told(struct world_host *host, const struct world_operation *operation);
 
-/* world.c: something was done that others can see: is this where the controller dies? */
-void world_effect(struct world *world);
+/* world_agent.c: faults; false: there was nothing to hit. */
+bool world_worker_dies(struct world_host *host, bool late);
+bool world_power_lost(struct world_host *host);
+bool world_reboot_lost(struct world_host *host);
+
+/* world.c: something was done that others can see, about HOST (may be NULL): is this where the
+ * controller dies? */
+void world_effect(struct world *world, struct world_host *host);
 /* Is there an event of TYPE with KEY = VALUE on the disk for HOST? */
 bool world_recorded(const struct world *world, size_t host, const char *type, const char *key,
                     const char *value);
+/* Hosts (of DOMAIN, if any) that are down, or may go down by themselves, for all that gpufleet can
+ * know. */
 unsigned world_down(const struct world *world, const char *domain);
 
 #endif

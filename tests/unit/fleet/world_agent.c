@@ -6,40 +6,6 @@
 
 #include "tests/unit/fleet/world.h"
 
-static const char facts_text[] =
-    "{\"facts\":1,\"observed\":\"2026-01-01T00:00:00Z\",\"host\":{\"hostname\":\"\",\"kernel\":"
-    "\"6.1.0\",\"arch\":\"x86_64\",\"cmdline\":\"ro quiet\",\"cpu_vendor\":\"intel\",\"cpus\":8,"
-    "\"memory_kb\":1024,\"distribution\":{\"id\":\"debian\",\"version\":\"12\",\"name\":\"Debian\"}"
-    ","
-    "\"boot_loader\":\"grub\",\"initramfs\":\"initramfs-tools\",\"secure_boot\":false,\"lockdown\":"
-    "\"none\",\"taint\":0,\"iommu\":{\"tables\":[\"DMAR\"],\"units\":[\"dmar0\"],\"groups\":4,"
-    "\"interrupt_remapping\":true,\"unsafe_interrupts\":null},\"modules\":{\"loaded\":[],"
-    "\"builtin\":[\"vfio\"]},\"guests\":[],\"services\":[],\"framebuffers\":[]},\"pci\":["
-    "{\"address\":\"0000:01:00.0\",\"vendor\":\"10de\",\"device\":\"1b06\",\"subsystem_vendor\":"
-    "\"1462\",\"subsystem_device\":\"3609\",\"class\":\"0300\",\"prog_if\":\"00\",\"revision\":"
-    "\"a1\",\"header\":\"endpoint\",\"driver_override\":null,\"modules\":[\"nouveau\"],"
-    "\"iommu_group\":1,\"reserved_regions\":[\"msi\"],\"numa_node\":0,\"boot_vga\":false,"
-    "\"bars\":[],\"resizable_bar\":false,\"acs\":null,\"sriov\":null,\"power_state\":\"D0\","
-    "\"d3cold_allowed\":true,\"reset_methods\":[\"bus\"],\"serial\":null,\"path\":[],"
-    "\"siblings\":[]}]}";
-
-void world_boot_id(const struct world_host *host, char *out, size_t size)
-{
-	snprintf(out, size, "boot-of-%s-%u", host->name, host->boot);
-}
-
-static json_t *trial_facts(const struct world_host *host)
-{
-	static const char *const states[] = {"", "staged", "staged", "committing", "reverted"};
-	static const char *const boots[] = {"", "before", "trial", "default", "default"};
-
-	if (host->trial == TRIAL_NONE)
-		return json_null();
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:b}", "operation", host->tried, "stage",
-	                 "host", "state", states[host->trial], "boot", boots[host->trial],
-	                 "message", "", "expired", host->expired);
-}
-
 /* What a boot makes of it. */
 static void trial_boot(struct world_host *host)
 {
@@ -48,51 +14,13 @@ static void trial_boot(struct world_host *host)
 	if (host->trial == TRIAL_STAGED && !host->panics) {
 		host->trial = TRIAL_UP;
 		host->expired = false;
+		world_moment(host->world, MOMENT_TRIAL, host);
 		if (host->world->inventory.rollout.confirm_timeout_s)
 			clock_arm(&host->world->clock, &host->confirm_timer,
 			          (uint64_t)host->world->inventory.rollout.confirm_timeout_s *
 			              1000);
 	} else if (host->trial == TRIAL_STAGED || host->trial == TRIAL_UP)
 		host->trial = TRIAL_REVERTED;
-}
-
-/* What the reboots have made of its two cards. */
-static void cards_facts(const struct world_host *host, json_t *pci)
-{
-	const char *moved = host->card_moves && host->reboots ? "0000:07:00.0" : "0000:02:00.0";
-	json_t *card = json_deep_copy(json_array_get(pci, 0));
-
-	json_object_set_new(card, "address", json_string(moved));
-	json_object_set_new(card, "path", json_pack("[s]", "0000:00:02.0"));
-	if (!(host->card_vanishes && host->reboots))
-		json_array_append(pci, card);
-	if (host->card_appears && host->reboots) {
-		json_t *another = json_deep_copy(card);
-
-		json_object_set_new(another, "address", json_string("0000:03:00.0"));
-		json_object_set_new(another, "path", json_pack("[s]", "0000:00:03.0"));
-		json_array_append_new(pci, another);
-	}
-	json_decref(card);
-}
-
-static json_t *answer_facts(struct world_host *host)
-{
-	json_t *facts = json_loads(facts_text, 0, NULL), *about = json_object_get(facts, "host");
-	json_t *gpu = json_array_get(json_object_get(facts, "pci"), 0);
-	char boot_id[64];
-
-	world_boot_id(host, boot_id, sizeof(boot_id));
-	json_object_set_new(about, "boot_id", json_string(boot_id));
-	json_object_set_new(about, "cpu_virtualization", json_boolean(!host->blocked));
-	json_object_set_new(gpu, "driver", json_string(host->effective ? "vfio-pci" : "nouveau"));
-	cards_facts(host, json_object_get(facts, "pci"));
-	json_object_set_new(facts, "trial", trial_facts(host));
-	if (host->guests)
-		json_object_set_new(about, "guests",
-		                    json_pack("[{s:i, s:s, s:s, s:[]}]", "pid", 1, "name",
-		                              "instance-1", "source", "qemu", "devices"));
-	return facts;
 }
 
 /* A control host has a stage of its own. */
@@ -125,10 +53,25 @@ static json_t *answer_error(enum gf_code code, const char *message)
 	return json_pack("{s:s, s:s}", "code", gf_code_name(code), "message", message);
 }
 
+static void check_down(struct world_host *host)
+{
+	const struct world *world = host->world;
+	unsigned limit = world->inventory.rollout.max_unavailable;
+	unsigned per_domain = world->inventory.rollout.per_domain;
+
+	if (!host->control && world_down(world, NULL) > limit)
+		world_broken(host->world, "%s: %u hosts down, %u may be", host->name,
+		             world_down(world, NULL), limit);
+	if (per_domain && host->domain[0] && world_down(world, host->domain) > per_domain)
+		world_broken(host->world, "%s: %u of %s down", host->name,
+		             world_down(world, host->domain), host->domain);
+}
+
 static void host_down(struct world_host *host, uint64_t how_long)
 {
 	struct world *world = host->world;
 
+	world_say(world, host, "goes down", "");
 	host->down = true;
 	if (world_down(world, NULL) > world->most_down)
 		world->most_down = world_down(world, NULL);
@@ -140,11 +83,48 @@ static void host_down(struct world_host *host, uint64_t how_long)
 	world_links_cut(host);
 }
 
+bool world_power_lost(struct world_host *host)
+{
+	if (host->down || host->steady || host->refuses)
+		return false;
+	host->struck = !host->promised; /* that one goes down all the same */
+	host->promised = false;
+	host_down(host, host->boot_ms);
+	return true;
+}
+
+/* What the reboot that begins is for: a change that waits for it, or a trial that is no good. Each
+ * operation has one, but where its reboot was in vain: one a run. */
+static void check_reboot(struct world_host *host)
+{
+	struct world_operation *newest =
+	    host->operation_count ? &host->operations[host->operation_count - 1] : NULL;
+	bool cards = host->card_vanishes || host->card_moves || host->card_appears;
+	/* A later stage that fails ends the trial, too. */
+	bool failed = newest && newest->state != OPERATION_DONE;
+	bool no_good = host->trial == TRIAL_UP && (host->ineffective || cards || failed);
+	bool owed = host->trial == TRIAL_STAGED || (host->configured && !host->effective);
+
+	if (host->world->reboot_jobs)
+		return;
+	if (!owed && !no_good)
+		world_broken(host->world, "%s: a reboot that nothing needs", host->name);
+	if (!newest || no_good)
+		return;
+	if (newest->reboots &&
+	    (!host->ineffective || newest->reboot_run == host->world->run_number))
+		world_broken(host->world, "%s: rebooted twice for operation %s", host->name,
+		             newest->id);
+	newest->reboots++;
+	newest->reboot_run = host->world->run_number;
+}
+
 static void power_fire(void *ctx)
 {
 	struct world_host *host = ctx;
 
 	if (host->promised) {
+		check_reboot(host);
 		host->promised = false;
 		host->reboots++;
 		host_down(host, host->boot_ms);
@@ -154,7 +134,8 @@ static void power_fire(void *ctx)
 		host->away = true;
 		return;
 	}
-	host->down = false;
+	world_say(host->world, host, "boots", "");
+	host->down = host->struck = false;
 	host->boot++;
 	trial_boot(host);
 	host->effective = (host->configured || host->trial == TRIAL_UP) && !host->ineffective;
@@ -176,8 +157,28 @@ static void confirm_fire(void *ctx)
 	if (host->trial != TRIAL_UP || host->down || host->guests)
 		return;
 	host->expired = true;
+	host->expirations++;
 	host->reboots++;
 	host_down(host, host->boot_ms);
+	check_down(host);
+}
+
+/* The work of OPERATION is done on the host, whoever learns of it. */
+static void operation_works(struct world_host *host, struct world_operation *operation)
+{
+	if (operation->commit) {
+		host->configured = true;
+		host->trial = TRIAL_NONE;
+	} else if (strcmp(operation->stage, "host") != 0) {
+		host->tuned = true;
+	} else if (host->tries) {
+		host->trial = TRIAL_STAGED;
+		snprintf(host->tried, sizeof(host->tried), "%s", operation->id);
+		snprintf(host->tried_token, sizeof(host->tried_token), "%s", host->token);
+		operation->reboot = operation->trial = true;
+	} else {
+		host->configured = operation->reboot = true;
+	}
 }
 
 static void operation_fire(void *ctx)
@@ -190,25 +191,37 @@ static void operation_fire(void *ctx)
 		host_down(host, host->boot_ms);
 		return;
 	}
-	if (operation->commit && host->commit_fails) {
+	if (host->fails || (operation->commit && host->commit_fails)) {
 		operation->state = OPERATION_FAILED;
-		world_links_told(host, operation);
-		return;
+	} else {
+		operation->state = OPERATION_DONE;
+		operation_works(host, operation);
 	}
-	operation->state = host->fails ? OPERATION_FAILED : OPERATION_DONE;
-	if (!host->fails && operation->commit) {
-		host->configured = true;
-		host->trial = TRIAL_NONE;
-	} else if (!host->fails && host->tries && strcmp(operation->stage, "host") == 0) {
-		host->trial = TRIAL_STAGED;
-		snprintf(host->tried, sizeof(host->tried), "%s", operation->id);
-		snprintf(host->tried_token, sizeof(host->tried_token), "%s", host->token);
-		operation->reboot = operation->trial = true;
-	} else if (!host->fails && strcmp(operation->stage, "host") == 0)
-		host->configured = operation->reboot = true;
-	else if (!host->fails)
-		host->tuned = true;
 	world_links_told(host, operation);
+}
+
+bool world_worker_dies(struct world_host *host, bool late)
+{
+	struct world_operation *operation =
+	    host->operation_count ? &host->operations[host->operation_count - 1] : NULL;
+
+	if (host->down || !operation || operation->state != OPERATION_RUNNING)
+		return false;
+	if (late && !host->fails && !(operation->commit && host->commit_fails))
+		operation_works(host, operation);
+	operation->state = OPERATION_DEAD;
+	clock_disarm(&host->world->clock, &host->operation_timer);
+	world_links_told(host, operation);
+	return true;
+}
+
+bool world_reboot_lost(struct world_host *host)
+{
+	if (!host->promised)
+		return false;
+	host->promised = false;
+	clock_disarm(&host->world->clock, &host->power_timer);
+	return true;
 }
 
 static bool leased_to_other(const struct world_host *host, const char *run)
@@ -302,6 +315,7 @@ static struct world_operation *answer_apply(struct world_host *host, const json_
 		host->trial = TRIAL_NONE; /* what was staged is put back first */
 	*(trial ? &host->commits : &host->begun) += 1;
 	clock_arm(&host->world->clock, &host->operation_timer, host->apply_ms);
+	world_moment(host->world, trial ? MOMENT_COMMIT : MOMENT_OPERATION, host);
 	return operation;
 }
 
@@ -309,8 +323,6 @@ static json_t *answer_reboot(struct world_host *host, const json_t *request, jso
 {
 	struct world *world = host->world;
 	const char *wanted = json_string_value(json_object_get(request, "boot_id"));
-	unsigned limit = world->inventory.rollout.max_unavailable;
-	unsigned per_domain = world->inventory.rollout.per_domain;
 	char boot_id[64];
 
 	world_boot_id(host, boot_id, sizeof(boot_id));
@@ -331,13 +343,9 @@ static json_t *answer_reboot(struct world_host *host, const json_t *request, jso
 	if (world->inventory.rollout.drain.count && !host->control && !host->drained)
 		world_broken(world, "%s: rebooted without being drained", host->name);
 	host->promised = true; /* counts as down from here on */
-	if (!host->control && world_down(world, NULL) > limit)
-		world_broken(world, "%s: %u hosts down, %u may be", host->name,
-		             world_down(world, NULL), limit);
-	if (per_domain && host->domain[0] && world_down(world, host->domain) > per_domain)
-		world_broken(world, "%s: %u of %s down", host->name,
-		             world_down(world, host->domain), host->domain);
+	check_down(host);
 	clock_arm(&world->clock, &host->power_timer, 1000);
+	world_moment(world, MOMENT_REBOOT, host);
 	return json_pack("{s:b}", "scheduled", 1);
 }
 
@@ -351,6 +359,16 @@ static char *answer_line(json_int_t id, json_t *result, json_t *error)
 		abort();
 	free(text);
 	json_decref(message);
+	return line;
+}
+
+static char *facts_line(const struct world_host *host, json_int_t id)
+{
+	char *facts = world_agent_facts(host), *line = NULL;
+
+	if (asprintf(&line, "{\"id\":%lld,\"result\":%s}\n", (long long)id, facts) < 0)
+		abort();
+	free(facts);
 	return line;
 }
 
@@ -386,9 +404,11 @@ char *world_agent_answer(struct world_host *host, const json_t *request,
 	json_t *result = NULL, *error = NULL;
 
 	if (strcmp(kind, "facts") == 0) {
-		result = answer_facts(host);
+		return facts_line(host, id);
 	} else if (strcmp(kind, "plan") == 0 || strcmp(kind, "verify") == 0) {
 		result = answer_plan(host);
+		if (strcmp(kind, "verify") == 0)
+			world_moment(host->world, MOMENT_PROOF, host);
 	} else if (strcmp(kind, "lease") == 0) {
 		result = answer_lease(host, request, &error);
 	} else if (strcmp(kind, "reboot") == 0) {
@@ -414,6 +434,7 @@ void world_host_init(struct world_host *host, struct world *world, size_t index)
 {
 	host->world = world;
 	host->index = index;
+	host->durable_end = &host->durable;
 	host->boot = 1;
 	host->latency_ms = 5;
 	host->apply_ms = 20000;

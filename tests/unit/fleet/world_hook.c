@@ -155,7 +155,7 @@ static struct hook *hook_run(struct hook_runner *runner, const struct hook_call 
 	          hook->command == COMMAND_CHECK   ? world->health_ms
 	          : hook->command == COMMAND_DRAIN ? hook->host->drain_ms
 	                                           : 5000);
-	world_effect(world);
+	world_effect(world, hook->host);
 	return (struct hook *)hook;
 }
 

@@ -6,7 +6,7 @@
 
 #include "tests/unit/fleet/world.h"
 
-enum turn { TURN_NONE, TURN_READY, TURN_HELLO, TURN_ANSWER, TURN_LOST };
+enum turn { TURN_NONE, TURN_READY, TURN_HELLO, TURN_ANSWER, TURN_LOST, TURN_SILENT };
 
 struct world_link {
 	struct link base;
@@ -57,6 +57,7 @@ static void link_fire(void *ctx)
 		link->base.events->failed(link->base.ctx, &link->base, &err);
 		break;
 	case TURN_NONE:
+	case TURN_SILENT:
 		break;
 	}
 out:
@@ -80,6 +81,32 @@ static bool request_hangs(const struct world_host *host, const json_t *request)
 	return host->hangs && host->reboots && strcmp(kind, "lease") != 0;
 }
 
+/* Of what looks at the host, its long context is not read: nobody here asks for it. */
+static json_t *request_read(const char *data, size_t size)
+{
+	static const char *const kinds[] = {"plan", "verify"};
+	static const char id_key[] = "\"id\":";
+	char start[40];
+	json_t *request;
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		size_t length =
+		    (size_t)snprintf(start, sizeof(start), "{\"request\":\"%s\",", kinds[i]);
+		const char *id = data + size - strlen(id_key);
+
+		if (size < length || memcmp(data, start, length) != 0)
+			continue;
+		while (id > data && memcmp(id, id_key, strlen(id_key)) != 0) /* it is the last */
+			id--;
+		return json_pack("{s:s, s:I}", "request", kinds[i], "id",
+		                 (json_int_t)strtoll(id + strlen(id_key), NULL, 10));
+	}
+	request = json_loadb(data, size, JSON_DISABLE_EOF_CHECK, NULL);
+	if (!request)
+		abort();
+	return request;
+}
+
 /* One whole request a write, as agent_link.c does it. It is on the host at once; only the answer
  * takes its time. */
 static int link_write_op(struct link *base, const void *data, size_t size, struct gf_err *err)
@@ -90,11 +117,11 @@ static int link_write_op(struct link *base, const void *data, size_t size, struc
 	json_t *request;
 
 	(void)err;
-	if (host->world->dead || host->down || link->turn == TURN_LOST)
+	if (host->world->dead || host->down || link->turn == TURN_LOST || link->turn == TURN_SILENT)
 		return 0;
-	request = json_loadb(data, size, JSON_DISABLE_EOF_CHECK, NULL);
-	if (!request)
-		abort();
+	request = request_read(data, size);
+	world_say(host->world, host, "asked for ",
+	          json_string_value(json_object_get(request, "request")));
 	link->id = json_integer_value(json_object_get(request, "id"));
 	free(link->answer);
 	link->answer =
@@ -107,7 +134,7 @@ static int link_write_op(struct link *base, const void *data, size_t size, struc
 	} else if (link->answer) {
 		link_later(link, TURN_ANSWER, host->latency_ms);
 	}
-	world_effect(host->world);
+	world_effect(host->world, host);
 	return 0;
 }
 
@@ -153,16 +180,38 @@ struct link *world_link_open(struct link_opener *opener, const struct inventory_
 	return &link->base;
 }
 
-void world_links_cut(struct world_host *host)
+bool world_links_cut(struct world_host *host)
 {
+	bool any = false;
+
 	for (struct world_link *link = host->world->links; link; link = link->next) {
-		if (link->host == host) {
+		if (link->host == host && link->turn != TURN_LOST && link->turn != TURN_SILENT) {
 			free(link->answer);
 			link->answer = NULL;
 			link->follows = NULL;
 			link_later(link, TURN_LOST, 100);
+			any = true;
 		}
 	}
+	return any;
+}
+
+/* Also the end of the host is not told on it. */
+bool world_links_silence(struct world_host *host)
+{
+	bool any = false;
+
+	for (struct world_link *link = host->world->links; link; link = link->next) {
+		if (link->host == host && link->turn != TURN_LOST && link->turn != TURN_SILENT) {
+			free(link->answer);
+			link->answer = NULL;
+			link->follows = NULL;
+			link->turn = TURN_SILENT;
+			clock_disarm(&host->world->clock, &link->timer);
+			any = true;
+		}
+	}
+	return any;
 }
 
 void world_links_told(struct world_host *host, const struct world_operation *operation)
