@@ -137,6 +137,7 @@ static void power_fire(void *ctx)
 	world_say(host->world, host, "boots", "");
 	host->down = host->struck = false;
 	host->boot++;
+	host->up_at = host->world->now;
 	trial_boot(host);
 	host->effective = (host->configured || host->trial == TRIAL_UP) && !host->ineffective;
 }
@@ -171,6 +172,7 @@ static void operation_works(struct world_host *host, struct world_operation *ope
 		host->trial = TRIAL_NONE;
 	} else if (strcmp(operation->stage, "host") != 0) {
 		host->tuned = true;
+		host->tuned_at = host->world->now;
 	} else if (host->tries) {
 		host->trial = TRIAL_STAGED;
 		snprintf(host->tried, sizeof(host->tried), "%s", operation->id);
