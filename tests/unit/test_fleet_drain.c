@@ -52,6 +52,36 @@ static void drained_before_the_reboot(void **state)
 	world_drop();
 }
 
+/* A host is out of service for its drain and its reboot, and little more: what can be built before
+ * is. */
+static void out_of_service_for_little_more(void **state)
+{
+	uint64_t most = 0;
+
+	(void)state;
+	world_make(20);
+	rollout()->max_unavailable = 8;
+	for (size_t i = 0; i < 20; i++) {
+		struct world_host *host = &world.hosts[i];
+
+		host->tries = i % 2;
+		host->drain_ms = 10000 + (unsigned)i * 20000;
+		host->boot_ms = 60000 + (unsigned)(i % 7) * 30000;
+		host->apply_ms = 20000;
+		host->latency_ms = 5 + (unsigned)(i % 5) * 30;
+	}
+	assert_int_equal(world_run(&world), 0);
+	for (size_t i = 0; i < 20; i++) {
+		const struct world_host *host = &world.hosts[i];
+		uint64_t more = host->back_at - host->out_at - host->drain_ms - host->boot_ms;
+
+		most = more > most ? more : most;
+	}
+	printf("out of service: drain, reboot and at most %.0f s\n", (double)most / 1000);
+	assert_in_range(most, 1, 60000);
+	world_drop();
+}
+
 static void drained_for_reboot(void **state)
 {
 	(void)state;
@@ -295,6 +325,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(drained_before_the_reboot),
+	    cmocka_unit_test(out_of_service_for_little_more),
 	    cmocka_unit_test(drained_for_reboot),
 	    cmocka_unit_test(guests_that_stay_forbid_it),
 	    cmocka_unit_test(drain_that_fails_skips_the_host),

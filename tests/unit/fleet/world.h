@@ -91,8 +91,9 @@ struct world_host {
 	unsigned starts;                         /* times that the fleet let it act */
 	bool started;                            /* … in the last run */
 	uint64_t started_at, finished_at;
+	uint64_t out_at, back_at; /* out of service: drain began, undrain ended */
 	uint64_t up_at, tuned_at; /* the newest boot; when its second stage was done */
-	enum host_state verdict; /* of the last run */
+	enum host_state verdict;  /* of the last run */
 	struct gf_err err;
 };
 

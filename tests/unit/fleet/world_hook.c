@@ -56,6 +56,7 @@ static bool hook_act(struct world_hook *hook)
 			return true;
 		}
 		host->drained = host->out_of_service = false;
+		host->back_at = hook->world->now;
 		return false;
 	case COMMAND_POWER:
 		if (host->power_fails)
@@ -118,6 +119,7 @@ static void hook_rules(struct world_hook *hook)
 		world_broken(world, "%s: drained without an intent", host->name);
 	else if (hook->command == COMMAND_DRAIN && !host->out_of_service) {
 		host->out_of_service = true;
+		host->out_at = world->now;
 		if (world_down(world, NULL) > limit)
 			world_broken(world, "%s: %u hosts out of service, %u may be", host->name,
 			             world_down(world, NULL), limit);
