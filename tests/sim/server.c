@@ -145,6 +145,26 @@ static bool network_is_off(const struct sim_host *host)
 	return off;
 }
 
+/* power.log: "SECONDS NAME down|up" on the monotonic clock, for whoever asks how many were down at
+ * once. Down is told when the host was asked to reboot, up before it can be reached: what overlaps
+ * in the log overlapped for whoever looked. */
+static void power_log(const struct sim *sim, const struct sim_host *host, const char *what)
+{
+	struct timespec now;
+	char path[SIM_PATH];
+	FILE *file;
+
+	sim_path(path, "%.900s/power.log", sim->directory);
+	pthread_mutex_lock(&lock);
+	file = fopen(path, "ae");
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (!file || fprintf(file, "%lld.%06ld %s %s\n", (long long)now.tv_sec, now.tv_nsec / 1000,
+	                     host->name, what) < 0)
+		sim_die("cannot write %s", path);
+	fclose(file);
+	pthread_mutex_unlock(&lock);
+}
+
 static void *boot_thread(void *ctx)
 {
 	struct boot *boot = ctx;
@@ -178,6 +198,7 @@ static void *boot_thread(void *ctx)
 	}
 	if (host->faults.change_key_after_reboot)
 		keys_host_load(host, true);
+	power_log(boot->sim, host, "up");
 	pthread_mutex_lock(&lock);
 	host->power = SIM_UP;
 	pthread_mutex_unlock(&lock);
@@ -213,6 +234,7 @@ static void host_reboot(struct sim *sim, struct sim_host *host, const char *how)
 	pthread_mutex_unlock(&lock);
 	if (!can)
 		return;
+	power_log(sim, host, "down");
 	host->crash = crash;
 	boot = malloc(sizeof(*boot));
 	if (!boot)
@@ -288,6 +310,8 @@ static void hosts_build(struct sim *sim)
 			host_root_clone(&sim->hosts[i - 1], host);
 		} else {
 			host_root_create(host);
+			if (sim->agent_bundle)
+				host_root_put_agent(host, sim->agent_bundle);
 			if (boot_model_run(host) != BOOT_UP)
 				sim_die("host %s does not boot", host->name);
 		}
