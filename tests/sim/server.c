@@ -175,6 +175,9 @@ static void *boot_thread(void *ctx)
 	if (!host->crash)
 		pause_for(boot->sim->shutdown_seconds);
 	say(boot->sim, host->name, host->crash ? "crashed" : "going down for a reboot");
+	pthread_mutex_lock(&lock);
+	host->power = SIM_GOING_DOWN;
+	pthread_mutex_unlock(&lock);
 	port_hold(host);
 	sessions_cut(host);
 	processes_kill(host);
@@ -230,7 +233,7 @@ static void host_reboot(struct sim *sim, struct sim_host *host, const char *how)
 	pthread_mutex_lock(&lock);
 	can = host->power == SIM_UP || (host->power == SIM_DOWN && !strcmp(how, "power"));
 	if (can)
-		host->power = SIM_GOING_DOWN;
+		host->power = crash ? SIM_GOING_DOWN : SIM_SHUTTING;
 	pthread_mutex_unlock(&lock);
 	if (!can)
 		return;
@@ -261,12 +264,23 @@ static void *session_thread(void *ctx)
 	return NULL;
 }
 
+/* Under the lock. */
+static bool is_open(const struct sim_host *host)
+{
+	return (host->power == SIM_UP || host->power == SIM_SHUTTING) && !host->faults.refuse;
+}
+
 static void host_accept(struct sim *sim, struct sim_host *host)
 {
-	int fd = accept4(host->listener, NULL, NULL, SOCK_CLOEXEC), held = -1;
 	struct session_start *start;
 	bool placed = false;
+	int fd = -1, held;
 
+	/* By now the listener may be closed, and its number another's. */
+	pthread_mutex_lock(&lock);
+	if (is_open(host))
+		fd = accept4(host->listener, NULL, NULL, SOCK_CLOEXEC);
+	pthread_mutex_unlock(&lock);
 	if (fd < 0)
 		return;
 	/* libssh closes its descriptor when the peer goes, and the number would be another socket's
@@ -406,7 +420,7 @@ int server_run(struct sim *sim)
 			bool open;
 
 			pthread_mutex_lock(&lock);
-			open = host->power == SIM_UP && !host->faults.refuse;
+			open = is_open(host);
 			pthread_mutex_unlock(&lock);
 			fds[i + 3] =
 			    (struct pollfd){.fd = open ? host->listener : -1, .events = POLLIN};

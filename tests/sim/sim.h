@@ -54,7 +54,8 @@ struct sim_faults {
 	long bytes_per_second; /* 0: as fast as it goes */
 };
 
-enum sim_power { SIM_UP, SIM_GOING_DOWN, SIM_DOWN };
+/* SIM_SHUTTING: told to reboot, and whoever connects still gets in. */
+enum sim_power { SIM_UP, SIM_SHUTTING, SIM_GOING_DOWN, SIM_DOWN };
 
 struct sim_host {
 	char name[64];
