@@ -27,9 +27,8 @@ struct session {
 	struct saved_plan *saved_plan; /* of apply --plan; or NULL */
 	enum host_job job;
 	char run[48];
-	char *former_run; /* of this store, the newest that was cut short; or NULL */
 	char secret[65];  /* another one for each run; trials are confirmed by what is made of it */
-	json_t *cut_runs; /* an object: the ids of all that were */
+	json_t *cut_runs; /* an object: the ids of all runs of this store that were cut short */
 	char who[64], where[256];
 	char own_boot_id[BOOT_ID_SIZE]; /* of this machine; "" where it has none */
 	uv_loop_t loop;
@@ -78,7 +77,7 @@ static inline bool session_acts(const struct session *session)
 	return session->job >= JOB_APPLY;
 }
 
-/* session_resume.c: fills records, former_run and cut_runs from the store. 0, or -1 with *err. */
+/* session_resume.c: fills records and cut_runs from the store. 0, or -1 with *err. */
 int session_replay(struct session *session, struct gf_err *err);
 /* One line about what a run that was cut short left to go on with; nothing where there is nothing.
  */

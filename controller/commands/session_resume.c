@@ -16,13 +16,10 @@ struct replay {
 
 static void replay_cut(struct replay *replay)
 {
-	struct session *session = replay->session;
-
 	if (!replay->last)
 		return;
-	json_object_set_new(session->cut_runs, replay->last, json_true());
-	free(session->former_run);
-	session->former_run = replay->last;
+	json_object_set_new(replay->session->cut_runs, replay->last, json_true());
+	free(replay->last);
 	replay->last = NULL;
 }
 

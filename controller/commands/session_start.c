@@ -270,7 +270,7 @@ static int connect_parts(struct session *session, struct gf_err *err)
 	    .records = session->records,
 	    .job = session->job,
 	    .run = session->run,
-	    .former_run = session->former_run,
+	    .cut_runs = session->cut_runs,
 	    .who = session->who,
 	    .where = session->where,
 	    .secret = session->secret,
@@ -366,5 +366,4 @@ void session_release(struct session *session)
 	windows_free(&session->windows);
 	free(session->records);
 	json_decref(session->cut_runs);
-	free(session->former_run);
 }

@@ -97,7 +97,7 @@ static void fleet_share(struct fleet *fleet)
 	fleet->shared = (struct host_shared){
 	    .job = options->job,
 	    .run = options->run,
-	    .former_run = options->former_run,
+	    .cut_runs = options->cut_runs,
 	    .who = options->who,
 	    .where = options->where,
 	    .secret = options->secret,

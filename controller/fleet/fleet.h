@@ -33,7 +33,8 @@ struct fleet_options {
 	 * selection count, too: a host that is down takes a slot. */
 	const struct host_record *records;
 	enum host_job job;
-	const char *run, *former_run, *who, *where;
+	const char *run, *who, *where;
+	const json_t *cut_runs;          /* host_shared's */
 	const char *secret;              /* host_shared's: unguessable, another one for each run */
 	const struct playbook *playbook; /* may be NULL where the job needs none */
 	const char *undo_run;

@@ -238,13 +238,20 @@ enum host_state host_leasing_enter(struct host *host)
 }
 
 /* Only one controller at a time holds the store, so any run that it knows is over, be it that it
- * was cut short, or that the host was away when its lease was to be given back. */
+ * was cut short, or that the host was away when its lease was to be given back. One that was cut
+ * short may have taken the lease without a word of that in the host's record, and others may have
+ * been cut short since. */
 static bool lease_is_ours(const struct host *host, const char *message)
 {
-	const char *cut = host->shared->former_run;
+	const char *run;
+	json_t *cut;
 
-	return (cut && strstr(message, cut)) ||
-	       (host->record.run[0] && strstr(message, host->record.run));
+	json_object_foreach((json_t *)(uintptr_t)host->shared->cut_runs, run, cut)
+	{
+		if (strstr(message, run))
+			return true;
+	}
+	return host->record.run[0] && strstr(message, host->record.run);
 }
 
 enum host_state host_leasing_input(struct host *host, const struct host_input *input)

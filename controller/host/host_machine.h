@@ -97,8 +97,8 @@ struct host_events {
 struct host_shared {
 	enum host_job job;
 	const char *run;
-	const char *former_run;  /* of this store, the newest that was cut off: its leases may be
-	                            taken  over */
+	const json_t *cut_runs;  /* an object: the ids of all runs of this store that were cut
+	                            short, whose leases may be taken over; or NULL */
 	const char *who, *where; /* of the lease */
 	const char *secret; /* of this run: tokens are made of it, which confirm trials; or NULL */
 	const struct playbook *playbook;     /* NULL where the job needs none */
@@ -156,7 +156,7 @@ struct host {
 	    rolled_back; /* why its trial was given up, and the host sent back; code 0: no */
 	bool trial_due;  /* this process has rebooted it into a trial: which boot has come up? */
 	bool attach;     /* the open operation is to be followed, not begun */
-	bool take;       /* the lease is left from former_run */
+	bool take;       /* the lease is left from a former run of this store */
 	bool releasing;  /* the lease is being given back */
 	bool touched;    /* this run changed something on it */
 	bool purged;

@@ -142,12 +142,37 @@ static void apply_settles_a_dead_reboot(void **state)
 	}
 }
 
+/* It dies, and dies again as soon as it goes on: what the first run took on hosts is nobody's,
+ * though the newest run never came as far as to them. */
+static void twice_in_a_row_from_anywhere(void **state)
+{
+	size_t effects = effects_of(JOB_APPLY);
+
+	(void)state;
+	for (size_t after = 1; after <= effects; after++) {
+		fleet_make(JOB_APPLY);
+		world.crash_after = after;
+		assert_int_equal(world_run(&world), -1);
+		world.crash_after = 1;
+		assert_int_equal(world_run(&world), -1);
+		world.crash_after = 0;
+		if (world_run(&world) != 0)
+			fail_msg("died after effect %zu, and again: status %d", after,
+			         world.status);
+		for (size_t i = 0; i < hosts; i++)
+			assert_true(world_proven(&world.hosts[i]) && world.hosts[i].reboots == 1);
+		assert_true(world_ok(&world));
+		world_free(&world);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(apply_resumes_from_anywhere),
 	    cmocka_unit_test(trials_resume_from_anywhere),
 	    cmocka_unit_test(apply_settles_a_dead_reboot),
+	    cmocka_unit_test(twice_in_a_row_from_anywhere),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

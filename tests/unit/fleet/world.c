@@ -390,7 +390,7 @@ static void world_begin(struct world *world)
 	    .records = world->records,
 	    .job = world->job,
 	    .run = world->run,
-	    .former_run = world->former_run[0] ? world->former_run : NULL,
+	    .cut_runs = world->cut_runs,
 	    .who = "test",
 	    .where = "here",
 	    .playbook = world->playbook,
@@ -460,7 +460,7 @@ int world_run(struct world *world)
 	world->status = world->dead ? -1 : fleet_exit_status(world->fleet);
 	world_end(world);
 	if (world->status == -1 || world->status == 130)
-		snprintf(world->former_run, sizeof(world->former_run), "%s", world->run);
+		json_object_set_new(world->cut_runs, world->run, json_true());
 	return world->status;
 }
 
@@ -516,6 +516,7 @@ void world_init(struct world *world, size_t count, uint64_t seed)
 	struct gf_err err = {0};
 
 	memset(world, 0, sizeof(*world));
+	world->cut_runs = json_object();
 	world->clock.now = world_now;
 	world->clock.wall = world_wall;
 	world->hooks = (struct hook_runner){hook_run, hook_cancel};
@@ -547,6 +548,7 @@ void world_free(struct world *world)
 		json_decref(world->hosts[i].facts);
 		json_decref(world->hosts[i].expected);
 	}
+	json_decref(world->cut_runs);
 	playbook_free(world->playbook);
 	clock_release(&world->clock);
 }

@@ -130,7 +130,8 @@ struct world {
 	struct world_link *links;
 	struct fleet *fleet;
 	unsigned run_number;
-	char run[48], former_run[48]; /* former_run: the newest that did not end well; "" */
+	char run[48];
+	json_t *cut_runs; /* an object: those that did not end well */
 	bool finished, stopped;
 	/* What to do to it: 0 for never. Effects are commits and requests: what others can see. */
 	size_t crash_after, effects;
