@@ -98,8 +98,11 @@ class Test:
 
     def run(self):
         with concurrent.futures.ThreadPoolExecutor(self.options.jobs) as threads:
-            for worker in [threads.submit(self.work) for _ in range(self.options.jobs)]:
-                worker.result()
+            try:
+                for worker in [threads.submit(self.work) for _ in range(self.options.jobs)]:
+                    worker.result()
+            finally:
+                self.stop = True  # the others end their rollout, and begin none
 
 
 def golden_make(options):
@@ -151,11 +154,7 @@ def main():
     if options.replay:
         rollout(kills, options.changed, judge=test.judge)
     else:
-        try:
-            test.run()
-        except BaseException:
-            test.stop = True
-            raise
+        test.run()
     left = pool.left()
     print(f"{test.again} times a trial was staged anew that had not been booted yet")
     print(f"{test.rollouts} rollouts, killed at {test.kills['commit']} commits and {test.kills['instant']} instants; "
