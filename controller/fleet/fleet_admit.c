@@ -171,9 +171,9 @@ static void admit_acting(struct fleet *fleet)
 	fleet->halted = true;
 	gf_err_set(
 	    &fleet->halt, GF_E_CANCELLED,
-	    "not begun: %zu of the fleet's hosts are down already, and rollout.max_unavailable "
+	    "not begun: %zu of the fleet's hosts %s down already, and rollout.max_unavailable "
 	    "(%zu)%s allows no more",
-	    fleet->slots.taken, fleet->max_unavailable,
+	    fleet->slots.taken, fleet->slots.taken == 1 ? "is" : "are", fleet->max_unavailable,
 	    fleet_rollout(fleet)->per_domain ? " or per_domain" : "");
 	skip_waiting(fleet, &fleet->halt);
 }
