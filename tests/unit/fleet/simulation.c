@@ -105,7 +105,7 @@ static void disturbed_runs(struct trial_of_seed *trial, struct dice *dice)
 	struct world *world = &trial->disturbed;
 	size_t effects = trial->undisturbed.effects;
 
-	for (unsigned runs = 1 + dice_roll(dice, 4); runs; runs--) {
+	for (unsigned runs = 1 + dice_roll(dice, 3); runs; runs--) {
 		if (dice_chance(dice, 85))
 			simulation_fault_draw(world, dice, FAULT_CONTROLLER, effects);
 		for (unsigned faults = dice_roll(dice, 6); faults; faults--)
@@ -274,6 +274,7 @@ unsigned simulate(struct simulation *simulation, uint64_t seed)
 	trial.disturbed.verbose = simulation->verbose;
 	settle(&trial, &trial.undisturbed, &simulation->undisturbed_runs, true);
 	disturbed_runs(&trial, &dice);
+	world_faults_end(&trial.disturbed);
 	calm = dice_chance(&dice, 50);
 	world_wait(&trial.disturbed, calm ? 6 * HOUR_MS : 0);
 	world_run(&trial.disturbed);

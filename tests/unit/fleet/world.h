@@ -137,7 +137,7 @@ struct world {
 	struct world_link *links;
 	struct fleet *fleet;
 	unsigned run_number;
-	bool reboot_jobs;             /* one of the runs was to reboot whatever needs it or not */
+	bool reboot_jobs; /* one of the runs was to reboot whatever needs it or not */
 	char run[48];
 	json_t *former_runs; /* an object: their ids */
 	bool finished, stopped;
