@@ -212,8 +212,9 @@ static void compare(struct trial_of_seed *trial)
 		compare_host(trial, i);
 }
 
-/* Whom a budget stops depends on who failed first, and whom a host that is away for good keeps from
- * its slot, on who came before. Nothing else may stop one fleet and not the other. */
+/* Whom a budget stops depends on who failed first, and whom a host that never gives its slot back
+ * (it is away, or its commit fails for good) keeps waiting, on who came before. Nothing else may
+ * stop one fleet and not the other. */
 static bool halted(struct trial_of_seed *trial)
 {
 	const struct world *disturbed = &trial->disturbed;
@@ -224,7 +225,8 @@ static bool halted(struct trial_of_seed *trial)
 	if (disturbed->status != 3)
 		return false;
 	for (size_t i = 0; i < disturbed->inventory.host_count; i++)
-		lost += disturbed->hosts[i].away;
+		lost += disturbed->hosts[i].away || disturbed->hosts[i].refuses ||
+		        disturbed->hosts[i].commit_fails;
 	if (!lost)
 		differs(trial, "stopped at its limits, and undisturbed it is not");
 	return true;
