@@ -7,8 +7,11 @@
 #include "node-agent/lease.h"
 #include "node-agent/operation/operation.h"
 #include "node-agent/reboot.h"
+#include "node-agent/tasks/nova_up.h"
 #include "node-agent/tasks/task.h"
 #include "node-agent/trial/trial_marker.h"
+
+#define NOVA_UP_TIMEOUT 90 /* seconds; the controller gives a verification 300 */
 
 static const char *argument(const json_t *request, const char *key, struct gf_err *err)
 {
@@ -100,7 +103,11 @@ static json_t *answer_plan(struct serve *serve, const json_t *request, struct gf
 
 static json_t *answer_verify(struct serve *serve, const json_t *request, struct gf_err *err)
 {
-	return answer_stages(serve, request, stage_verify, err);
+	json_t *answer = answer_stages(serve, request, stage_verify, err);
+	if (answer && json_is_true(json_object_get(request, "nova_up")))
+		json_object_set_new(answer, "nova_down",
+		                    nova_compute_down(&serve->agent->root, NOVA_UP_TIMEOUT));
+	return answer;
 }
 
 static bool event_cb(void *ctx, const json_t *event)

@@ -125,6 +125,7 @@ static const struct field stage_fields[] = {
      .read = field_choice,
      .offset = offsetof(struct playbook_stage, role),
      .rule = role_names},
+    {.name = "barrier", .read = field_bool, .offset = offsetof(struct playbook_stage, barrier)},
     {.name = "tasks", .read = read_tasks, .required = true},
 };
 static const struct field_set stage_set = {stage_fields, COUNT(stage_fields)};
@@ -146,6 +147,10 @@ static int stage_names_check(struct field_reader *reader, const struct json_path
 		return field_error(reader, &reboot_at, JSON_VALUE,
 		                   "control hosts are not rebooted by a playbook: leave \"reboot\" "
 		                   "out (`gpufleet reboot --limit` does it by name)");
+	struct json_path barrier_at = {.parent = at, .key = "barrier"};
+	if (playbook->stages[last].role == ROLE_CONTROL && playbook->stages[last].barrier)
+		return field_error(reader, &barrier_at, JSON_VALUE,
+		                   "control hosts go one after the other: leave \"barrier\" out");
 	struct json_path tasks_at = {.parent = at, .key = "tasks"};
 	const json_t *task, *tasks = json_object_get(playbook->stages[last].json, "tasks");
 	json_array_foreach(tasks, i, task)

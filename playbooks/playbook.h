@@ -14,7 +14,8 @@ struct playbook_stage {
 	char *name;
 	enum playbook_reboot reboot;
 	enum inventory_role role; /* of the hosts that it is for: the playbook's, unless given */
-	json_t *json;             /* the stage as it is sent; borrowed from the playbook */
+	bool barrier; /* it begins when the hosts of the open wave have all come to it */
+	json_t *json; /* the stage as it is sent; borrowed from the playbook */
 };
 
 struct playbook {

@@ -21,6 +21,7 @@ enum command_status {
 	STATUS_PENDING = 2,     /* changes pending; or hosts failed, blocked or skipped */
 	STATUS_HALTED = 3,      /* by the failure budget */
 	STATUS_UNREACHABLE = 4, /* no host failed, but some were unreachable */
+	STATUS_WINDOW = 5,      /* no window of rollout.windows is open, or not for long enough */
 	STATUS_INTERRUPTED = 130,
 };
 

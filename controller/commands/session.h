@@ -27,6 +27,7 @@ struct session {
 	struct saved_plan *saved_plan; /* of apply --plan; or NULL */
 	enum host_job job;
 	char run[48];
+	char *reboot_since; /* reboot: the first run of those that it goes on with; or NULL */
 	char secret[65]; /* another one for each run; trials are confirmed by what is made of it */
 	json_t *former_runs; /* of this store: an object, whose keys are the ids of all that change
 	                        hosts */

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "controller/commands/session.h"
 #include "controller/store/store.h"
@@ -11,8 +12,62 @@
 
 struct replay {
 	struct session *session;
-	char *last; /* the newest run that changes hosts and has no end so far; or NULL */
+	char *last;          /* the newest run that changes hosts and has no end so far; or NULL */
+	char *reboot_since;  /* the first of the reboot runs that are not over; or NULL */
+	time_t reboot_heard; /* when the newest of them was last heard of */
+	bool reboot_put_off; /* for want of a window */
 };
+
+/* A reboot that was left undone for so long is another one; a window may come once a week. */
+#define REBOOT_GOES_ON_S         (24 * 3600)
+#define REBOOT_GOES_ON_WINDOWS_S (8 * 24 * 3600)
+
+static time_t event_time(const struct store_event *event)
+{
+	struct tm tm = {.tm_isdst = 0};
+
+	return strptime(event->time, "%Y-%m-%dT%H:%M:%S", &tm) ? timegm(&tm) : 0;
+}
+
+static void reboot_started(struct replay *replay, const struct store_event *event,
+                           const char *command)
+{
+	bool reboots = strcmp(command, "reboot") == 0;
+
+	if (!reboots || !replay->reboot_since) {
+		free(replay->reboot_since);
+		replay->reboot_since = reboots ? strdup(event->run) : NULL;
+	}
+	replay->reboot_heard = event_time(event);
+	replay->reboot_put_off = false;
+}
+
+/* It is over once every host of it had its turn. */
+static void reboot_finished(struct replay *replay, const struct store_event *event)
+{
+	const json_t *counts = json_object_get(event->event, "counts");
+	json_int_t status = json_integer_value(json_object_get(event->event, "exit"));
+
+	replay->reboot_heard = event_time(event);
+	replay->reboot_put_off = status == STATUS_WINDOW;
+	if (status == STATUS_INTERRUPTED || json_integer_value(json_object_get(counts, "skipped")))
+		return;
+	free(replay->reboot_since);
+	replay->reboot_since = NULL;
+}
+
+/* Takes what the newest reboot runs left to go on with. */
+static void reboot_take(struct replay *replay)
+{
+	time_t limit = replay->reboot_put_off ? REBOOT_GOES_ON_WINDOWS_S : REBOOT_GOES_ON_S;
+
+	if (replay->session->job == JOB_REBOOT && replay->reboot_since &&
+	    time(NULL) - replay->reboot_heard < limit) {
+		replay->session->reboot_since = replay->reboot_since;
+		replay->reboot_since = NULL;
+	}
+	free(replay->reboot_since);
+}
 
 static void replay_cut(struct replay *replay)
 {
@@ -37,6 +92,7 @@ static int replay_event(void *ctx, const struct store_event *event)
 		                strcmp(command, "rollback") == 0)) {
 			replay_cut(replay);
 			replay->last = strdup(event->run);
+			reboot_started(replay, event, command);
 			json_object_set_new(replay->session->former_runs, event->run, json_true());
 		}
 	} else if (type && strcmp(type, "run.finished") == 0 && replay->last &&
@@ -45,6 +101,7 @@ static int replay_event(void *ctx, const struct store_event *event)
 			replay_cut(replay);
 		free(replay->last);
 		replay->last = NULL;
+		reboot_finished(replay, event);
 	}
 	if (!event->host || !*event->host)
 		return 0;
@@ -66,9 +123,11 @@ int session_replay(struct session *session, struct gf_err *err)
 		return gf_err_set(err, GF_E_MEMORY, "out of memory");
 	if (store_events_each(session->store, NULL, replay_event, &replay, err)) {
 		free(replay.last);
+		free(replay.reboot_since);
 		return -1;
 	}
 	replay_cut(&replay);
+	reboot_take(&replay);
 	return 0;
 }
 
@@ -77,18 +136,30 @@ int session_replay(struct session *session, struct gf_err *err)
 static bool left_in_the_middle(const struct session *session, const struct host_record *record)
 {
 	bool open = record->operation_open || record->reboot_open || record->reboot_owed ||
-	            record->trial[0];
+	            record->trial[0] || record->drained;
 
 	return open && json_object_get(session->cut_runs, record->run);
 }
 
-void session_resume_show(struct session *session)
+/* Says TEXT (freed here; NULL: nothing) before the run begins. */
+static void resume_say(struct session *session, const char *status, char *text)
 {
-	const char **names = calloc(session->fleet.count + 1, sizeof(*names)), *run = "";
+	if (text && session->terminal.json)
+		terminal_event(
+		    &session->terminal,
+		    &(struct terminal_event){.event = "resume", .status = status, .message = text});
+	else if (text)
+		fprintf(stderr, "%s\n", text);
+	free(text);
+}
+
+static void cut_show(struct session *session, const char **names)
+{
+	const char *run = "";
 	size_t count = 0;
 	char *folded, *text = NULL;
 
-	for (size_t i = 0; names && session_acts(session) && i < session->fleet.count; i++) {
+	for (size_t i = 0; i < session->fleet.count; i++) {
 		size_t of = session->fleet.selected[i];
 		const struct host_record *record = &session->records[of];
 
@@ -104,13 +175,39 @@ void session_resume_show(struct session *session)
 	                       "middle of something (%s)",
 	                       run, count, count == 1 ? " was" : "s were", folded) < 0)
 		text = NULL;
-	if (text && session->terminal.json)
-		terminal_event(&session->terminal, &(struct terminal_event){.event = "resume",
-		                                                            .status = "cut-short",
-		                                                            .message = text});
-	else if (text)
-		fprintf(stderr, "%s\n", text);
-	free(text);
+	resume_say(session, "cut-short", text);
 	free(folded);
+}
+
+static void reboots_show(struct session *session, const char **names)
+{
+	size_t count = 0;
+	char *folded, *text = NULL;
+
+	for (size_t i = 0; i < session->fleet.count; i++) {
+		size_t of = session->fleet.selected[i];
+
+		if (host_rebooted_before(&session->records[of], session->reboot_since))
+			names[count++] = session->fleet.inventory->hosts[of].name;
+	}
+	folded = count ? nodeset_fold(names, count) : NULL;
+	if (folded &&
+	    asprintf(&text,
+	             "going on with the reboot that run %s began: %zu host%s rebooted "
+	             "already, and left alone (%s)",
+	             session->reboot_since, count, count == 1 ? " was" : "s were", folded) < 0)
+		text = NULL;
+	resume_say(session, "goes-on", text);
+	free(folded);
+}
+
+void session_resume_show(struct session *session)
+{
+	const char **names = calloc(session->fleet.count + 1, sizeof(*names));
+
+	if (names && session_acts(session)) {
+		cut_show(session, names);
+		reboots_show(session, names);
+	}
 	free(names);
 }

@@ -13,27 +13,6 @@
 #include "controller/ssh/ssh_opener.h"
 #include "inventory/nodeset.h"
 
-/* Keys that would change what is safe, were they ignored. */
-static int refuse_unsupported(const struct session *session, struct gf_err *err)
-{
-	const struct inventory_rollout *rollout = &session->fleet.inventory->rollout;
-	const char *key = NULL;
-
-	if (rollout->drain.count)
-		key = "rollout.drain";
-	else if (rollout->undrain.count)
-		key = "rollout.undrain";
-	else if (rollout->power_cycle.count)
-		key = "rollout.power_cycle";
-	if (key)
-		return gf_err_set(
-		    err, GF_E_INPUT,
-		    "%s: \"%s\" is not available in this version, and ignoring it would not be "
-		    "safe: remove it, or do its work by hand",
-		    session->context->inventory_path, key);
-	return 0;
-}
-
 /* Control hosts run their own stages only and are not rebooted, unless they were named. */
 static bool control_takes_part(const struct session *session)
 {
@@ -271,6 +250,7 @@ static int connect_parts(struct session *session, struct gf_err *err)
 	    .job = session->job,
 	    .run = session->run,
 	    .former_runs = session->former_runs,
+	    .reboot_since = session->reboot_since,
 	    .who = session->who,
 	    .where = session->where,
 	    .secret = session->secret,
@@ -312,9 +292,8 @@ int session_prepare(struct session *session, struct gf_err *err)
 		    context->command->name);
 	if (command_fleet_load(context, &session->fleet, err))
 		return -1;
-	if (session_acts(session) && (refuse_unsupported(session, err) ||
-	                              windows_resolve(&session->fleet.inventory->rollout,
-	                                              time(NULL), &session->windows, err)))
+	if (session_acts(session) &&
+	    windows_resolve(&session->fleet.inventory->rollout, time(NULL), &session->windows, err))
 		return -1;
 	if (command_fleet_reach(&session->fleet, err))
 		return -1;
@@ -366,5 +345,6 @@ void session_release(struct session *session)
 	windows_free(&session->windows);
 	free(session->records);
 	json_decref(session->cut_runs);
+	free(session->reboot_since);
 	json_decref(session->former_runs);
 }

@@ -33,7 +33,7 @@ struct fleet_options {
 	 * selection count, too: a host that is down takes a slot. */
 	const struct host_record *records;
 	enum host_job job;
-	const char *run, *who, *where;
+	const char *run, *reboot_since, *who, *where; /* as in host_shared */
 	json_t *former_runs;             /* host_shared's: whose leases may be taken over */
 	const char *secret;              /* host_shared's: unguessable, another one for each run */
 	const struct playbook *playbook; /* may be NULL where the job needs none */

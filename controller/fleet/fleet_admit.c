@@ -3,6 +3,8 @@
  * allow, and skips those that can never begin. It is never entered twice at once (hosts tick inside
  * it).
  */
+#include <stdint.h>
+
 #include "controller/fleet/fleet_internal.h"
 
 /* The next wave opens when every host of the last is at its end. */
@@ -122,13 +124,33 @@ static size_t admit_control(struct fleet *fleet)
 	return 0;
 }
 
+/* The barrier that every host of the open waves has come to, or lies behind: 0, where somebody is
+ * still on the way to one. */
+static size_t barrier_open(const struct fleet *fleet)
+{
+	size_t least = SIZE_MAX;
+
+	for (size_t i = 0; i < fleet->computes && i < fleet->waves[fleet->wave]; i++) {
+		const struct host *host = &fleet->hosts[i];
+
+		if (host_state_terminal(host->state))
+			continue;
+		if (host->state != HOST_WAITING || !host->barrier)
+			return 0;
+		if (host->barrier < least)
+			least = host->barrier;
+	}
+	return least;
+}
+
 static void admit_acting(struct fleet *fleet)
 {
-	size_t open, started = 0, held = 0;
+	size_t open, barrier, started = 0, held = 0;
 
 	waves_open(fleet);
 	fleet_slots_count(fleet);
 	open = fleet->waves[fleet->wave];
+	barrier = barrier_open(fleet);
 	for (size_t i = 0; i < fleet->computes && fleet->running < fleet->options.forks; i++) {
 		struct host *host = &fleet->hosts[i];
 
@@ -136,7 +158,7 @@ static void admit_acting(struct fleet *fleet)
 		 * wave. */
 		if (i >= open && !fleet_slot_held(host))
 			continue;
-		if (host->state != HOST_WAITING || window_skips(host))
+		if (host->state != HOST_WAITING || host->barrier > barrier || window_skips(host))
 			continue;
 		if (!fleet_slot_take(fleet, host)) {
 			held++;

@@ -11,13 +11,19 @@ static bool host_is_compute(const struct host *host)
 	return host->inventory->role == ROLE_COMPUTE;
 }
 
+/* A trial that was booted and nobody has confirmed ends by itself, whoever's turn it is; a drained
+ * host serves nobody. */
+static bool record_holds(const struct host_record *record)
+{
+	return record->down || record->drained || (record->trial[0] && !record->reboot_owed);
+}
+
 /* Does it take a slot: because it may go down by our hand, or is down already? */
 bool fleet_slot_held(const struct host *host)
 {
 	if (!host_is_compute(host))
 		return false;
-	/* A trial that nobody has confirmed ends by itself, whoever's turn it is. */
-	return (host->active && host->cleared) || host->record.trial[0] || host_is_down(host);
+	return (host->active && host->cleared) || record_holds(&host->record);
 }
 
 /* The number of DOMAIN, which the first host that lies in it gives it; 0: none. */
@@ -37,8 +43,8 @@ static size_t domain_number(struct fleet_slots *slots, const char *domain)
 	return i + 1;
 }
 
-/* Compute hosts outside the selection that were down when they were last heard of: capacity that is
- * missing already, whoever is at fault. */
+/* Compute hosts outside the selection that were down when they were last heard of, or that a run
+ * left in the middle: capacity that is missing already, whoever is at fault. */
 static void count_outside(struct fleet *fleet)
 {
 	const struct inventory *inventory = fleet->options.inventory;
@@ -53,7 +59,7 @@ static void count_outside(struct fleet *fleet)
 			selected++;
 			continue;
 		}
-		if (host->role != ROLE_COMPUTE || !fleet->options.records[i].down)
+		if (host->role != ROLE_COMPUTE || !record_holds(&fleet->options.records[i]))
 			continue;
 		slots->down_outside++;
 		domain = domain_number(slots, host->domain);

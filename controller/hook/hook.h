@@ -1,5 +1,5 @@
-/* hook.h: an operator's own command that the controller runs (rollout.health): started, watched,
- * and ended when its time is over. hook_uv.c runs it for real; a test scripts its own.
+/* hook.h: an operator's own command that the controller runs (rollout.health, drain …): started,
+ * watched, and ended when its time is over. hook_uv.c runs it for real; a test scripts its own.
  *
  * Everything happens on the loop's thread.
  */

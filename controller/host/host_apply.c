@@ -135,6 +135,7 @@ enum host_state host_operation_event(struct host *host, const json_t *event)
 		return HOST_STAY;
 	snprintf(host->task, sizeof(host->task), "%s", task ? task : "");
 	host_heard(host);
+	host->hangs = 0;
 	host->shared->events->task(host->shared->ctx, host, event);
 	return HOST_STAY;
 }

@@ -13,6 +13,7 @@
 #define LOST_PATIENCE_MS (UINT64_C(600) * 1000) /* for a host lost in the middle of work */
 #define REBOOT_RETRY_MS  (UINT64_C(120) * 1000) /* the old boot is still there: ask again */
 #define TRIES_UNTOUCHED  3
+#define HANGS_MAX        3
 
 static void client_connected(void *ctx)
 {
@@ -133,14 +134,24 @@ enum host_state host_lost(struct host *host, const struct gf_err *err)
 		away = true;
 	if (!away)
 		return host_end(host, err);
+	/* It can be reached, so no wait for it to be back ever ends. */
+	if (host->hangs >= HANGS_MAX && !host->record.reboot_open)
+		return host_fail(host, GF_E_TIMEOUT,
+		                 "it can be reached, and has hung %u times in a row: %s. Look for "
+		                 "processes there that don't end; the same command follows it up",
+		                 host->hangs, err->msg);
 	if (host_now(host) < deadline)
 		return HOST_BACKOFF;
+	if (host_power_cycle_due(host))
+		return HOST_POWER_CYCLING;
 	if (host->record.reboot_open)
 		return host_fail(
 		    host, GF_E_REBOOT,
-		    "it did not come back within %u s after the reboot (%s): look at its "
+		    "it did not come back within %u s after the reboot%s (%s): look at its "
 		    "console%s",
-		    (unsigned)(boot_patience_ms(host) / 1000), err->msg,
+		    (unsigned)(boot_patience_ms(host) / 1000),
+		    host->record.power_cycled ? ", and rollout.power_cycle was no help" : "",
+		    err->msg,
 		    host->record.trial[0]
 		        ? ", or switch its power off and on: it then boots its former entry, with "
 		          "its former files"
@@ -286,5 +297,5 @@ enum host_state host_leasing_input(struct host *host, const struct host_input *i
 		               host_window_forbids_reboot(host, &err)
 		           ? host_reboot_put_off(host, &err)
 		           : HOST_REBOOTING;
-	return HOST_FACTS;
+	return host->drained_now ? HOST_REBOOT_INTENT : HOST_FACTS;
 }

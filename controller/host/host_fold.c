@@ -74,8 +74,9 @@ static void fold_reboot_intent(struct host_record *record, const json_t *event)
 {
 	record->reboot_open = true;
 	record->down = true;
+	record->nova_up |= json_is_true(json_object_get(event, "nova_up"));
 	record->verdict[0] = '\0';
-	record->plan_untouched = false;
+	record->plan_untouched = record->power_cycled = false;
 	copy(record->plan, sizeof(record->plan), text_of(event, "plan"));
 	copy(record->reboot_boot_id, sizeof(record->reboot_boot_id), text_of(event, "boot_id"));
 	copy(record->cards_boot_id, sizeof(record->cards_boot_id), text_of(event, "boot_id"));
@@ -85,6 +86,7 @@ static void fold_reboot_done(struct host_record *record, const json_t *event)
 {
 	record->reboot_open = record->reboot_owed = record->down = false;
 	record->rebooted = true;
+	copy(record->reboot_run, sizeof(record->reboot_run), record->run);
 	record->reboot_boot_id[0] = '\0';
 	if (json_integer_value(json_object_get(event, "seconds")) > 0)
 		record->reboot_s = (unsigned)json_integer_value(json_object_get(event, "seconds"));
@@ -95,6 +97,24 @@ static void fold_reboot_refused(struct host_record *record, const json_t *event)
 	(void)event;
 	record->reboot_open = record->down = false;
 	record->cards_boot_id[0] = '\0';
+}
+
+static void fold_drain_intent(struct host_record *record, const json_t *event)
+{
+	(void)event;
+	record->drained = true;
+}
+
+static void fold_undrain_done(struct host_record *record, const json_t *event)
+{
+	if (json_is_true(json_object_get(event, "passed")))
+		record->drained = false;
+}
+
+static void fold_power_cycle(struct host_record *record, const json_t *event)
+{
+	(void)event;
+	record->power_cycled = true;
 }
 
 /* The facts of another boot are stored: nothing of before is left to compare with. */
@@ -148,8 +168,10 @@ static void fold_finished(struct host_record *record, const json_t *event)
 	copy(record->message, sizeof(record->message), text_of(event, "message"));
 	record->changed = json_is_true(json_object_get(event, "changed"));
 	record->rebooted = json_is_true(json_object_get(event, "rebooted"));
-	if (strcmp(record->verdict, "done") == 0)
+	if (strcmp(record->verdict, "done") == 0) {
 		record->plan[0] = '\0';
+		record->nova_up = false;
+	}
 	if (strstr(record->message, record->cards_changed))
 		record->cards_changed[0] = '\0'; /* somebody was told */
 	if (finished_lost(record))
@@ -167,6 +189,9 @@ void host_fold(struct host_record *record, const json_t *event)
 	    {"reboot.intent", fold_reboot_intent},
 	    {"reboot.done", fold_reboot_done},
 	    {"reboot.refused", fold_reboot_refused},
+	    {"drain.intent", fold_drain_intent},
+	    {"undrain.done", fold_undrain_done},
+	    {"power.cycle", fold_power_cycle},
 	    {"host.state", fold_state},
 	    {"host.finished", fold_finished},
 	    {"trial.over", fold_trial_over},

@@ -13,6 +13,9 @@
  *   starting (a new boot_id) → rebooted → facts ─────┘ ↓
  *                                              proving → finishing → done | failed | blocked |
  * skipped | unreachable
+ *
+ * With rollout.drain: reboot-intent → draining → connecting → starting → leasing → reboot-intent,
+ * and undraining before finishing.
  */
 #include <assert.h>
 #include <stdio.h>
@@ -22,8 +25,8 @@
 #include "controller/host/host_states.h"
 
 #define BIT(state) (UINT32_C(1) << (state))
-#define ENDS       (BIT(HOST_FINISHING))
-#define LOST       (BIT(HOST_BACKOFF) | ENDS)
+#define ENDS       (BIT(HOST_UNDRAINING) | BIT(HOST_FINISHING))
+#define LOST       (BIT(HOST_BACKOFF) | BIT(HOST_POWER_CYCLING) | ENDS)
 #define VERDICTS                                                                                   \
 	(BIT(HOST_DONE) | BIT(HOST_FAILED) | BIT(HOST_BLOCKED) | BIT(HOST_SKIPPED) |               \
 	 BIT(HOST_UNREACHABLE))
@@ -36,16 +39,16 @@ static enum host_state host_finishing_input(struct host *host, const struct host
 
 static const struct host_state_row host_states[HOST_STATE_COUNT] = {
     [HOST_IDLE] = {"waiting", BIT(HOST_CONNECTING) | ENDS, 0, NULL, host_idle_input},
-    [HOST_CONNECTING] = {"connecting", BIT(HOST_STARTING) | LOST, 90, host_connecting_enter,
-                         host_connecting_input},
+    [HOST_CONNECTING] = {"connecting", BIT(HOST_STARTING) | BIT(HOST_WAITING) | LOST, 90,
+                         host_connecting_enter, host_connecting_input},
     [HOST_STARTING] = {"starting",
                        BIT(HOST_LEASING) | BIT(HOST_REBOOTED) | BIT(HOST_WAITING) | LOST, 180, NULL,
                        host_starting_input},
     [HOST_BACKOFF] = {"reconnecting", BIT(HOST_CONNECTING) | ENDS, 120, host_backoff_enter,
                       host_backoff_input},
     [HOST_LEASING] = {"leasing",
-                      BIT(HOST_FACTS) | BIT(HOST_APPLYING) | BIT(HOST_REBOOTING) |
-                          BIT(HOST_PURGING) | LOST,
+                      BIT(HOST_FACTS) | BIT(HOST_APPLYING) | BIT(HOST_REBOOT_INTENT) |
+                          BIT(HOST_REBOOTING) | BIT(HOST_PURGING) | LOST,
                       60, host_leasing_enter, host_leasing_input},
     [HOST_FACTS] = {"facts",
                     BIT(HOST_WAITING) | BIT(HOST_PLANNING) | BIT(HOST_REBOOT_INTENT) |
@@ -62,18 +65,25 @@ static const struct host_state_row host_states[HOST_STATE_COUNT] = {
     [HOST_APPLYING] = {"applying",
                        BIT(HOST_FACTS) | BIT(HOST_REBOOT_INTENT) | BIT(HOST_PURGING) | LOST, 1800,
                        host_applying_enter, host_applying_input},
-    [HOST_REBOOT_INTENT] = {"recording-reboot", BIT(HOST_REBOOTING) | LOST, 120,
-                            host_reboot_intent_enter, host_reboot_intent_input},
+    [HOST_DRAINING] = {"draining", BIT(HOST_CONNECTING) | ENDS, HOST_DRAIN_S + 120,
+                       host_draining_enter, host_draining_input},
+    [HOST_REBOOT_INTENT] = {"recording-reboot", BIT(HOST_DRAINING) | BIT(HOST_REBOOTING) | LOST,
+                            120, host_reboot_intent_enter, host_reboot_intent_input},
     [HOST_REBOOTING] = {"rebooting", LOST, 120, host_rebooting_enter, host_rebooting_input},
+    [HOST_POWER_CYCLING] = {"power-cycling", LOST, HOST_POWER_CYCLE_S + 120,
+                            host_power_cycling_enter, host_power_cycling_input},
     [HOST_REBOOTED] = {"rebooted", BIT(HOST_LEASING) | LOST, 120, host_rebooted_enter,
                        host_rebooted_input},
-    [HOST_PROVING] = {"proving", BIT(HOST_COMMIT_INTENT) | BIT(HOST_REBOOT_INTENT) | LOST, 300,
-                      host_proving_enter, host_proving_input},
+    [HOST_PROVING] = {"proving",
+                      BIT(HOST_WAITING) | BIT(HOST_COMMIT_INTENT) | BIT(HOST_REBOOT_INTENT) | LOST,
+                      300, host_proving_enter, host_proving_input},
     [HOST_COMMIT_INTENT] = {"recording-commit", BIT(HOST_COMMITTING) | LOST, 120,
                             host_commit_intent_enter, host_commit_intent_input},
     [HOST_COMMITTING] = {"committing", BIT(HOST_FACTS) | LOST, 1800, host_committing_enter,
                          host_committing_input},
     [HOST_PURGING] = {"purging", LOST, 300, host_purging_enter, host_purging_input},
+    [HOST_UNDRAINING] = {"undraining", BIT(HOST_WAITING) | BIT(HOST_FINISHING),
+                         HOST_UNDRAIN_S + 120, host_undraining_enter, host_undraining_input},
     [HOST_FINISHING] = {"finishing", VERDICTS, 30, host_finishing_enter, host_finishing_input},
     [HOST_DONE] = {"done", 0, 0, NULL, NULL},
     [HOST_FAILED] = {"failed", 0, 0, NULL, NULL},
@@ -177,6 +187,7 @@ void host_tick(struct host *host, const struct host_input *input)
 		if (input->kind == INPUT_TIMEOUT && host->client) {
 			gf_err_set(&timeout, GF_E_TIMEOUT, "no answer while %s: it may hang",
 			           row->name);
+			host->hangs++;
 			input = &lost;
 		}
 		if (input->kind == INPUT_LOST)
@@ -230,16 +241,31 @@ static enum host_state host_waiting_enter(struct host *host)
 	return HOST_STAY;
 }
 
+static enum host_state waiting_skip(struct host *host, const struct gf_err *why)
+{
+	struct gf_err err = *why;
+
+	if (host->cleared)
+		gf_err_set(&err, why->code,
+		           "stopped before stage %s, whose barrier it waited at: %s",
+		           json_string_value(
+		               json_object_get(json_array_get(host->stages, host->stage), "name")),
+		           why->msg);
+	return host_finish(host, why->code == GF_E_BLOCKED ? HOST_BLOCKED : HOST_SKIPPED, &err);
+}
+
 static enum host_state host_waiting_input(struct host *host, const struct host_input *input)
 {
 	if (input->kind == INPUT_SKIP)
-		return host_finish(host,
-		                   input->err->code == GF_E_BLOCKED ? HOST_BLOCKED : HOST_SKIPPED,
-		                   input->err);
+		return waiting_skip(host, input->err);
 	if (input->kind != INPUT_START)
 		return HOST_STAY;
 	host->cleared = true;
 	host->tries = 0;
+	if (host->barrier)
+		host->barriers_passed |= UINT64_C(1) << ((host->barrier - 1) & 63);
+	host->barrier = 0;
+	host->err = (struct gf_err){.code = GF_OK};
 	return HOST_CONNECTING;
 }
 
@@ -257,8 +283,10 @@ int host_record_event(struct host *host, json_t *event, bool ack, struct gf_err 
 	host_fold(&host->record, event);
 	rc = host->shared->journal->append(host->shared->journal, host->inventory->name, event,
 	                                   ack ? host_acked_cb : NULL, host, err);
-	if (rc == 0 && ack)
+	if (rc == 0 && ack) {
 		host->acks_sent++;
+		host->hangs = 0; /* it has come on */
+	}
 	json_decref(event);
 	return rc;
 }
@@ -306,7 +334,7 @@ enum host_state host_finish(struct host *host, enum host_state verdict, const st
 	host->verdict = verdict;
 	if (err)
 		host->err = *err;
-	return HOST_FINISHING;
+	return host_way_out(host);
 }
 
 enum host_state host_fail(struct host *host, enum gf_code code, const char *format, ...)
@@ -391,6 +419,7 @@ static enum host_state host_finishing_input(struct host *host, const struct host
 void host_abort(struct host *host)
 {
 	clock_disarm(host->shared->clock, &host->timer);
+	host_hook_cancel(host);
 	host_disconnect(host);
 }
 
@@ -413,7 +442,7 @@ void host_release(struct host *host)
 bool host_in_flight(const struct host *host)
 {
 	return !host_state_terminal(host->state) &&
-	       (host->record.operation_open || host->record.reboot_open);
+	       (host->record.operation_open || host->record.reboot_open || host->hook);
 }
 
 bool host_is_down(const struct host *host)

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "controller/clock/clock.h"
+#include "controller/hook/hook.h"
 #include "controller/host/agent_link.h"
 #include "controller/host/host_fold.h"
 #include "controller/host/journal.h"
@@ -36,13 +37,16 @@ enum host_state {
 	HOST_WAITING,
 	HOST_INTENT,
 	HOST_APPLYING,
+	HOST_DRAINING,
 	HOST_REBOOT_INTENT,
 	HOST_REBOOTING,
+	HOST_POWER_CYCLING,
 	HOST_REBOOTED,
 	HOST_PROVING,
 	HOST_COMMIT_INTENT,
 	HOST_COMMITTING,
 	HOST_PURGING,
+	HOST_UNDRAINING,
 	HOST_FINISHING,
 	HOST_DONE,
 	HOST_FAILED,
@@ -65,6 +69,7 @@ enum host_input_kind {
 	INPUT_LOST,      /* no connection any more: err */
 	INPUT_ACK,       /* what was appended is on the disk */
 	INPUT_NACK,      /* … or could not be: err */
+	INPUT_HOOK,      /* the operator's command has ended: err is NULL when it went well */
 	INPUT_TIMEOUT,   /* the state's deadline */
 };
 
@@ -99,7 +104,9 @@ struct host_shared {
 	const char *run;
 	json_t
 	    *former_runs; /* an object: the ids of this store's runs, all of them over; or NULL */
-	const char *who, *where; /* of the lease */
+	const char *reboot_since; /* reboot: the first run of those that it goes on with: what they
+	                             have rebooted is done; or NULL */
+	const char *who, *where;  /* of the lease */
 	const char *secret; /* of this run: tokens are made of it, which confirm trials; or NULL */
 	const struct playbook *playbook;     /* NULL where the job needs none */
 	const struct saved_plan *saved_plan; /* apply: nothing but this is done; or NULL */
@@ -117,6 +124,7 @@ struct host_shared {
 	struct nova_fleet
 	    *nova; /* what is known of all hosts; NULL: no stage tells Nova anything */
 	struct clock *clock;
+	struct hook_runner *hooks; /* runs rollout.drain, undrain and power_cycle */
 	struct journal *journal;
 	const struct host_events *events;
 	void *ctx;
@@ -130,14 +138,16 @@ struct host {
 	struct host_record record;
 	struct clock_timer timer;
 	struct agent_link *client;
+	struct hook *hook;      /* the operator's command that is running; or NULL */
 	uint64_t entered;       /* when it came to its state */
 	uint64_t began;         /* when it left idle; 0: not yet */
 	uint64_t boot_deadline; /* of the wait for a boot */
 	uint64_t lost_deadline; /* of the wait for a lost host in the middle of work; 0: not lost */
 	uint64_t reboot_sent;   /* when the reboot was asked for; 0: not by this process */
 	unsigned tries;         /* to reach it, in a row */
-	unsigned commits;       /* asked for */
-	unsigned died;          /* operations of this run whose worker died */
+	unsigned hangs;   /* states that ended at their deadline with it connected, in a row */
+	unsigned commits; /* asked for */
+	unsigned died;    /* operations of this run whose worker died */
 	unsigned acks_sent, acks_seen;
 	char boot_id[BOOT_ID_SIZE];
 	char task[96];  /* the newest that ended */
@@ -148,6 +158,8 @@ struct host {
 	json_t *promised;     /* names of stages that the plan shown promises a trial boot for */
 	json_int_t event_seq; /* the last one seen of the open operation */
 	size_t stage;         /* the one being applied */
+	size_t barrier;       /* the stage whose barrier it waits at, counted from 1; 0: none */
+	uint64_t barriers_passed;              /* bits of stages */
 	uint64_t stages_done, stages_rebooted; /* bits: each is done once in a run */
 	unsigned operations;                   /* made so far, for their ids */
 	bool active;  /* its fleet's: started and neither waiting nor ended */
@@ -160,7 +172,10 @@ struct host {
 	bool releasing;  /* the lease is being given back */
 	bool touched;    /* this run changed something on it */
 	bool purged;
-	struct gf_err err; /* why it did not end as done */
+	bool drained;       /* by this process */
+	bool drained_now;   /* … just so, and the reboot is next */
+	bool undrain_tried; /* on its way out: once */
+	struct gf_err err;  /* why it did not end as done */
 };
 
 const struct host_state_row *host_state_row(enum host_state state);
@@ -207,6 +222,9 @@ const char *host_stage_name(const struct host *host);
 
 /* Verify: did it compare with what an apply left (else with what apply would do)? */
 bool host_applied(const struct host *host);
+
+/* Reboot: was it rebooted by a run that this one goes on with? */
+bool host_rebooted_before(const struct host_record *record, const char *reboot_since);
 
 /* Rollback: is this entry of the agent's list one to undo? */
 bool host_undoes(const struct host *host, const json_t *operation);

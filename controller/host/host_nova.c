@@ -143,6 +143,23 @@ void host_nova_note(struct host *host)
 	json_decref(notes);
 }
 
+bool host_nova_up(const json_t *facts)
+{
+	const json_t *service;
+	size_t i;
+
+	json_array_foreach(json_object_get(json_object_get(facts, "nova"), "services"), i, service)
+	{
+		const char *name = json_string_value(json_object_get(service, "name"));
+		const char *state = json_string_value(json_object_get(service, "state"));
+
+		if (name && strcmp(name, "nova-compute") == 0 && state &&
+		    strcmp(state, "active") == 0)
+			return true;
+	}
+	return false;
+}
+
 bool host_nova_stage(const json_t *stage)
 {
 	const json_t *task;

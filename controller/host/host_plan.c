@@ -63,7 +63,8 @@ static enum host_state after_facts(struct host *host)
 			return host_finish(host, HOST_FAILED, &err);
 		return host_applied(host) || !host->shared->playbook ? HOST_PROVING : HOST_PLANNING;
 	case JOB_REBOOT:
-		if (host->record.rebooted)
+		if (host->record.rebooted ||
+		    host_rebooted_before(&host->record, host->shared->reboot_since))
 			return HOST_PROVING;
 		if (host_guests_forbid(host, &err))
 			return host_guests_end(host, &err);
@@ -256,8 +257,8 @@ static bool plan_reboots(const json_t *plan)
 bool host_will_reboot(const struct host *host)
 {
 	/* What an undo needs shows when it is done. */
-	return host->shared->job != JOB_APPLY || host->record.reboot_owed ||
-	       plan_reboots(host->plan);
+	return (host->shared->job != JOB_APPLY && host->shared->job != JOB_PLAN) ||
+	       host->record.reboot_owed || plan_reboots(host->plan);
 }
 
 /* A stage, or a run that was cut short, left a reboot, and it is still the boot from before. */
@@ -267,11 +268,27 @@ static bool reboot_left(const struct host *host)
 	       strcmp(host->record.reboot_boot_id, host->boot_id) == 0;
 }
 
-/* Nothing is left to do, but what a former run began has no result yet: that is fetched when the
- * fleet lets it. */
+/* Nothing is left to do, but what a former run began has no result yet, or it is still out of
+ * service: that is seen to when the fleet lets it. */
 static bool host_unsettled(const struct host *host)
 {
-	return !host->cleared && host->record.operation_open;
+	return !host->cleared && (host->record.operation_open || host->record.drained);
+}
+
+static bool barrier_holds(const struct host *host, const json_t *stage)
+{
+	return json_is_true(json_object_get(stage, "barrier")) &&
+	       !(host->barriers_passed & UINT64_C(1) << (host->stage & 63));
+}
+
+/* It waits as one does whose turn has not come: without a slot, so in service, and on its default
+ * boot. */
+static enum host_state barrier_wait(struct host *host)
+{
+	if (host_trial_open(host))
+		return host->cleared ? HOST_COMMIT_INTENT : HOST_WAITING;
+	host->barrier = host->stage + 1;
+	return host->cleared && host->record.drained ? HOST_UNDRAINING : HOST_WAITING;
 }
 
 /* Which stage has something left; each gets one go, so that a task that never holds does not loop.
@@ -298,6 +315,8 @@ static enum host_state next_stage(struct host *host)
 				    "stage %s was applied, but is not in effect: `gpufleet plan` "
 				    "shows what is left",
 				    name);
+			if (barrier_holds(host, stage))
+				return barrier_wait(host);
 			if (!host->cleared)
 				return HOST_WAITING;
 			return host_trial_blocks(host, stage) ? HOST_COMMIT_INTENT : HOST_INTENT;
@@ -428,6 +447,7 @@ enum host_state host_planning_input(struct host *host, const struct host_input *
 	json_decref(host->plan);
 	host->plan = json_deep_copy(input->data);
 	host_nova_note(host);
+	host_drain_note(host);
 	promises_note(host);
 	guests = json_object_get(json_object_get(host->facts, "host"), "guests");
 	if (plan_refused(host->plan, &err))

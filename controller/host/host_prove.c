@@ -33,18 +33,29 @@ void host_drift_add(struct host *host, const char *what, const char *message)
 	                      json_pack("{s:s, s:s}", "what", what, "message", message));
 }
 
+/* Was nova-compute up before this run took the host down, and is it to be up again by now? On a
+ * trial boot it is not: the host itself holds it back. */
+static bool nova_up_due(const struct host *host)
+{
+	return host->shared->job >= JOB_APPLY && host->record.nova_up && !host_trial_open(host);
+}
+
 /* The stages and the context that the agent is to verify: the last apply's own where there was one.
  */
 static json_t *prove_request(struct host *host)
 {
 	const json_t *context = json_object_get(host->expected, "context");
 	const json_t *stages = json_object_get(host->expected, "stages");
+	bool nova_up = nova_up_due(host);
 
 	if (host->shared->job == JOB_APPLY)
-		return json_pack("{s:s, s:o, s:O}", "request", "verify", "context",
-		                 host_context(host), "stages", host->stages);
-	return json_pack("{s:s, s:O, s:O}", "request", "verify", "context", context, "stages",
-	                 stages);
+		return json_pack("{s:s, s:o, s:O, s:b}", "request", "verify", "context",
+		                 host_context(host), "stages", host->stages, "nova_up", nova_up);
+	if (!host_applied(host))
+		return json_pack("{s:s, s:{}, s:[], s:b}", "request", "verify", "context", "stages",
+		                 "nova_up", nova_up);
+	return json_pack("{s:s, s:O, s:O, s:b}", "request", "verify", "context", context, "stages",
+	                 stages, "nova_up", nova_up);
 }
 
 enum host_state host_proving_enter(struct host *host)
@@ -57,6 +68,8 @@ enum host_state host_proving_enter(struct host *host)
 		if (host_expected_load(host, &err))
 			return host_finish(host, HOST_FAILED, &err);
 		if (!host_applied(host)) {
+			if (nova_up_due(host))
+				return host_request(host, prove_request(host));
 			if (host->shared->job == JOB_REBOOT)
 				return host_finish(host, HOST_DONE, NULL);
 			gf_err_set(
@@ -155,6 +168,22 @@ static void prove_tasks(struct host *host, const json_t *result)
 	}
 }
 
+static void prove_nova(struct host *host, const json_t *result)
+{
+	const json_t *down;
+	char text[200];
+	size_t i;
+
+	json_array_foreach(json_object_get(result, "nova_down"), i, down)
+	{
+		const char *what = json_string_value(down);
+
+		snprintf(text, sizeof(text), "%.150s, and was up before: see its log",
+		         what ? what : "?");
+		host_drift_add(host, "nova", text);
+	}
+}
+
 static int expected_keep(struct host *host, struct gf_err *err)
 {
 	json_t *expected = json_pack("{s:o, s:O, s:s}", "context", host_context(host), "stages",
@@ -186,6 +215,7 @@ enum host_state host_proving_input(struct host *host, const struct host_input *i
 	}
 	context = json_object_get(host->expected, "context");
 	prove_tasks(host, input->data);
+	prove_nova(host, input->data);
 	prove_devices(
 	    host, applied ? host->wanted : json_object_get(context, "wanted"),
 	    stages_driver(applied ? host->stages : json_object_get(host->expected, "stages")));

@@ -13,7 +13,7 @@ bool host_guests_forbid(const struct host *host, struct gf_err *err)
 	const char *name = json_string_value(json_object_get(json_array_get(guests, 0), "name"));
 	size_t count = json_array_size(guests);
 
-	if (!count || host->shared->allow_running_guests)
+	if (!count || host->shared->allow_running_guests || host_drain_due(host))
 		return false;
 	gf_err_set(
 	    err, GF_E_BLOCKED,
@@ -22,6 +22,13 @@ bool host_guests_forbid(const struct host *host, struct gf_err *err)
 	    count, count == 1 ? " is" : "s are", name ? name : "unnamed", count > 1 ? ", …" : "",
 	    count == 1 ? "it" : "them");
 	return true;
+}
+
+/* Ids of runs begin with their time. */
+bool host_rebooted_before(const struct host_record *record, const char *reboot_since)
+{
+	return reboot_since && !record->reboot_open &&
+	       strcmp(record->reboot_run, reboot_since) >= 0;
 }
 
 static void reboot_refused(struct host *host, const struct gf_err *why)
@@ -54,17 +61,20 @@ enum host_state host_reboot_intent_enter(struct host *host)
 	char operation[OPERATION_SIZE];
 	struct gf_err err = {0};
 
-	snprintf(operation, sizeof(operation), "%s-%u-reboot", host->shared->run,
-	         ++host->operations);
 	/* What was changed stays staged, and the reboot owed: the next run does it. */
 	if (!host->rolled_back.code && host_window_forbids_reboot(host, &err))
 		return host_reboot_put_off(host, &err);
+	if (!host->rolled_back.code && host_drain_due(host))
+		return HOST_DRAINING;
+	host->drained_now = false;
 	host->boot_deadline = 0;
+	snprintf(operation, sizeof(operation), "%s-%u-reboot", host->shared->run,
+	         ++host->operations);
 	host->reboot_sent = 0;
 	if (host_record_event(host,
-	                      json_pack("{s:s, s:s, s:s, s:s*}", "type", "reboot.intent",
-	                                "operation", operation, "boot_id", host->boot_id, "plan",
-	                                host_saved_plan(host)),
+	                      json_pack("{s:s, s:s, s:s, s:b, s:s*}", "type", "reboot.intent",
+	                                "operation", operation, "boot_id", host->boot_id, "nova_up",
+	                                host_nova_up(host->facts), "plan", host_saved_plan(host)),
 	                      true, &err))
 		return host_finish(host, HOST_FAILED, &err);
 	return HOST_STAY;
@@ -130,6 +140,7 @@ enum host_state host_rebooted_enter(struct host *host)
 	struct gf_err err = {0};
 
 	host->tries = 0;
+	host->drained_now = false;
 	host->stages_rebooted |= UINT64_C(1) << (host->stage & 63);
 	host->touched = true;
 	host->trial_due = host->record.trial[0] && host->reboot_sent;

@@ -85,6 +85,8 @@ int host_nova_put(const struct host *host, struct gf_err *err);
 int host_nova_look(struct host *host, struct gf_err *err);
 /* Puts what Nova's rules have to say beside the plan: host->plan's `notes`. */
 void host_nova_note(struct host *host);
+/* Is a nova-compute up, by FACTS (may be NULL)? */
+bool host_nova_up(const json_t *facts);
 /* Does STAGE tell Nova of devices? They must be there to stay by then. */
 bool host_nova_stage(const json_t *stage);
 /* ERR blocks the host: where gpufleet's entries stand in its device_spec, says so, and how to take
@@ -136,9 +138,41 @@ enum host_state host_rebooted_enter(struct host *host);
 enum host_state host_rebooted_input(struct host *host, const struct host_input *input);
 enum host_state host_purging_enter(struct host *host);
 enum host_state host_purging_input(struct host *host, const struct host_input *input);
-/* Running guests forbid a reboot: fills *err with their names and returns true. */
+/* Running guests, where nothing is going to move them, forbid a reboot: fills *err with their names
+ * and returns true. */
 bool host_guests_forbid(const struct host *host, struct gf_err *err);
 /* … and that ends its host, for the reason in ERR. */
 enum host_state host_guests_end(struct host *host, const struct gf_err *err);
+
+/* host_hook.c: the operator's commands for one host. How long each may take, in seconds: */
+#define HOST_DRAIN_S       3600
+#define HOST_UNDRAIN_S     600
+#define HOST_POWER_CYCLE_S 300
+
+/* Runs ARGV with the host's name, address and STATE in the environment: an INPUT_HOOK follows.
+ * -1 with *err: it can't be started. */
+int host_hook_run(struct host *host, const struct string_list *argv, const char *state,
+                  unsigned timeout_s, struct gf_err *err);
+void host_hook_cancel(struct host *host);
+
+/* host_drain.c */
+/* Is rollout.drain to be run before the host may be rebooted? */
+bool host_drain_due(const struct host *host);
+/* Where guests run and it needs a reboot, its plan says what becomes of them: host->plan's `notes`.
+ */
+void host_drain_note(struct host *host);
+/* Where a host goes that has its verdict: to finishing, by way of undraining where it was drained.
+ */
+enum host_state host_way_out(struct host *host);
+enum host_state host_draining_enter(struct host *host);
+enum host_state host_draining_input(struct host *host, const struct host_input *input);
+enum host_state host_undraining_enter(struct host *host);
+enum host_state host_undraining_input(struct host *host, const struct host_input *input);
+
+/* host_power.c */
+/* The boot is overdue: is rollout.power_cycle to be run? Once for a reboot. */
+bool host_power_cycle_due(const struct host *host);
+enum host_state host_power_cycling_enter(struct host *host);
+enum host_state host_power_cycling_input(struct host *host, const struct host_input *input);
 
 #endif

@@ -72,7 +72,7 @@ bool host_window_forbids(const struct host *host, struct gf_err *err)
 {
 	const struct host_record *record = &host->record;
 
-	if (record->operation_open || record->reboot_open ||
+	if (record->operation_open || record->reboot_open || record->drained ||
 	    (record->trial[0] && !record->reboot_owed))
 		return false;
 	return forbids(host, host_will_reboot(host) ? reboot_bound(host) : 0, err);

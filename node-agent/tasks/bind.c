@@ -8,6 +8,7 @@
 #include "node-agent/boot/boot_loader.h"
 #include "node-agent/boot/initramfs_tool.h"
 #include "node-agent/tasks/bind_driver.h"
+#include "node-agent/tasks/bind_live.h"
 #include "node-agent/tasks/task_help.h"
 #include "node-agent/tasks/task_types.h"
 
@@ -140,6 +141,12 @@ int bind_task(struct task_run *run, struct gf_err *err)
 	size_t off = 0;
 	if (changed || run->mode == TASK_VERIFY)
 		off = drivers_report(run, driver);
+	if (any && run->mode == TASK_APPLY && run->stage->live &&
+	    bind_live_all(run, driver, err) != 0)
+		return -1;
+	const char *when = run->stage->live && !run->stage->boot_changed
+	                       ? ", without a reboot"
+	                       : ", from the next boot on";
 	return task_say(run, run->result->status, "%zu devices for %s%s", wanted_count(run->ctx),
-	                driver, off && run->mode != TASK_VERIFY ? ", from the next boot on" : "");
+	                driver, off && run->mode != TASK_VERIFY ? when : "");
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "node-agent/boot/initramfs_tool.h"
+#include "node-agent/tasks/bind_live.h"
 #include "node-agent/tasks/package_lock.h"
 #include "node-agent/tasks/stage_trial.h"
 #include "node-agent/tasks/task_help.h"
@@ -149,13 +150,60 @@ static bool stage_is_idle(const struct task_context *ctx, const json_t *stage)
 	return false;
 }
 
-static bool stage_reboots(const json_t *stage, bool changed, bool asked)
+static bool stage_reboots(const struct task_stage *shared, bool asked)
 {
-	const char *when = json_text(stage, "reboot");
+	const char *when = json_text(shared->stage, "reboot");
 
 	if (strcmp(when, "always") == 0)
 		return true;
-	return asked || (changed && strcmp(when, "if-changed") == 0);
+	return asked || (shared->changed && strcmp(when, "if-changed") == 0 &&
+	                 !(shared->live && !shared->boot_changed));
+}
+
+/* Does a change of a task of this TYPE wait for a boot, beside what a live binding does? The others
+ * only see to it that later boots bring the same. */
+static bool type_needs_boot(const char *type)
+{
+	static const char *const live[] = {"load_modules", "blacklist", "vendor_services", "bind",
+	                                   "initramfs"};
+
+	for (size_t i = 0; i < sizeof(live) / sizeof(live[0]); i++)
+		if (strcmp(live[i], type) == 0)
+			return false;
+	return true;
+}
+
+/* Could the stage's devices be bound as the host runs? Not while a trial is about. */
+static bool stage_binds_live(const struct task_context *ctx, const json_t *stage)
+{
+	const json_t *task;
+	struct trial_status trial = {.state = TRIAL_NONE};
+	bool any = false;
+	size_t i;
+
+	if (ctx->agent)
+		trial_look(ctx->agent, &trial);
+	if (trial.state != TRIAL_NONE || strcmp(json_text(stage, "reboot"), "if-changed") != 0)
+		return false;
+	json_array_foreach(json_object_get(stage, "tasks"), i, task)
+	{
+		const char *driver = json_text(task, "driver");
+
+		if (strcmp(json_text(task, "type"), "bind") != 0)
+			continue;
+		if (!bind_live_possible(ctx, *driver ? driver : "vfio-pci"))
+			return false;
+		any = true;
+	}
+	return any;
+}
+
+static void stage_note(struct task_stage *shared, const json_t *task,
+                       const struct task_result *result, bool changed)
+{
+	shared->changed |= changed;
+	shared->boot_changed |=
+	    result->reboot || (changed && type_needs_boot(json_text(task, "type")));
 }
 
 static int stage_check(const json_t *stage, struct gf_err *err)
@@ -184,6 +232,7 @@ static json_t *stage_look(struct task_context *ctx, const json_t *stage, enum ta
 
 	if (stage_check(stage, err) != 0)
 		return NULL;
+	shared.live = stage_binds_live(ctx, stage);
 	json_t *list = json_array();
 	bool idle = stage_is_idle(ctx, stage);
 	json_t *leftover = mode == TASK_PLAN ? stage_trial_leftover(ctx, shared.name) : NULL;
@@ -201,12 +250,12 @@ static json_t *stage_look(struct task_context *ctx, const json_t *stage, enum ta
 		} else {
 			task_do(ctx, &shared, task, mode, &result, NULL);
 		}
-		shared.changed |= result.status == TASK_CHANGE;
+		stage_note(&shared, task, &result, result.status == TASK_CHANGE);
 		asked |= result.reboot;
 		json_array_append_new(list, result_json(task, &result, false));
 		json_decref(result.changes);
 	}
-	bool reboot = !idle && stage_reboots(stage, shared.changed, asked);
+	bool reboot = !idle && stage_reboots(&shared, asked);
 	if (mode == TASK_PLAN)
 		ctx->reboot_planned |= reboot;
 	const char *protection =
@@ -244,14 +293,15 @@ static int stage_precheck(struct task_context *ctx, const json_t *stage, bool *c
 	size_t i;
 	const json_t *task;
 	bool asked = false;
-	struct task_stage shared = {.name = json_text(stage, "name"), .stage = stage};
+	struct task_stage shared = {
+	    .name = json_text(stage, "name"), .stage = stage, .live = stage_binds_live(ctx, stage)};
 
 	json_array_foreach(json_object_get(stage, "tasks"), i, task)
 	{
 		struct task_result result;
 		struct gf_err local = {.code = GF_OK};
 		task_do(ctx, &shared, task, TASK_PLAN, &result, &local);
-		shared.changed |= result.status == TASK_CHANGE;
+		stage_note(&shared, task, &result, result.status == TASK_CHANGE);
 		asked |= result.reboot;
 		bool stop = result.status == TASK_BLOCKED || result.status == TASK_FAILED;
 		if (stop) {
@@ -264,19 +314,21 @@ static int stage_precheck(struct task_context *ctx, const json_t *stage, bool *c
 			return -1;
 	}
 	*changed = shared.changed;
-	*reboot = stage_reboots(stage, shared.changed, asked);
+	*reboot = stage_reboots(&shared, asked);
 	return 0;
 }
 
-static int stage_tasks(struct task_context *ctx, const json_t *stage, bool *changed, bool *reboot,
-                       struct gf_err *err)
+static int stage_tasks(struct task_context *ctx, const json_t *stage, bool live, bool *changed,
+                       bool *reboot, struct gf_err *err)
 {
 	size_t i;
 	const json_t *task;
 	bool asked = false;
 	int status = 0, packages = -1;
-	struct task_stage shared = {
-	    .name = json_text(stage, "name"), .stage = stage, .initramfs_dirty = ctx->image_tried};
+	struct task_stage shared = {.name = json_text(stage, "name"),
+	                            .stage = stage,
+	                            .live = live,
+	                            .initramfs_dirty = ctx->image_tried};
 
 	json_array_foreach(json_object_get(stage, "tasks"), i, task)
 	{
@@ -292,8 +344,8 @@ static int stage_tasks(struct task_context *ctx, const json_t *stage, bool *chan
 		if (status != 0)
 			break;
 		task_do(ctx, &shared, task, TASK_APPLY, &result, err);
-		shared.changed |=
-		    result.status == TASK_CHANGE || json_array_size(result.changes) > 0;
+		stage_note(&shared, task, &result,
+		           result.status == TASK_CHANGE || json_array_size(result.changes) > 0);
 		asked |= result.reboot;
 		event_emit(ctx, task, &result);
 		if (result.status == TASK_BLOCKED || result.status == TASK_FAILED)
@@ -304,7 +356,7 @@ static int stage_tasks(struct task_context *ctx, const json_t *stage, bool *chan
 	}
 	package_lock_drop(packages);
 	*changed = shared.changed;
-	*reboot = stage_reboots(stage, shared.changed, asked);
+	*reboot = stage_reboots(&shared, asked);
 	return status;
 }
 
@@ -326,6 +378,7 @@ int stage_apply(struct task_context *ctx, const json_t *stage, bool *changed, bo
 		    stage_trial_begin(ctx, json_text(stage, "name"), &trial, &given_up, err) != 0)
 			return -1;
 	} while (changes && reboots && given_up && !ctx->trial);
-	int status = stage_tasks(ctx, stage, changed, reboot, err);
+	bool live = !reboots && stage_binds_live(ctx, stage);
+	int status = stage_tasks(ctx, stage, live, changed, reboot, err);
 	return stage_trial_finish(ctx, status, changed, reboot, err);
 }

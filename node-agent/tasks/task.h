@@ -64,8 +64,10 @@ enum task_mode {
 struct task_stage {
 	const char *name;
 	const json_t *stage;
-	bool changed;          /* a task before this one changed (would change) something */
-	bool initramfs_dirty;  /* a file that goes into the initramfs changed */
+	bool changed;         /* a task before this one changed (would change) something */
+	bool initramfs_dirty; /* a file that goes into the initramfs changed */
+	bool boot_changed; /* a task changed (would change) what only a boot brings into effect */
+	bool live;         /* nothing of it needs a boot: `bind` binds as the host runs */
 	bool kernel_args_done; /* the first kernel_args task handles those of the whole stage */
 };
 

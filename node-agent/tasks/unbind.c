@@ -1,71 +1,10 @@
-/* unbind.c: wanted devices that another driver still holds are taken from it. Writing to `unbind`
- * can hang for ever inside the kernel, so a child does it; one that misses its deadline is left
- * behind. */
-#include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
+/* unbind.c: wanted devices that another driver still holds are taken from it. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
 
-#include "node-agent/tasks/backup.h"
+#include "node-agent/tasks/bind_live.h"
 #include "node-agent/tasks/task_help.h"
 #include "node-agent/tasks/task_types.h"
-
-/* Everything that the child touches is made before the fork. */
-struct rebind {
-	struct root_name override, unbind, probe;
-	const char *address, *driver;
-	bool held;
-};
-
-static int write_line(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-
-	if (fd < 0)
-		return -1;
-	ssize_t n = write(fd, text, strlen(text));
-	int saved = errno;
-	close(fd);
-	errno = saved;
-	return n < 0 ? -1 : 0;
-}
-
-static void child_run(const struct rebind *job) __attribute__((noreturn));
-static void child_run(const struct rebind *job)
-{
-	setsid();
-	for (int fd = 0; fd < 1024;
-	     fd++) /* a child left behind must not hold the operation's files */
-		close(fd);
-	if (write_line(job->override.text, job->driver) != 0)
-		_exit(2);
-	if (job->held && write_line(job->unbind.text, job->address) != 0)
-		_exit(3);
-	write_line(job->probe.text, job->address);
-	_exit(0);
-}
-
-/* 0, or -1 when the deadline passed and the child was left behind. */
-static int child_wait(pid_t pid, unsigned seconds)
-{
-	const struct timespec pause = {.tv_nsec = 50 * 1000 * 1000};
-
-	for (unsigned i = 0; i < seconds * 20; i++) {
-		int status;
-		if (waitpid(pid, &status, WNOHANG) != 0)
-			return 0;
-		nanosleep(&pause, NULL);
-	}
-	kill(pid, SIGKILL);
-	nanosleep(&pause, NULL);
-	waitpid(pid, NULL, WNOHANG);
-	return -1;
-}
 
 static bool guest_has(const struct task_context *ctx, const char *address)
 {
@@ -81,43 +20,6 @@ static bool guest_has(const struct task_context *ctx, const char *address)
 		}
 	}
 	return false;
-}
-
-static int device_rebind(struct task_run *run, const char *address, const char *from,
-                         const char *driver, unsigned timeout, struct gf_err *err)
-{
-	const struct root *root = run->ctx->root;
-	struct rebind job = {
-	    .override = root_pathf(root, "/sys/bus/pci/devices/%s/driver_override", address),
-	    .unbind = root_pathf(root, "/sys/bus/pci/devices/%s/driver/unbind", address),
-	    .probe = root_path(root, "/sys/bus/pci/drivers_probe"),
-	    .address = address,
-	    .driver = driver,
-	    .held = *from != '\0'};
-	json_t *record =
-	    json_pack("{ss ss ss}", "kind", "driver", "address", address, "driver", from);
-	char now[64];
-
-	if (backup_record(run->ctx->operation_dir, record, err) != 0)
-		return -1;
-	pid_t pid = fork();
-	if (pid < 0)
-		return gf_err_errno(err, GF_E_TASK, "cannot start a process to unbind %s", address);
-	if (pid == 0)
-		child_run(&job);
-	if (child_wait(pid, timeout) != 0)
-		return gf_err_set(
-		    err, GF_E_TASK,
-		    "taking %s from %s hung for %u s and was left behind: something uses the "
-		    "device; reboot the host by hand, by power if it does not go down",
-		    address, *from ? from : "(no driver)", timeout);
-	wanted_driver(run->ctx, address, now, sizeof(now));
-	if (strcmp(now, driver) != 0)
-		return gf_err_set(
-		    err, GF_E_TASK,
-		    "%s is on %s after it was given to %s: look at \"dmesg | grep %s\"", address,
-		    *now ? now : "no driver", driver, address);
-	return 0;
 }
 
 static int device_settle(struct task_run *run, size_t index, const char *driver, struct gf_err *err)
@@ -139,7 +41,7 @@ static int device_settle(struct task_run *run, size_t index, const char *driver,
 		                  device.address);
 	snprintf(diff, sizeof(diff), "%s → %s", *now ? now : "(none)", driver);
 	if (run->mode == TASK_APPLY &&
-	    device_rebind(run, device.address, now, driver, timeout, err) != 0)
+	    bind_live_device(run, device.address, now, driver, timeout, err) != 0)
 		return -1;
 	task_change(run, "driver", device.address, diff);
 	return 0;
@@ -161,10 +63,7 @@ int unbind_task(struct task_run *run, struct gf_err *err)
 		    wanted_get(run->ctx, i, &device, NULL) == 0) {
 			wanted_driver(run->ctx, device.address, now, sizeof(now));
 			if (strcmp(now, driver) != 0) {
-				const char *const argv[] = {"modprobe", driver, NULL};
-				struct root_output output;
-				root_run(run->ctx->root, argv, 60, &output, NULL);
-				root_output_free(&output);
+				bind_live_load(run->ctx->root, driver);
 				loaded = true;
 			}
 		}

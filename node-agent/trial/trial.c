@@ -16,6 +16,7 @@
 #include "node-agent/facts/facts.h"
 #include "node-agent/operation/operation.h"
 #include "node-agent/tasks/restore.h"
+#include "node-agent/trial/trial_hold.h"
 #include "node-agent/trial/trial_unit.h"
 
 int trial_begin(struct trial *trial, const struct agent *agent, const char *operation_dir,
@@ -35,15 +36,18 @@ int trial_begin(struct trial *trial, const struct agent *agent, const char *oper
 	host_boot_id(&agent->root, boot_id);
 	trial->add = json_array();
 	trial->remove = json_array();
-	trial->marker = json_pack("{s:s, s:s, s:s, s:s, s:s, s:b, s:o}", "operation",
+	json_t *held = trial_hold_units(&agent->root);
+	json_t *directories = trial_units_directories(&agent->root);
+	trial_hold_directories(&agent->root, held, directories);
+	trial->marker = json_pack("{s:s, s:s, s:s, s:s, s:s, s:b, s:o, s:o}", "operation",
 	                          operation ? operation + 1 : "?", "stage", stage, "boot_id",
 	                          boot_id, "state", "staged", "custom", grub->custom,
 	                          "custom_absent", !root_exists(&agent->root, grub->custom),
-	                          "directories", trial_units_directories(&agent->root));
+	                          "directories", directories, "held", held);
 	if (!trial->marker)
 		return gf_err_set(err, GF_E_MEMORY, "out of memory");
 	if (trial_marker_write(agent, trial->marker, err) != 0 ||
-	    trial_units_write(agent, err) != 0)
+	    trial_units_write(agent, err) != 0 || trial_hold_write(&agent->root, held, err) != 0)
 		return -1;
 	return 0;
 }
@@ -146,6 +150,12 @@ static int restore_early(const struct agent *agent, json_t *marker, const char *
 	return marker_set(agent, marker, "state", json_string("reverted"), err);
 }
 
+static void units_remove(const struct agent *agent, const json_t *marker)
+{
+	trial_hold_remove(&agent->root, json_object_get(marker, "held"));
+	trial_units_remove(&agent->root, json_object_get(marker, "directories"));
+}
+
 /* What needs /boot and a running systemd. */
 static int restore_late(const struct agent *agent, json_t *marker, const char *operation,
                         struct gf_err *err)
@@ -157,7 +167,7 @@ static int restore_late(const struct agent *agent, json_t *marker, const char *o
 		return -1;
 	if (restore_units(&agent->root, dir.text, &unit_err) != 0)
 		journal_add(agent, operation, unit_err.msg);
-	trial_units_remove(&agent->root, json_object_get(marker, "directories"));
+	units_remove(agent, marker);
 	return marker_set(agent, marker, "cleaned", json_true(), err);
 }
 
@@ -173,6 +183,9 @@ static int restore(const struct agent *agent, enum trial_restore_mode mode, stru
 		return 0;
 	}
 	bool now = mode == TRIAL_RESTORE_NOW;
+	if (mode == TRIAL_RESTORE_EARLY && status.state == TRIAL_STAGED &&
+	    status.boot == TRIAL_BOOT_TRIAL)
+		trial_hold_begin(&agent->root);
 	if (status.state == TRIAL_STAGED && (now || status.boot == TRIAL_BOOT_DEFAULT)) {
 		failed = restore_early(agent, marker, status.operation, mode, err);
 		if (!failed)
@@ -232,13 +245,21 @@ int trial_commit_begin(const struct agent *agent, const char *operation, const c
 	return failed;
 }
 
+void trial_confirmed(const struct agent *agent)
+{
+	json_t *marker = trial_marker_read(agent);
+
+	trial_hold_end(&agent->root, json_object_get(marker, "held"));
+	json_decref(marker);
+}
+
 int trial_end(const struct agent *agent, struct gf_err *err)
 {
 	json_t *marker = trial_marker_read(agent);
 	int failed = marker ? trial_boot_clear(&agent->root, marker, err) : 0;
 
 	if (!failed && marker) {
-		trial_units_remove(&agent->root, json_object_get(marker, "directories"));
+		units_remove(agent, marker);
 		trial_marker_remove(agent);
 	}
 	json_decref(marker);

@@ -58,6 +58,10 @@ int trial_restore(const struct agent *agent, enum trial_restore_mode mode, struc
 int trial_commit_begin(const struct agent *agent, const char *operation, const char *token,
                        struct gf_err *err);
 
+/* After trial_commit_begin: what a trial holds back (nova-compute) is started. Whether it comes up
+ * is looked at when the host is verified. */
+void trial_confirmed(const struct agent *agent);
+
 /* All is over: units and marker go (and entry and image, where they are left). */
 int trial_end(const struct agent *agent, struct gf_err *err);
 

@@ -1,6 +1,7 @@
 """rollout.health: the operator's own command between waves, as a real process."""
 
 import os
+import subprocess
 
 from harness import Case, main
 
@@ -52,6 +53,30 @@ class Health(Case):
         os.unlink(names["bad"])
         self.expect(fleet.run("apply", "--yes"), 0)
         self.assertEqual(fleet.boots(), {"gpu01": 2, "gpu02": 2, "gpu03": 2})
+
+    def test_nova_compute_must_be_up_again(self):
+        """Built in: a host whose nova-compute was up before its reboot, and is not after it, has failed, and the next wave waits."""
+        fleet = self.fleet([{"name": "gpu", "count": 3, "kind": "intel-nova"}],
+                           {"rollout": {"waves": [1, "100%"], "max_unavailable": 2}})
+        fault = fleet.path("gpu01", "control/fault/start-nova-compute.service")
+        fleet.fault("gpu01", "start-nova-compute.service")
+        result = self.expect(fleet.run("reboot", "--yes", timeout=240), 3)
+        out = " ".join((result.out + result.err).split())
+        self.assertIn("it is not as it should be after the reboot: nova-compute.service is failed (failed), and was up before: see its log", out)
+        self.assertIn("skipped (2): gpu[02-03]", out)
+        self.assertEqual(fleet.boots(), {"gpu01": 2, "gpu02": 1, "gpu03": 1})
+        # The same command goes on: nobody has mended it, and it is not rebooted for that again.
+        self.expect(fleet.run("reboot", "--yes", timeout=240), 3)
+        self.assertEqual(fleet.boots("gpu01"), 2)
+        os.unlink(fault)
+        self.assertEqual(self.systemctl(fleet, "gpu01", "start"), 0)
+        self.expect(fleet.run("reboot", "--yes", timeout=240), 0)
+        self.assertEqual(fleet.boots(), {"gpu01": 2, "gpu02": 2, "gpu03": 2})
+
+    def systemctl(self, fleet, host, verb):
+        root = fleet.path(host, "root")
+        return subprocess.run([os.path.join(root, "usr/bin/systemctl"), verb, "nova-compute.service"],
+                              env=dict(os.environ, GPUFLEET_SYSROOT=root), check=False).returncode
 
     def test_not_there(self):
         fleet, _ = self.checked()

@@ -57,6 +57,20 @@ class Interruption(Case):
         self.expect(fleet.run("apply", "--yes"), 0)
         self.assertEqual(fleet.boots("gpu01"), 2)
 
+    def test_killed_reboot_goes_on(self):
+        """What `reboot` has rebooted is not rebooted again by the same command; once it is over, the next one is another."""
+        fleet = self.fleet([{"name": "gpu", "count": 4, "kind": "intel-nvidia"}])
+        fleet.inventory_change(lambda inventory: inventory["rollout"].update(max_unavailable=1))
+        process = fleet.start("reboot", "--yes")
+        fleet.wait(lambda: fleet.boots("gpu02") == 2, 60, "the second host's reboot")
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        result = self.expect(fleet.run("reboot", "--yes"), 0)
+        self.assertRegex(result.err, r"going on with the reboot that run \S+ began: 1 host was rebooted already, and left alone \(gpu01\)")
+        self.assertEqual(fleet.boots(), {"gpu01": 2, "gpu02": 2, "gpu03": 2, "gpu04": 2})
+        self.assertNotIn("going on", self.expect(fleet.run("reboot", "--yes", "--limit", "gpu01"), 0).err)
+        self.assertEqual(fleet.boots("gpu01"), 3)
+
     def cut_short(self):
         """A fleet whose apply was killed with gpu01 in the middle, and gpu02 not begun; and the run's id."""
         fleet = self.fleet([{"name": "gpu", "count": 2, "kind": "intel-nvidia"}],

@@ -27,6 +27,7 @@ class Trial(Case):
     # The host's programs: what builds an image, looks into one, chooses once, changes the default entry.
     BUILD, LOOK, CHOOSE, COMMIT = "mkinitramfs", "unmkinitramfs", "grub-reboot", "update-grub"
     LOCK = "var/lib/dpkg/lock-frontend"
+    NOVA = "nova-compute.service"
 
     def kernel_line(self, fleet):
         with open(fleet.path("gpu01", "root/proc/cmdline"), encoding="utf-8") as file:
@@ -200,6 +201,31 @@ class Trial(Case):
         self.kill(process)
         self.assertIn("gpufleet.op=", self.kernel_line(fleet))
         self.assertEqual(self.marker(fleet)["state"], "staged")
+
+    def nova_compute(self, fleet):
+        with open(fleet.path("gpu01", "control/units", self.NOVA), encoding="utf-8") as file:
+            return file.read().split()[1]
+
+    def test_nova_compute_waits_for_the_commit(self):
+        """No instance lands on a host whose boot is on trial."""
+        fleet = self.fleet([self.STOCK])
+        self.assertEqual(self.nova_compute(fleet), "active")
+        self.in_the_trial(fleet)
+        self.assertEqual(self.nova_compute(fleet), "inactive")
+        self.expect(fleet.run("apply", "--yes"), 0)
+        self.assertEqual(fleet.boots("gpu01"), 2)
+        self.assertEqual(self.nova_compute(fleet), "active")
+        self.became_default(fleet)
+        self.assertEqual(self.nova_compute(fleet), "active")
+
+    def test_nova_compute_is_back_after_a_trial(self):
+        fleet = self.fleet([self.STOCK])
+        self.in_the_trial(fleet)
+        self.assertEqual(self.nova_compute(fleet), "inactive")
+        fleet.request("gpu01", "power")
+        fleet.wait(lambda: fleet.boots("gpu01") == 3, 60, "the former entry")
+        fleet.wait(lambda: self.nova_compute(fleet) == "active", 60, "nova-compute")
+        self.no_trace(fleet)
 
     def test_cut_in_the_trial(self):
         fleet = self.fleet([self.STOCK])

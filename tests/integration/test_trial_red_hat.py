@@ -16,6 +16,7 @@ class RedHatTrial(test_trial.Trial):
     PLACES = ("etc", "boot", "usr/lib")
     BUILD, LOOK, CHOOSE, COMMIT = "dracut", "lsinitrd", "grub2-reboot", "grubby"
     LOCK = "var/lib/rpm/.rpm.lock"
+    NOVA = "openstack-nova-compute.service"
     # The same code whatever the entries are; test_trial_boot.c has these hosts' own reasons.
     test_where_a_trial_is_not_possible = test_file_changed_by_hand_meanwhile = None
 

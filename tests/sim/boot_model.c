@@ -170,17 +170,25 @@ static void systemd_list_load(const char *root, char *line)
 	module_model_load_listed(root, line);
 }
 
-/* Services that are enabled are active after a boot; what a tmpfs held is gone, and so are guests.
+/* What a tmpfs held is gone. */
+static void tmpfs_clear(const struct sim_host *host)
+{
+	static const char *const script =
+	    "rm -rf \"$1\"/run/* \"$1\"/tmp/*; mkdir -p \"$1\"/run/systemd/system";
+	const char *argv[] = {"sh", "-c", script, "sh", host->root, NULL};
+
+	sim_run(argv, NULL);
+}
+
+/* Services that are enabled are active after a boot, unless something holds them; guests are gone.
  */
 static void services_start(const struct sim_host *host)
 {
 	static const char *const script =
-	    "rm -rf \"$1\"/run/* \"$1\"/tmp/*; mkdir -p \"$1\"/run/systemd/system; "
 	    "for u in \"$2\"/units/*; do read -r e a <\"$u\" || continue; "
-	    "case $e in enabled) echo enabled active >\"$u\";; *) echo \"$e inactive\" >\"$u\";; "
-	    "esac; done; "
+	    "echo \"$e inactive\" >\"$u\"; done; "
 	    "[ \"$3\" = 1 ] || rm -rf \"$1\"/proc/4[0-9][0-9][0-9]; "
-	    "[ ! -d \"$2/launch\" ] || GPUFLEET_SYSROOT=$1 \"$1/usr/bin/systemctl\" sim-boot";
+	    "GPUFLEET_SYSROOT=$1 \"$1/usr/bin/systemctl\" sim-boot";
 	char boots[16];
 	const char *argv[] = {"sh", "-c", script, "sh", host->root, host->control, boots, NULL};
 
@@ -234,6 +242,7 @@ enum boot_end boot_model_run(struct sim_host *host)
 	lists_read(root, "conf/modules", initramfs_list_load);
 	scripts_run(root, "init-premount");
 	scripts_run(root, "init-bottom");
+	tmpfs_clear(host);
 	unit_model_run(host, "sysinit.target");
 	module_model_coldplug(host->root);
 	lists_read(host->root, "etc/modules-load.d/*.conf", systemd_list_load);

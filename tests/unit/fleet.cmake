@@ -9,12 +9,14 @@ unit_test(recap terminal)
 
 # Scripted hosts on a virtual clock: what the fleet's own tests run on.
 add_library(fleet_world STATIC fleet/world.c fleet/world_agent.c fleet/world_facts.c fleet/world_faults.c
-	fleet/world_link.c fleet/simulation.c fleet/simulation_draw.c)
+	fleet/world_hook.c fleet/world_link.c fleet/simulation.c fleet/simulation_draw.c)
 target_link_libraries(fleet_world PUBLIC fleet host)
 unit_test(fleet fleet_world)
 unit_test(fleet_trial fleet_world)
 unit_test(fleet_windows fleet_world)
 unit_test(fleet_health fleet_world)
+unit_test(fleet_drain fleet_world)
+unit_test(fleet_barrier fleet_world)
 unit_test(host_guard fleet_world)
 unit_test(fleet_crash fleet_world)
 unit_test(fleet_cards fleet_world)

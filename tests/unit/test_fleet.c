@@ -283,6 +283,24 @@ static void lost_connections_do_nothing_twice(void **state)
 	world_free(&world);
 }
 
+/* Each hello says that it is up: that alone must not be waited on for ever. */
+static void host_that_hangs_has_an_end(void **state)
+{
+	(void)state;
+	world_init(&world, 2, 1);
+	rollout()->max_failures = 1;
+	rollout()->max_unavailable = 2; /* it counts as lost */
+	world.hosts[0].hangs = true;
+	assert_int_equal(world_run(&world), 2);
+	assert_int_equal(world.hosts[0].verdict, HOST_FAILED);
+	assert_non_null(strstr(world.hosts[0].err.msg, "has hung 3 times in a row"));
+	assert_int_equal(world.hosts[1].verdict, HOST_DONE);
+	world.hosts[0].hangs = false;
+	assert_int_equal(world_run(&world), 0);
+	assert_true(world_ok(&world));
+	world_free(&world);
+}
+
 static void full_store_stops_before_acting(void **state)
 {
 	(void)state;
@@ -407,6 +425,7 @@ int main(void)
 	    cmocka_unit_test(lying_agent_is_not_believed),
 	    cmocka_unit_test(ignored_reboot_is_asked_for_again),
 	    cmocka_unit_test(lost_connections_do_nothing_twice),
+	    cmocka_unit_test(host_that_hangs_has_an_end),
 	    cmocka_unit_test(full_store_stops_before_acting),
 	    cmocka_unit_test(control_hosts_come_after_the_first_wave),
 	    cmocka_unit_test(control_hosts_need_a_ready_host),

@@ -81,7 +81,7 @@ unsigned world_down(const struct world *world, const char *domain, uint64_t befo
 	for (size_t i = 0; i < world->inventory.host_count; i++) {
 		const struct world_host *host = &world->hosts[i];
 
-		if (!host->control && host_down_counts(host, before) &&
+		if (!host->control && (host_down_counts(host, before) || host->out_of_service) &&
 		    (!domain || strcmp(domain, host->domain) == 0))
 			down++;
 	}
@@ -317,7 +317,7 @@ static void rules_at_start(struct world *world, const struct host *started)
 		failed += host->state == HOST_FAILED;
 		/* Who has a slot already, from a former run, may go before its wave. */
 		if (i < floor && !host_state_terminal(host->state) && !started->record.trial[0] &&
-		    !started->record.reboot_open)
+		    !started->record.reboot_open && !started->record.drained)
 			world_broken(world, "%s began while %s of an earlier wave was %s",
 			             started->inventory->name, host->inventory->name,
 			             host_state_name(host->state));
@@ -381,42 +381,6 @@ static void finished(void *ctx, struct fleet *fleet)
 	world->finished = true;
 }
 
-/* ---- the health command ---- */
-
-static void hook_fire(void *ctx)
-{
-	struct world *world = ctx;
-	struct gf_err err = {GF_E_TASK, "check ended with status 1: not well"};
-
-	if (world->dead)
-		return;
-	world->hook_done(world->hook_ctx, world->healths == world->health_refuses ? &err : NULL);
-}
-
-static struct hook *hook_run(struct hook_runner *runner, const struct hook_call *call,
-                             hook_done_fn done, void *ctx, struct gf_err *err)
-{
-	struct world *world = (struct world *)((char *)runner - offsetof(struct world, hooks));
-
-	(void)call;
-	(void)err;
-	world->healths++;
-	world->hook_done = done;
-	world->hook_ctx = ctx;
-	world->hook_timer.fire = hook_fire;
-	world->hook_timer.ctx = world;
-	clock_arm(&world->clock, &world->hook_timer, world->health_ms);
-	return (struct hook *)world;
-}
-
-static void hook_cancel(struct hook_runner *runner, struct hook *hook)
-{
-	struct world *world = (struct world *)hook;
-
-	(void)runner;
-	clock_disarm(&world->clock, &world->hook_timer);
-}
-
 static const struct fleet_observer observer = {moved, task, host_finished, planned, finished, NULL};
 
 static void world_begin(struct world *world)
@@ -434,6 +398,8 @@ static void world_begin(struct world *world)
 	    .job = world->job,
 	    .run = world->run,
 	    .former_runs = world->former_runs,
+	    .reboot_since =
+	        world->job == JOB_REBOOT && world->cut_since[0] ? world->cut_since : NULL,
 	    .who = "test",
 	    .where = "here",
 	    .playbook = world->playbook,
@@ -482,6 +448,9 @@ static void world_end(struct world *world)
 {
 	fleet_free(world->fleet);
 	world->fleet = NULL;
+	if (world->running_hooks && !world->dead)
+		world_broken(world, "a command was left running");
+	world_hooks_end(world);
 	clock_disarm(&world->clock, &world->commit_timer);
 	entries_free(world->queued);
 	world->queued = NULL;
@@ -504,6 +473,10 @@ int world_run(struct world *world)
 	}
 	world->status = world->dead ? -1 : fleet_exit_status(world->fleet);
 	world_end(world);
+	if (world->status != -1 && world->status != 130)
+		world->cut_since[0] = '\0';
+	else if (!world->cut_since[0])
+		snprintf(world->cut_since, sizeof(world->cut_since), "%s", world->run);
 	json_object_set_new(world->former_runs, world->run, json_true());
 	return world->status;
 }
@@ -568,7 +541,7 @@ void world_init(struct world *world, size_t count, uint64_t seed)
 	memset(world, 0, sizeof(*world));
 	world->clock.now = world_now;
 	world->clock.wall = world_wall;
-	world->hooks = (struct hook_runner){hook_run, hook_cancel};
+	world->hooks = world_hooks;
 	world->health_ms = 5000;
 	world->clock.seed = seed;
 	world->now = 1000000;

@@ -43,6 +43,7 @@ struct world_host {
 	bool fails;          /* its stage fails */
 	bool dies;           /* its first operation takes the host down with it */
 	bool never_returns;  /* once it was rebooted */
+	bool hangs;          /* … and answers nothing but hello and lease from then on */
 	bool ineffective;    /* the reboot does not bring the devices to vfio-pci */
 	bool lies;           /* … and its agent says that it did */
 	bool reboot_ignored; /* the first reboot is promised, but never happens */
@@ -54,17 +55,21 @@ struct world_host {
 	bool card_vanishes;  /* a reboot takes its second card away */
 	bool card_moves;     /* … gives it another address */
 	bool card_appears;   /* … brings a third one */
-	unsigned cuts;       /* connections lost while an operation runs */
-	bool cuts_commits;   /* … that is a commit */
-	bool steady;         /* never loses its power */
-	unsigned latency_ms, apply_ms, boot_ms;
+	bool guests_stay;    /* also when it is drained */
+	bool drain_fails, power_fails;
+	unsigned undrain_fails; /* so many times */
+	unsigned cuts;          /* connections lost while an operation runs */
+	bool cuts_commits;      /* … that is a commit */
+	bool steady;            /* never loses its power */
+	unsigned latency_ms, apply_ms, boot_ms, drain_ms;
 	/* What it is. */
 	char name[16], domain[16];
 	struct world *world;
 	size_t index;
 	bool configured, effective, tuned, down, away, promised;
-	bool struck;           /* down, and nobody asked for it */
-	uint64_t struck_known; /* when that was on the disk; 0: it is not */
+	bool drained, out_of_service; /* … since the command began */
+	bool struck;                  /* down, and nobody asked for it */
+	uint64_t struck_known;        /* when that was on the disk; 0: it is not */
 	enum world_trial trial;
 	char tried[128]; /* the operation that is on trial */
 	char token[72],
@@ -82,11 +87,14 @@ struct world_host {
 	/* What was seen. */
 	unsigned reboots, begun; /* reboots asked for and done; stages begun */
 	unsigned commits;
-	unsigned expirations; /* of its trials */
-	unsigned starts;      /* times that the fleet let it act */
-	bool started;         /* … in the last run */
+	unsigned drains, undrains, power_cycles; /* commands begun */
+	unsigned expirations;                    /* of its trials */
+	unsigned starts;                         /* times that the fleet let it act */
+	bool started;                            /* … in the last run */
 	uint64_t started_at, finished_at;
-	enum host_state verdict; /* of the last run */
+	uint64_t out_at, back_at; /* out of service: drain began, undrain ended */
+	uint64_t up_at, tuned_at; /* the newest boot; when its second stage was done */
+	enum host_state verdict;  /* of the last run */
 	struct gf_err err;
 };
 
@@ -124,9 +132,7 @@ struct world {
 	struct clock_timer commit_timer;
 	size_t events;
 	struct hook_runner hooks;
-	struct clock_timer hook_timer; /* of the health command that is running */
-	hook_done_fn hook_done;
-	void *hook_ctx;
+	struct world_hook *running_hooks;
 	unsigned health_ms;      /* how long it takes */
 	unsigned health_refuses; /* the how manieth of them refuses; 0: none */
 	unsigned healths;        /* how often it ran */
@@ -141,6 +147,7 @@ struct world {
 	bool reboot_jobs; /* one of the runs was to reboot whatever needs it or not */
 	char run[48];
 	json_t *former_runs; /* an object: their ids */
+	char cut_since[48];  /* the first of the newest runs that did not end well, in a row; "" */
 	bool finished, stopped;
 	/* What to do to it: 0 for never. Effects are commits and requests: what others can see. */
 	size_t crash_after, effects;
@@ -195,6 +202,13 @@ void world_host_init(struct world_host *host, struct world *world, size_t index)
 /* world_facts.c: what it observes; the caller frees it. */
 char *world_agent_facts(const struct world_host *host);
 void world_boot_id(const struct world_host *host, char *out, size_t size);
+
+/* Its power is switched off and on. */
+void world_power_cycle(struct world_host *host);
+
+/* world_hook.c */
+extern const struct hook_runner world_hooks;
+void world_hooks_end(struct world *world);
 
 /* world_link.c */
 struct link *world_link_open(struct link_opener *opener, const struct inventory_host *host,

@@ -141,8 +141,17 @@ static void power_fire(void *ctx)
 	host->down = host->struck = false;
 	host->struck_known = 0;
 	host->boot++;
+	host->up_at = host->world->now;
 	trial_boot(host);
 	host->effective = (host->configured || host->trial == TRIAL_UP) && !host->ineffective;
+}
+
+void world_power_cycle(struct world_host *host)
+{
+	host->never_returns = host->away = false;
+	if (host->trial == TRIAL_STAGED)
+		host->trial = TRIAL_REVERTED; /* its one boot was the one that hung */
+	host_down(host, host->boot_ms);
 }
 
 /* The host's own timer: nobody has confirmed the trial. */
@@ -167,6 +176,7 @@ static void operation_works(struct world_host *host, struct world_operation *ope
 		host->trial = TRIAL_NONE;
 	} else if (strcmp(operation->stage, "host") != 0) {
 		host->tuned = true;
+		host->tuned_at = host->world->now;
 	} else if (host->tries) {
 		host->trial = TRIAL_STAGED;
 		snprintf(host->tried, sizeof(host->tried), "%s", operation->id);
@@ -336,6 +346,8 @@ static json_t *answer_reboot(struct world_host *host, const json_t *request, jso
 		host->reboot_ignored = false;
 		return json_pack("{s:b}", "scheduled", 1);
 	}
+	if (world->inventory.rollout.drain.count && !host->control && !host->drained)
+		world_broken(world, "%s: rebooted without being drained", host->name);
 	host->promised = true; /* counts as down from here on */
 	check_down(host);
 	clock_arm(&world->clock, &host->power_timer, 1000);
@@ -433,6 +445,7 @@ void world_host_init(struct world_host *host, struct world *world, size_t index)
 	host->latency_ms = 5;
 	host->apply_ms = 20000;
 	host->boot_ms = 90000;
+	host->drain_ms = 30000;
 	host->operation_timer.fire = operation_fire;
 	host->power_timer.fire = power_fire;
 	host->confirm_timer.fire = confirm_fire;

@@ -74,6 +74,13 @@ static int link_exec_op(struct link *base, const char *command, struct gf_err *e
 	return 0;
 }
 
+static bool request_hangs(const struct world_host *host, const json_t *request)
+{
+	const char *kind = json_string_value(json_object_get(request, "request"));
+
+	return host->hangs && host->reboots && strcmp(kind, "lease") != 0;
+}
+
 /* Of what looks at the host, its long context is not read: nobody here asks for it. */
 static json_t *request_read(const char *data, size_t size)
 {
@@ -117,7 +124,8 @@ static int link_write_op(struct link *base, const void *data, size_t size, struc
 	          json_string_value(json_object_get(request, "request")));
 	link->id = json_integer_value(json_object_get(request, "id"));
 	free(link->answer);
-	link->answer = world_agent_answer(host, request, &operation);
+	link->answer =
+	    request_hangs(host, request) ? NULL : world_agent_answer(host, request, &operation);
 	link->follows = link->answer ? NULL : operation;
 	json_decref(request);
 	if (operation && host->cuts && (operation->commit || !host->cuts_commits)) {
