@@ -284,7 +284,8 @@ unsigned simulate(struct simulation *simulation, uint64_t seed)
 	show_run(&trial, &trial.disturbed);
 	check_resumed(&trial, calm);
 	if (trial.disturbed.status)
-		settle(&trial, &trial.disturbed, &simulation->resumed_runs, true);
+		settle(&trial, &trial.disturbed, &simulation->resumed_runs,
+		       trial.undisturbed.status == 3);
 	if (halted(&trial)) {
 		simulation->halted++;
 		limits_raise(&trial.undisturbed);
