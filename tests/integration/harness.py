@@ -64,9 +64,9 @@ class Result:
 
 
 class Fleet:
-    """A running simulator. HOSTS: the scenario's host list; INVENTORY: keys over the plain one."""
+    """A running simulator. HOSTS: the scenario's host list; INVENTORY and SCENARIO: keys over the plain ones."""
 
-    def __init__(self, hosts, inventory=None, boot_seconds=0.5):
+    def __init__(self, hosts, inventory=None, boot_seconds=0.5, scenario=None):
         self.directory = temporary_directory()
         self.state = os.path.join(self.directory, "state")
         names = []
@@ -82,7 +82,7 @@ class Fleet:
         base = {"version": 1, "fleet": "test", "groups": {"computes": {"role": "compute", "hosts": names}},
                 "gpus": NVIDIA, "rollout": {"waves": ["100%"], "max_unavailable": 8, "max_failures": 0, "boot_timeout": "5m"}}
         base.update(inventory or {})
-        scenario = {"boot_seconds": boot_seconds, "shutdown_seconds": 0.2, "hosts": hosts, "inventory": base}
+        scenario = {"boot_seconds": boot_seconds, "shutdown_seconds": 0.2, **(scenario or {}), "hosts": hosts, "inventory": base}
         path = os.path.join(self.directory, "scenario.json")
         with open(path, "w", encoding="utf-8") as file:
             json.dump(scenario, file)

@@ -1,27 +1,11 @@
 # shellcheck shell=bash disable=SC2154
 # The cloud that the two hosts make: sourced by run.sh, after container.sh and ask.sh.
 
-# What only a host with GPUs has: PCI devices, laid out at each boot, and a hypervisor that tells Nova of them.
+# What only a host with GPUs has: PCI devices, and a hypervisor that tells Nova of them.
 cloud_hardware()
 {
-	local to=$bed/cmp1/root
-	install -D -m 755 "$here/pci_layout.py" "$to/usr/local/lib/bed/pci_layout.py"
-	install -m 644 "$here/gpu_driver.py" "$to/usr/lib/python3/dist-packages/nova/virt/gpufleet_bed.py"
-	install -m 644 /dev/stdin "$to/etc/systemd/system/bed-pci.service" <<-'END'
-		[Unit]
-		Description=The PCI devices of this host
-		DefaultDependencies=no
-		Before=sysinit.target ssh.service
-		After=local-fs.target
-		[Service]
-		Type=oneshot
-		RemainAfterExit=yes
-		ExecStart=/usr/local/lib/bed/pci_layout.py /run/bed-pci
-		[Install]
-		WantedBy=sysinit.target
-	END
-	mkdir -p "$to/etc/systemd/system/sysinit.target.wants"
-	ln -sf ../bed-pci.service "$to/etc/systemd/system/sysinit.target.wants/bed-pci.service"
+	container_pci cmp1
+	install -m 644 "$here/gpu_driver.py" "$bed/cmp1/root/usr/lib/python3/dist-packages/nova/virt/gpufleet_bed.py"
 }
 
 # cloud_hosts LAYERS_OF_CTL1 LAYERS_OF_CMP1: both boot.
@@ -30,6 +14,8 @@ cloud_hosts()
 	container_create ctl1 "$1" && container_create cmp1 "$2" && cloud_hardware || return
 	local name
 	for name in ctl1 cmp1; do
+		# On a busy machine Nova's services take longer to say that they are there than systemd's 90 seconds.
+		install -D -m 644 /dev/stdin "$bed/$name/root/etc/systemd/system.conf.d/bed.conf" <<<$'[Manager]\nDefaultTimeoutStartSec=300'
 		mkdir -p "$bed/$name/root/opt/bed"
 		cp "$here"/{control,compute,nova,start,answers}.sh "$here"/{ini_set,no_ports,judge}.py "$bed/$name/root/opt/bed/"
 		container_start "$name"

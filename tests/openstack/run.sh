@@ -7,32 +7,6 @@ set -uo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
-# Everything runs in namespaces of its own, as a child: however this script ends, no process, mount or network stays.
-outside()
-{
-	local image bed child='' status=0
-	SECONDS=0
-	image=$("$here/root.sh") || exit 1
-	echo "---- root file system: $SECONDS s"
-	bed=$(mktemp -d "${TMPDIR:-/tmp}/gpufleet-openstack.XXXXXX")
-	# shellcheck disable=SC2317 # called by trap
-	finish()
-	{
-		if [ -n "$child" ]; then
-			kill -KILL "$child" 2>/dev/null
-			wait "$child" 2>/dev/null
-		fi
-		rm -rf --one-file-system "$bed"
-	}
-	trap finish EXIT
-	trap 'exit 130' INT TERM HUP
-	unshare --mount --net --pid --fork --kill-child --mount-proc "$here/run.sh" --inside "$image" "$bed" "$@" &
-	child=$!
-	wait "$child" || status=$?
-	child=
-	exit "$status"
-}
-
 usage()
 {
 	echo "usage: $0 [--keep] BUILD_DIR (where gpufleet was built)" >&2
@@ -47,10 +21,11 @@ if [ "${1:-}" != --inside ]; then
 		echo "$0 needs root (namespaces, mounts): run it as root or with sudo" >&2
 		exit 1
 	fi
-	outside "$@"
+	# shellcheck source=tests/nspawn/namespaces.sh
+	. "$here/../nspawn/namespaces.sh"
+	namespaces_enter openstack "$here" "$@"
 fi
 root=$2 bed=$3
-declare -A addresses
 parts=()
 shift 3
 keep=
@@ -64,8 +39,10 @@ done
 build=$(cd "$1" && pwd)
 results=$build/openstack
 
-# shellcheck source=tests/openstack/container.sh
-. "$here/container.sh"
+# shellcheck source=tests/nspawn/container.sh
+. "$here/../nspawn/container.sh"
+# shellcheck source=tests/nspawn/checks.sh
+. "$here/../nspawn/checks.sh"
 # shellcheck source=tests/openstack/ask.sh
 . "$here/ask.sh"
 # shellcheck source=tests/openstack/cloud.sh
@@ -73,39 +50,7 @@ results=$build/openstack
 # shellcheck source=tests/openstack/scenarios.sh
 . "$here/scenarios.sh"
 
-passed=0 failed=0 skipped=0 step_name='' step_start=0
-
-pass()
-{
-	passed=$((passed + 1))
-	echo "PASS $1"
-}
-
-fail()
-{
-	failed=$((failed + 1))
-	echo "FAIL $1"
-	sed 's/^/     | /'
-}
-
-# check NAME COMMAND…: the command says on its output what is wrong.
-check()
-{
-	local name=$1 said
-	shift
-	if said=$("$@" 2>&1); then
-		pass "$name"
-	else
-		fail "$name" <<<"$said"
-	fi
-}
-
-step()
-{
-	[ -z "$step_name" ] || printf -- '---- %s: %d s\n' "$step_name" $((SECONDS - step_start))
-	step_name=$1 step_start=$SECONDS
-	[ -z "$1" ] || echo "---- $1"
-}
+addresses=([ctl1]=10.77.0.11 [cmp1]=10.77.0.12)
 
 # gpufleet_run NAME EXPECTED COMMAND [ARGUMENT…]: the exit status must be the expected one; the output goes to
 # NAME.out and NAME.err.
@@ -158,7 +103,7 @@ rm -rf "$results"
 mkdir -p "$results"
 container_network
 # A cloud that was set up once is kept beside the root file system, until what sets it up changes.
-cloud=$root.$(cd "$here" && cat container.sh cloud.sh control.sh compute.sh nova.sh start.sh ini_set.py no_ports.py | sha256sum | cut -c1-12)
+cloud=$root.$(cd "$here" && cat ../nspawn/container.sh cloud.sh control.sh compute.sh nova.sh start.sh ini_set.py no_ports.py | sha256sum | cut -c1-12)
 exec 9>"$root.lock"
 flock 9
 if [ ! -e "$cloud" ]; then

@@ -2,6 +2,7 @@
  * the host. */
 #include "sim.h"
 
+#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -262,6 +263,24 @@ void host_root_create(struct sim_host *host)
 	faults_mount(host);
 }
 
+void host_root_put_agent(struct sim_host *host, const char *bundle)
+{
+	static const char *const script =
+	    "umask 077 && mkdir -p \"$1\" && cd \"$1\" && mkdir new && tar -xzf \"$2\" -C new "
+	    "--no-same-owner && hash=$(sha256sum new/MANIFEST) && mv new \"${hash%% *}\"";
+	char place[SIM_PATH], pattern[SIM_PATH];
+	const char *argv[] = {"sh", "-c", script, "sh", place, bundle, NULL};
+	glob_t found;
+
+	sim_path(place, "%.900s/var/lib/gpufleet/agent", host->root);
+	sim_run(argv, NULL);
+	sim_path(pattern, "%.900s/*", place);
+	if (glob(pattern, 0, NULL, &found) || found.gl_pathc != 1)
+		sim_die("%s: no agent in it", bundle);
+	sim_path(host->agent, "%s", found.gl_pathv[0]);
+	globfree(&found);
+}
+
 void host_root_clone(const struct sim_host *first, struct sim_host *host)
 {
 	/* What nobody writes to is linked, the rest copied. */
@@ -269,7 +288,10 @@ void host_root_clone(const struct sim_host *first, struct sim_host *host)
 	    "mkdir -p \"$2/root\" && cp -a \"$1/control\" \"$2/\" && cd \"$1/root\" && "
 	    "for d in *; do case $d in usr | lib) cp -al $d \"$2/root/\";; *) cp -a $d "
 	    "\"$2/root/\";; "
-	    "esac || exit; done; cd \"$2\"; "
+	    "esac || exit; done; "
+	    "a=var/lib/gpufleet/agent; "
+	    "[ ! -d $a ] || { rm -r \"$2/root/$a\" && cp -al $a \"$2/root/$a\"; } || exit; "
+	    "cd \"$2\"; "
 	    "[ ! -d control/launch ] || GPUFLEET_SYSROOT=$2/root root/usr/bin/systemctl sim-boot";
 	const char *argv[] = {"sh", "-c", script, "sh", first->directory, host->directory, NULL};
 	char path[SIM_PATH];
@@ -281,5 +303,8 @@ void host_root_clone(const struct sim_host *first, struct sim_host *host)
 	sim_write(path, "%s\n", host->name);
 	boot_model_boot_id(host);
 	host->boots = first->boots;
+	if (*first->agent)
+		sim_path(host->agent, "%.600s%.300s", host->root,
+		         first->agent + strlen(first->root));
 	faults_mount(host);
 }

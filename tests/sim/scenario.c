@@ -163,6 +163,7 @@ void scenario_load(struct sim *sim, const char *path)
 	sim->boot_seconds = json_is_number(value) ? json_number_value(value) : 1;
 	value = json_object_get(sim->scenario, "shutdown_seconds");
 	sim->shutdown_seconds = json_is_number(value) ? json_number_value(value) : 0.3;
+	sim->agent_bundle = text(sim->scenario, "agent_bundle", NULL);
 	hosts = json_object_get(sim->scenario, "hosts");
 	json_array_foreach(hosts, index, spec) total += (size_t)number(spec, "count", 1);
 	if (total == 0)

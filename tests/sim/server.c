@@ -145,6 +145,26 @@ static bool network_is_off(const struct sim_host *host)
 	return off;
 }
 
+/* power.log: "SECONDS NAME down|up" on the monotonic clock, for whoever asks how many were down at
+ * once. Down is told when the host was asked to reboot, up before it can be reached: what overlaps
+ * in the log overlapped for whoever looked. */
+static void power_log(const struct sim *sim, const struct sim_host *host, const char *what)
+{
+	struct timespec now;
+	char path[SIM_PATH];
+	FILE *file;
+
+	sim_path(path, "%.900s/power.log", sim->directory);
+	pthread_mutex_lock(&lock);
+	file = fopen(path, "ae");
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (!file || fprintf(file, "%lld.%06ld %s %s\n", (long long)now.tv_sec, now.tv_nsec / 1000,
+	                     host->name, what) < 0)
+		sim_die("cannot write %s", path);
+	fclose(file);
+	pthread_mutex_unlock(&lock);
+}
+
 static void *boot_thread(void *ctx)
 {
 	struct boot *boot = ctx;
@@ -155,6 +175,9 @@ static void *boot_thread(void *ctx)
 	if (!host->crash)
 		pause_for(boot->sim->shutdown_seconds);
 	say(boot->sim, host->name, host->crash ? "crashed" : "going down for a reboot");
+	pthread_mutex_lock(&lock);
+	host->power = SIM_GOING_DOWN;
+	pthread_mutex_unlock(&lock);
 	port_hold(host);
 	sessions_cut(host);
 	processes_kill(host);
@@ -178,6 +201,7 @@ static void *boot_thread(void *ctx)
 	}
 	if (host->faults.change_key_after_reboot)
 		keys_host_load(host, true);
+	power_log(boot->sim, host, "up");
 	pthread_mutex_lock(&lock);
 	host->power = SIM_UP;
 	pthread_mutex_unlock(&lock);
@@ -209,10 +233,11 @@ static void host_reboot(struct sim *sim, struct sim_host *host, const char *how)
 	pthread_mutex_lock(&lock);
 	can = host->power == SIM_UP || (host->power == SIM_DOWN && !strcmp(how, "power"));
 	if (can)
-		host->power = SIM_GOING_DOWN;
+		host->power = crash ? SIM_GOING_DOWN : SIM_SHUTTING;
 	pthread_mutex_unlock(&lock);
 	if (!can)
 		return;
+	power_log(sim, host, "down");
 	host->crash = crash;
 	boot = malloc(sizeof(*boot));
 	if (!boot)
@@ -239,12 +264,23 @@ static void *session_thread(void *ctx)
 	return NULL;
 }
 
+/* Under the lock. */
+static bool is_open(const struct sim_host *host)
+{
+	return (host->power == SIM_UP || host->power == SIM_SHUTTING) && !host->faults.refuse;
+}
+
 static void host_accept(struct sim *sim, struct sim_host *host)
 {
-	int fd = accept4(host->listener, NULL, NULL, SOCK_CLOEXEC), held = -1;
 	struct session_start *start;
 	bool placed = false;
+	int fd = -1, held;
 
+	/* By now the listener may be closed, and its number another's. */
+	pthread_mutex_lock(&lock);
+	if (is_open(host))
+		fd = accept4(host->listener, NULL, NULL, SOCK_CLOEXEC);
+	pthread_mutex_unlock(&lock);
 	if (fd < 0)
 		return;
 	/* libssh closes its descriptor when the peer goes, and the number would be another socket's
@@ -288,6 +324,8 @@ static void hosts_build(struct sim *sim)
 			host_root_clone(&sim->hosts[i - 1], host);
 		} else {
 			host_root_create(host);
+			if (sim->agent_bundle)
+				host_root_put_agent(host, sim->agent_bundle);
 			if (boot_model_run(host) != BOOT_UP)
 				sim_die("host %s does not boot", host->name);
 		}
@@ -382,7 +420,7 @@ int server_run(struct sim *sim)
 			bool open;
 
 			pthread_mutex_lock(&lock);
-			open = host->power == SIM_UP && !host->faults.refuse;
+			open = is_open(host);
 			pthread_mutex_unlock(&lock);
 			fds[i + 3] =
 			    (struct pollfd){.fd = open ? host->listener : -1, .events = POLLIN};

@@ -103,6 +103,18 @@ static void close_cb(ssh_session session, ssh_channel channel, void *ctx)
 	fd_close(&serving->err);
 }
 
+/* Is it the start of the agent that the host has? Then nothing is gained by looking for it, which
+ * takes dozens of programs. */
+static bool agent_is_started(const struct sim_host *host, const char *command)
+{
+	char wanted[SIM_PATH];
+
+	if (!*host->agent)
+		return false;
+	sim_path(wanted, " gpufleet %.100s ", strrchr(host->agent, '/') + 1);
+	return strstr(command, wanted) != NULL;
+}
+
 /* The program sees the host's own tools first, and its root in GPUFLEET_SYSROOT. */
 static int exec_cb(ssh_session session, ssh_channel channel, const char *command, void *ctx)
 {
@@ -111,7 +123,12 @@ static int exec_cb(ssh_session session, ssh_channel channel, const char *command
 	char path[SIM_PATH * 4], sysroot[SIM_PATH + 32], name[128], home[SIM_PATH + 16];
 	char *env[] = {path, sysroot, name, home, (char[]){"LC_ALL=C"}, (char[]){"USER=root"},
 	               NULL};
-	const char *argv[] = {"/bin/sh", "-c", command, NULL};
+	static const char start[] =
+	    "umask 077; PATH=/usr/sbin:/usr/bin:/sbin:/bin; export GPUFLEET_AGENT_DIR=\"$0\"; exec "
+	    "\"$0/ld.so\" --library-path \"$0\" \"$0/gpufleet-agent\" --state-dir "
+	    "/var/lib/gpufleet "
+	    "serve";
+	const char *argv[] = {"/bin/sh", "-c", command, NULL, NULL};
 	char answer[SIM_PATH], *hostile;
 	int in[2], out[2], err[2], status;
 	posix_spawn_file_actions_t actions;
@@ -123,6 +140,10 @@ static int exec_cb(ssh_session session, ssh_channel channel, const char *command
 	if (serving->running)
 		return SSH_ERROR;
 	sim_path(answer, "%.900s/fault/answer", serving->host->control);
+	if (agent_is_started(serving->host, command)) {
+		argv[2] = start;
+		argv[3] = serving->host->agent;
+	}
 	hostile = sim_read(answer);
 	if (hostile) /* whatever was asked for */
 		argv[2] = hostile;

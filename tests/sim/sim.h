@@ -54,7 +54,8 @@ struct sim_faults {
 	long bytes_per_second; /* 0: as fast as it goes */
 };
 
-enum sim_power { SIM_UP, SIM_GOING_DOWN, SIM_DOWN };
+/* SIM_SHUTTING: told to reboot, and whoever connects still gets in. */
+enum sim_power { SIM_UP, SIM_SHUTTING, SIM_GOING_DOWN, SIM_DOWN };
 
 struct sim_host {
 	char name[64];
@@ -71,6 +72,7 @@ struct sim_host {
 	size_t device_count;
 	struct sim_faults faults;
 	unsigned boots;
+	char agent[SIM_PATH]; /* where the agent is that was put there before; "": it wasn't */
 
 	/* server.c, under its lock */
 	enum sim_power power;
@@ -86,6 +88,7 @@ struct sim {
 	size_t host_count;
 	json_t *scenario, *kinds;
 	double boot_seconds, shutdown_seconds;
+	const char *agent_bundle; /* borrowed from the scenario; NULL: hosts have no agent yet */
 	bool quiet;
 	void *client_key; /* ssh_key */
 };
@@ -108,6 +111,8 @@ void scenario_load(struct sim *sim, const char *path);
 
 /* host_root.c: the root directory of a stock host, before its first boot. */
 void host_root_create(struct sim_host *host);
+/* Puts the agent of BUNDLE (a .tar.gz) there, as a former push would have. */
+void host_root_put_agent(struct sim_host *host, const char *bundle);
 /* The same for one more host of the same entry of the scenario, from the first, booted one. */
 void host_root_clone(const struct sim_host *first, struct sim_host *host);
 

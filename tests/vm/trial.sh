@@ -1,8 +1,8 @@
 #!/bin/bash
 # Boot changes that are tried once before they become the default, on real virtual machines: a
 # trial that panics, and power cuts between stage and trial, in the trial, and between proof and
-# commit; a trial that panics on a machine whose initramfs is dracut's; and one without a network, which
-# goes back by itself. Each must leave a machine that boots and that the next apply completes.
+# commit; a trial that panics on a machine whose initramfs is dracut's; one without a network, which
+# goes back by itself; and power cuts while an initramfs is built. Each must leave a machine that boots and that the next apply completes.
 #   trial.sh BUILD_DIR [SCENARIO…]
 # Every scenario has a machine of its own, fresh from the image; two run at a time. What was seen is
 # kept in BUILD_DIR/vm-trial. README.md says more.
@@ -17,7 +17,7 @@ build=$(cd "$1" && pwd)
 shift
 results=$build/vm-trial
 scenarios=("$@")
-[ $# != 0 ] || scenarios=(panic staged trial commit dracut network)
+[ $# != 0 ] || scenarios=(panic staged trial commit dracut network initramfs)
 wanted='0000:01:00.0 0000:01:00.1 0000:02:00.0 0000:02:00.1'
 
 # shellcheck source=tests/vm/machine.sh
@@ -243,6 +243,29 @@ scenario_staged()
 	power_cut "$1"
 	check "$1: it boots" power_on "$1" || return
 	after "$1"
+	complete "$1"
+}
+
+# While modules are being copied for the trial's image, and, in the next apply, once update-initramfs
+# has begun to replace the default's.
+# shellcheck disable=SC2016
+scenario_initramfs()
+{
+	inventory "$1" ''
+	apply "$1" apply
+	check "$1: the trial's initramfs is being built" machine_until "$1" 900 \
+		'set -- /var/tmp/mkinitramfs_*/usr/lib/modules/*/kernel; [ -e "$1" ]' || return
+	power_cut "$1"
+	check "$1: it boots" power_on "$1" || return
+	after "$1"
+	as_before "$1"
+	apply "$1" second
+	check "$1: update-initramfs builds the default's anew" machine_until "$1" 1800 \
+		'set -- /boot/initrd.img-*.new; [ -e "$1" ]' || return
+	power_cut "$1"
+	check "$1: it boots again" power_on "$1" || return
+	after "$1"
+	check "$1: the initramfs is still the untouched one" observe_same image "$1" stock after
 	complete "$1"
 }
 

@@ -1,20 +1,29 @@
 # shellcheck shell=bash disable=SC2154
-# Containers with a systemd, an sshd and a network of their own: sourced by run.sh, which sets
-#   bed     the run's directory (overlays, keys, logs live there)
-# and has entered a mount, process and network namespace of its own, which takes all of this along when it ends.
+# Containers with a systemd, an sshd and a network of their own: sourced by a bed's run.sh, which sets
+#   bed                      the run's directory (overlays, keys, logs live there)
+#   addresses[NAME]          each container's address, in 10.77.0.0/24
+#   firmware_seconds[NAME]   how long it is away before it boots anew (none: it boots at once)
+# and has entered namespaces of its own (namespaces.sh), which take all of this along when they end.
+
+# shellcheck source=tests/nspawn/namespaces.sh
+. "${BASH_SOURCE[0]%/*}/namespaces.sh"
 
 bridge_address=10.77.0.1
-declare -A addresses=([ctl1]=10.77.0.11 [cmp1]=10.77.0.12)
+declare -A addresses firmware_seconds
 
 # The network that the containers share with this script, and a key that may log in.
 container_network()
 {
-	mount -t tmpfs tmpfs /run/netns 2>/dev/null || { mkdir -p /run/netns && mount -t tmpfs tmpfs /run/netns; }
+	local place
+	# What ip and systemd-nspawn leave there goes with the namespace.
+	for place in /run/netns /run/systemd; do
+		mkdir -p "$place" && mount -t tmpfs tmpfs "$place"
+	done
 	ip link set lo up
 	ip link add bed type bridge
 	ip address add "$bridge_address/24" dev bed
 	ip link set bed up
-	ssh-keygen -q -t ed25519 -N '' -C gpufleet-openstack -f "$bed/id_ed25519"
+	ssh-keygen -q -t ed25519 -N '' -C gpufleet-bed -f "$bed/id_ed25519"
 }
 
 # container_create NAME LAYERS: its file system, on top of those layers; address, host key, and line in known_hosts.
@@ -30,9 +39,6 @@ container_create()
 			echo "${addresses[$other]} $other"
 		done
 	} >"$dir/root/etc/hosts"
-	# On a busy machine Nova's services take longer to say that they are there than systemd's 90 seconds.
-	mkdir -p "$dir/root/etc/systemd/system.conf.d"
-	printf '[Manager]\nDefaultTimeoutStartSec=300\n' >"$dir/root/etc/systemd/system.conf.d/bed.conf"
 	rm -f "$dir/root/etc/resolv.conf"
 	rm -f "$dir"/root/etc/ssh/ssh_host_*
 	ssh-keygen -q -t ed25519 -N '' -C "$name" -f "$dir/root/etc/ssh/ssh_host_ed25519_key"
@@ -46,18 +52,42 @@ container_create()
 	ip -n "$name" link set lo up
 }
 
+# container_pci NAME: PCI devices, laid out at each boot. It needs a Python.
+container_pci()
+{
+	local to=$bed/$1/root
+	install -D -m 755 "${BASH_SOURCE[0]%/*}/pci_layout.py" "$to/usr/local/lib/bed/pci_layout.py"
+	install -m 644 /dev/stdin "$to/etc/systemd/system/bed-pci.service" <<-'END'
+		[Unit]
+		Description=The PCI devices of this host
+		DefaultDependencies=no
+		Before=sysinit.target ssh.service
+		After=local-fs.target
+		[Service]
+		Type=oneshot
+		RemainAfterExit=yes
+		ExecStart=/usr/local/lib/bed/pci_layout.py /run/bed-pci
+		[Install]
+		WantedBy=sysinit.target
+	END
+	mkdir -p "$to/etc/systemd/system/sysinit.target.wants"
+	ln -sf ../bed-pci.service "$to/etc/systemd/system/sysinit.target.wants/bed-pci.service"
+}
+
 # container_start NAME: returns at once. A reboot inside makes nspawn end with 133: it is started again.
 container_start()
 {
 	local name=$1
 	(
 		trap - EXIT
+		cgroup_enter "${bed##*/}/$name"
 		status=133
 		while [ "$status" = 133 ]; do
 			status=0
 			systemd-nspawn --quiet --directory "$bed/$name/root" --boot --register=no --keep-unit --machine="$name" \
 				--hostname="$name" --network-namespace-path="/run/netns/$name" --resolv-conf=off --timezone=off \
 				--console=pipe || status=$?
+			[ "$status" != 133 ] || sleep "${firmware_seconds[$name]:-0}"
 		done
 	) </dev/null >>"$bed/$name.console" 2>&1 &
 }
