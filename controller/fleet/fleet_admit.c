@@ -84,7 +84,8 @@ static bool window_skips(struct host *host)
 	return true;
 }
 
-/* Control hosts go one at a time. Returns how many began: 0 or 1. */
+/* Control hosts go one at a time, first the one that a former run may be at work on still. Returns
+ * how many began: 0 or 1. */
 static size_t admit_control(struct fleet *fleet)
 {
 	struct gf_err why = {.code = GF_OK};
@@ -96,7 +97,10 @@ static size_t admit_control(struct fleet *fleet)
 	for (size_t i = fleet->computes; i < fleet->count; i++) {
 		if (fleet->hosts[i].active)
 			return 0;
-		if (!next && fleet->hosts[i].state == HOST_WAITING &&
+		bool sooner = !next || (fleet->hosts[i].record.operation_open &&
+		                        !next->record.operation_open);
+
+		if (sooner && fleet->hosts[i].state == HOST_WAITING &&
 		    !window_skips(&fleet->hosts[i]))
 			next = &fleet->hosts[i];
 	}

@@ -107,8 +107,8 @@ static json_t *apply_request(const struct host *host)
 	                 "stage", json_array_get(host->stages, host->stage), "allow_running_guests",
 	                 shared->allow_running_guests, "trial",
 	                 json_is_true(json_object_get(host->promised, stage_name(host))), "token",
-	                 host->record.token[0] ? host->record.token : NULL, "confirm_timeout",
-	                 (json_int_t)shared->rollout->confirm_timeout_s);
+	                 host_record_token(&host->record, host->record.operation),
+	                 "confirm_timeout", (json_int_t)shared->rollout->confirm_timeout_s);
 }
 
 enum host_state host_applying_enter(struct host *host)

@@ -18,6 +18,22 @@ static void copy(char *to, size_t size, const char *from)
 	snprintf(to, size, "%s", from);
 }
 
+static void token_keep(struct host_record *record, const char *token)
+{
+	memmove(&record->tokens[1], &record->tokens[0],
+	        sizeof(record->tokens) - sizeof(record->tokens[0]));
+	copy(record->tokens[0].operation, OPERATION_SIZE, record->operation);
+	copy(record->tokens[0].token, SHA256_HEX_SIZE, token);
+}
+
+const char *host_record_token(const struct host_record *record, const char *operation)
+{
+	for (size_t i = 0; i < HOST_TOKENS; i++)
+		if (*operation && strcmp(record->tokens[i].operation, operation) == 0)
+			return record->tokens[i].token;
+	return NULL;
+}
+
 static void fold_stage_intent(struct host_record *record, const json_t *event)
 {
 	copy(record->operation, sizeof(record->operation), text_of(event, "operation"));
@@ -27,7 +43,7 @@ static void fold_stage_intent(struct host_record *record, const json_t *event)
 		record->plan_untouched = true;
 	copy(record->plan, sizeof(record->plan), text_of(event, "plan"));
 	if (*text_of(event, "token"))
-		copy(record->token, sizeof(record->token), text_of(event, "token"));
+		token_keep(record, text_of(event, "token"));
 	record->operation_open = record->operation[0] != '\0';
 	record->committing = *text_of(event, "commit") != '\0';
 	record->verdict[0] = '\0';
@@ -46,10 +62,8 @@ static void fold_stage_result(struct host_record *record, const json_t *event)
 		 * looked at again. */
 		record->plan[0] = '\0';
 	}
-	if (json_is_true(json_object_get(event, "trial"))) {
+	if (json_is_true(json_object_get(event, "trial")))
 		copy(record->trial, sizeof(record->trial), record->operation);
-		copy(record->trial_token, sizeof(record->trial_token), record->token);
-	}
 	if (json_is_true(json_object_get(event, "reboot"))) {
 		record->reboot_owed = true;
 		copy(record->reboot_boot_id, sizeof(record->reboot_boot_id), record->boot_id);
@@ -119,7 +133,7 @@ static void fold_cards_changed(struct host_record *record, const json_t *event)
 static void fold_trial_over(struct host_record *record, const json_t *event)
 {
 	if (strcmp(record->trial, text_of(event, "operation")) == 0)
-		record->trial[0] = record->trial_token[0] = '\0';
+		record->trial[0] = '\0';
 }
 
 static void fold_state(struct host_record *record, const json_t *event)

@@ -14,6 +14,15 @@
 #define STAGE_SIZE     96
 #define BOOT_ID_SIZE   64
 
+/* A host may be on trial with a stage that is not the newest: later ones were recorded, and never
+ * reached it. */
+#define HOST_TOKENS 4
+
+/* By which a trial that OPERATION began is confirmed. */
+struct host_token {
+	char operation[OPERATION_SIZE], token[SHA256_HEX_SIZE];
+};
+
 struct host_record {
 	char operation[OPERATION_SIZE]; /* the newest one */
 	char stage[STAGE_SIZE];         /* of that operation */
@@ -29,9 +38,7 @@ struct host_record {
 	char cards_changed[256];    /* what has become of them, until a run ended with it; "" */
 	char plan[SHA256_HEX_SIZE]; /* the saved plan that was begun and is not done; or "" */
 	bool plan_untouched;        /* nothing of it is known to have changed the host so far */
-	char
-	    token[SHA256_HEX_SIZE]; /* by which the newest stage that may reboot is confirmed; "" */
-	char trial_token[SHA256_HEX_SIZE]; /* that the trial was begun with; "" */
+	struct host_token tokens[HOST_TOKENS]; /* of stages that may reboot, the newest first */
 	char trial[OPERATION_SIZE]; /* the operation whose trial boot is awaited, or not yet made
 	                               the default; "" */
 	char state[32];             /* of its machine when last recorded */
@@ -50,6 +57,9 @@ struct host_record {
 /* Folds one event in. Events that say nothing about a host's state, or that are of the wrong shape,
  * change nothing. */
 void host_fold(struct host_record *record, const json_t *event);
+
+/* OPERATION's token, or NULL. */
+const char *host_record_token(const struct host_record *record, const char *operation);
 
 /* No operation has as many events; a host that numbers them beyond is no agent of ours. */
 #define HOST_EVENTS_MAX 1000000

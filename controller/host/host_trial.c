@@ -163,14 +163,12 @@ enum host_state host_commit_intent_input(struct host *host, const struct host_in
 
 enum host_state host_committing_enter(struct host *host)
 {
-	/* Of a stage whose result never came, only the newest is known. */
-	const char *token =
-	    host->record.trial_token[0] ? host->record.trial_token : host->record.token;
+	const char *token = host_record_token(&host->record, trial_text(host, "operation"));
 
 	return host_request(host, json_pack("{s:s, s:s, s:s, s:{s:s}, s:s*}", "request", "commit",
 	                                    "operation", host->record.operation, "trial",
 	                                    trial_text(host, "operation"), "context", "run",
-	                                    host->shared->run, "token", *token ? token : NULL));
+	                                    host->shared->run, "token", token));
 }
 
 enum host_state host_committed(struct host *host, const json_t *result)

@@ -142,6 +142,28 @@ static void apply_settles_a_dead_reboot(void **state)
 	}
 }
 
+/* It dies while a control host is worked on, which is not the first of them by now: that one's work
+ * comes to its end before another one's begins. */
+static void control_hosts_stay_one_at_a_time(void **state)
+{
+	(void)state;
+	world_init(&world, 3, 7);
+	for (size_t i = 0; i < 3; i++)
+		world.hosts[i].control = true;
+	world.hosts[0].refuses = true;
+	world_fault_add(
+	    &world, &(struct world_fault){
+	                .kind = FAULT_CONTROLLER, .moment = MOMENT_OPERATION, .nth = 1, .run = 1});
+	assert_int_equal(world_run(&world), -1);
+	assert_int_equal(world.hosts[1].begun, 1);
+	world.hosts[0].refuses = false;
+	assert_int_equal(world_run(&world), 0);
+	for (size_t i = 0; i < 3; i++)
+		assert_int_equal(world.hosts[i].begun, 1);
+	assert_true(world_ok(&world));
+	world_free(&world);
+}
+
 /* It dies, and its successor dies before it comes to the host, perhaps: whosever lease the host
  * has, it is no obstacle. */
 static void successor_dies_too(void **state)
@@ -245,6 +267,7 @@ int main(void)
 	    cmocka_unit_test(apply_resumes_from_anywhere),
 	    cmocka_unit_test(trials_resume_from_anywhere),
 	    cmocka_unit_test(apply_settles_a_dead_reboot),
+	    cmocka_unit_test(control_hosts_stay_one_at_a_time),
 	    cmocka_unit_test(successor_dies_too),
 	    cmocka_unit_test(power_cut_is_the_reboot),
 	    cmocka_unit_test(power_cut_is_the_second_goes_reboot),

@@ -102,6 +102,38 @@ static void bad_trial_of_a_dead_run_is_rolled_back(void **state)
 	}
 }
 
+/* A worker dies when all is staged, and after each single thing that follows the host may lose its
+ * power: also when the stage was to be begun again, and it never heard of that. What it boots is
+ * the first go's trial, which is confirmed with the first go's token. */
+static void trial_of_the_former_go_is_confirmed(void **state)
+{
+	unsigned struck;
+
+	(void)state;
+	for (size_t effect = 1;; effect++) {
+		trying_hosts(1);
+		world_fault_add(&world, &(struct world_fault){.kind = FAULT_WORKER_LATE,
+		                                              .moment = MOMENT_OPERATION,
+		                                              .nth = 1,
+		                                              .run = 1});
+		world_fault_add(&world, &(struct world_fault){.kind = FAULT_POWER,
+		                                              .moment = MOMENT_EFFECT,
+		                                              .nth = effect,
+		                                              .run = 1,
+		                                              .other = WORLD_OWN});
+		world_run(&world);
+		struck = world.faults.struck[FAULT_POWER];
+		world_wait(&world, 600000);
+		assert_int_equal(world_run(&world), 0);
+		assert_true(world_proven(&world.hosts[0]));
+		if (!world_ok(&world))
+			fail_msg("power lost after effect %zu", effect);
+		world_free(&world);
+		if (!struck && effect > 30)
+			break;
+	}
+}
+
 /* The controller is away for longer than trials are confirmed in: whatever it left ends well. */
 static void trial_expires_while_nobody_is_there(void **state)
 {
@@ -166,6 +198,7 @@ int main(void)
 	    cmocka_unit_test(trial_that_loses_a_card_is_rolled_back),
 	    cmocka_unit_test(trial_that_is_cut_off_goes_back),
 	    cmocka_unit_test(bad_trial_of_a_dead_run_is_rolled_back),
+	    cmocka_unit_test(trial_of_the_former_go_is_confirmed),
 	    cmocka_unit_test(trial_expires_while_nobody_is_there),
 	    cmocka_unit_test(commit_that_fails_is_not_sent_back),
 	};

@@ -105,7 +105,7 @@ static void disturbed_runs(struct trial_of_seed *trial, struct dice *dice)
 	struct world *world = &trial->disturbed;
 	size_t effects = trial->undisturbed.effects;
 
-	for (unsigned runs = 1 + dice_roll(dice, 4); runs; runs--) {
+	for (unsigned runs = 1 + dice_roll(dice, 3); runs; runs--) {
 		if (dice_chance(dice, 85))
 			simulation_fault_draw(world, dice, FAULT_CONTROLLER, effects);
 		for (unsigned faults = dice_roll(dice, 6); faults; faults--)
@@ -212,8 +212,9 @@ static void compare(struct trial_of_seed *trial)
 		compare_host(trial, i);
 }
 
-/* Whom a budget stops depends on who failed first, and whom a host that is away for good keeps from
- * its slot, on who came before. Nothing else may stop one fleet and not the other. */
+/* Whom a budget stops depends on who failed first, and whom a host that never gives its slot back
+ * (it is away, or its commit fails for good) keeps waiting, on who came before. Nothing else may
+ * stop one fleet and not the other. */
 static bool halted(struct trial_of_seed *trial)
 {
 	const struct world *disturbed = &trial->disturbed;
@@ -224,7 +225,8 @@ static bool halted(struct trial_of_seed *trial)
 	if (disturbed->status != 3)
 		return false;
 	for (size_t i = 0; i < disturbed->inventory.host_count; i++)
-		lost += disturbed->hosts[i].away;
+		lost += disturbed->hosts[i].away || disturbed->hosts[i].refuses ||
+		        disturbed->hosts[i].commit_fails;
 	if (!lost)
 		differs(trial, "stopped at its limits, and undisturbed it is not");
 	return true;
@@ -274,6 +276,7 @@ unsigned simulate(struct simulation *simulation, uint64_t seed)
 	trial.disturbed.verbose = simulation->verbose;
 	settle(&trial, &trial.undisturbed, &simulation->undisturbed_runs, true);
 	disturbed_runs(&trial, &dice);
+	world_faults_end(&trial.disturbed);
 	calm = dice_chance(&dice, 50);
 	world_wait(&trial.disturbed, calm ? 6 * HOUR_MS : 0);
 	world_run(&trial.disturbed);
@@ -281,7 +284,8 @@ unsigned simulate(struct simulation *simulation, uint64_t seed)
 	show_run(&trial, &trial.disturbed);
 	check_resumed(&trial, calm);
 	if (trial.disturbed.status)
-		settle(&trial, &trial.disturbed, &simulation->resumed_runs, true);
+		settle(&trial, &trial.disturbed, &simulation->resumed_runs,
+		       trial.undisturbed.status == 3);
 	if (halted(&trial)) {
 		simulation->halted++;
 		limits_raise(&trial.undisturbed);

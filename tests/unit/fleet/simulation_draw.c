@@ -84,7 +84,7 @@ void simulation_fleet_make(struct world *world, struct dice *dice, uint64_t seed
 	struct inventory_rollout *rollout = &world->inventory.rollout;
 	static char name[] = "simulated";
 	size_t count =
-	    dice_chance(dice, 5) ? 1 + dice_roll(dice, SIMULATION_HOSTS) : 1 + dice_roll(dice, 8);
+	    dice_chance(dice, 5) ? 1 + dice_roll(dice, SIMULATION_HOSTS) : 1 + dice_roll(dice, 6);
 	unsigned trouble = (unsigned[]){0, 5, 15, 40}[dice_roll(dice, 4)];
 
 	world_init(world, count, seed);

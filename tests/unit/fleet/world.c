@@ -67,21 +67,21 @@ void world_effect(struct world *world, struct world_host *host)
 	world_moment(world, MOMENT_EFFECT, host);
 }
 
-/* One that lost its power a moment ago counts once somebody could see it. */
-static bool host_down_counts(const struct world *world, const struct world_host *host)
+static bool host_down_counts(const struct world_host *host, uint64_t before)
 {
-	return host->refuses || host->promised ||
-	       (host->down && (!host->struck || world->records[host->index].down));
+	bool known = host->struck_known && host->struck_known < before;
+
+	return host->refuses || host->promised || (host->down && (!host->struck || known));
 }
 
-unsigned world_down(const struct world *world, const char *domain)
+unsigned world_down(const struct world *world, const char *domain, uint64_t before)
 {
 	unsigned down = 0;
 
 	for (size_t i = 0; i < world->inventory.host_count; i++) {
 		const struct world_host *host = &world->hosts[i];
 
-		if (!host->control && (host_down_counts(world, host) || host->out_of_service) &&
+		if (!host->control && (host_down_counts(host, before) || host->out_of_service) &&
 		    (!domain || strcmp(domain, host->domain) == 0))
 			down++;
 	}
@@ -183,6 +183,8 @@ static void entry_keep(struct world *world, struct world_entry *entry)
 	say_event(world, host, entry->event);
 	if (host)
 		host_fold(&world->records[entry->host], entry->event);
+	if (host && host->struck && !host->struck_known && world->records[entry->host].down)
+		host->struck_known = world->now;
 	if (!host || event_is(entry->event, "type", "host.state")) {
 		entry_free(entry);
 		return;

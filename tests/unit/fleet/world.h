@@ -69,6 +69,7 @@ struct world_host {
 	bool configured, effective, tuned, down, away, promised;
 	bool drained, out_of_service; /* … since the command began */
 	bool struck;                  /* down, and nobody asked for it */
+	uint64_t struck_known;        /* when that was on the disk; 0: it is not */
 	enum world_trial trial;
 	char tried[128]; /* the operation that is on trial */
 	char token[72],
@@ -229,8 +230,8 @@ void world_effect(struct world *world, struct world_host *host);
 /* Is there an event of TYPE with KEY = VALUE on the disk for HOST? */
 bool world_recorded(const struct world *world, size_t host, const char *type, const char *key,
                     const char *value);
-/* Hosts (of DOMAIN, if any) that are down, or may go down by themselves, for all that gpufleet can
- * know. */
-unsigned world_down(const struct world *world, const char *domain);
+/* Compute hosts (of DOMAIN, if any) that are down, or promised to go. One that lost its power
+ * counts when that was on the disk before BEFORE. */
+unsigned world_down(const struct world *world, const char *domain, uint64_t before);
 
 #endif

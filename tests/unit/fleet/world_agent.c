@@ -53,18 +53,21 @@ static json_t *answer_error(enum gf_code code, const char *message)
 	return json_pack("{s:s, s:s}", "code", gf_code_name(code), "message", message);
 }
 
+/* HOST goes down: since it was let begin, others may have lost their power, which nobody can help.
+ */
 static void check_down(struct world_host *host)
 {
 	const struct world *world = host->world;
+	unsigned in_all = world_down(world, NULL, host->started_at);
+	unsigned in_domain = world_down(world, host->domain, host->started_at);
 	unsigned limit = world->inventory.rollout.max_unavailable;
 	unsigned per_domain = world->inventory.rollout.per_domain;
 
-	if (!host->control && world_down(world, NULL) > limit)
-		world_broken(host->world, "%s: %u hosts down, %u may be", host->name,
-		             world_down(world, NULL), limit);
-	if (per_domain && host->domain[0] && world_down(world, host->domain) > per_domain)
-		world_broken(host->world, "%s: %u of %s down", host->name,
-		             world_down(world, host->domain), host->domain);
+	if (!host->control && in_all > limit)
+		world_broken(host->world, "%s: %u hosts down, %u may be", host->name, in_all,
+		             limit);
+	if (per_domain && host->domain[0] && in_domain > per_domain)
+		world_broken(host->world, "%s: %u of %s down", host->name, in_domain, host->domain);
 }
 
 static void host_down(struct world_host *host, uint64_t how_long)
@@ -73,8 +76,8 @@ static void host_down(struct world_host *host, uint64_t how_long)
 
 	world_say(world, host, "goes down", "");
 	host->down = true;
-	if (world_down(world, NULL) > world->most_down)
-		world->most_down = world_down(world, NULL);
+	if (world_down(world, NULL, world->now) > world->most_down)
+		world->most_down = world_down(world, NULL, world->now);
 	for (size_t i = 0; i < host->operation_count; i++)
 		if (host->operations[i].state == OPERATION_RUNNING)
 			host->operations[i].state = OPERATION_DEAD;
@@ -136,6 +139,7 @@ static void power_fire(void *ctx)
 	}
 	world_say(host->world, host, "boots", "");
 	host->down = host->struck = false;
+	host->struck_known = 0;
 	host->boot++;
 	host->up_at = host->world->now;
 	trial_boot(host);

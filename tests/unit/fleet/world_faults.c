@@ -63,6 +63,13 @@ void world_fault_add(struct world *world, const struct world_fault *fault)
 	added->timer = (struct clock_timer){.fire = fault_fire, .ctx = added};
 }
 
+void world_faults_end(struct world *world)
+{
+	for (size_t i = 0; i < world->faults.count; i++)
+		clock_disarm(&world->clock, &world->faults.faults[i].timer);
+	world->faults.count = 0;
+}
+
 void world_moment(struct world *world, enum world_moment moment, struct world_host *host)
 {
 	struct world_faults *faults = &world->faults;

@@ -59,6 +59,9 @@ extern const char *const world_fault_names[FAULT_COUNT];
 /* FAULT (copied) is to happen. */
 void world_fault_add(struct world *world, const struct world_fault *fault);
 
+/* Nothing more dies. */
+void world_faults_end(struct world *world);
+
 /* It is such a moment, HOST's (NULL: nobody's). */
 void world_moment(struct world *world, enum world_moment moment, struct world_host *host);
 

@@ -120,9 +120,9 @@ static void hook_rules(struct world_hook *hook)
 	else if (hook->command == COMMAND_DRAIN && !host->out_of_service) {
 		host->out_of_service = true;
 		host->out_at = world->now;
-		if (world_down(world, NULL) > limit)
+		if (world_down(world, NULL, host->started_at) > limit)
 			world_broken(world, "%s: %u hosts out of service, %u may be", host->name,
-			             world_down(world, NULL), limit);
+			             world_down(world, NULL, host->started_at), limit);
 	} else if (hook->command == COMMAND_POWER &&
 	           !world_recorded(world, host->index, "power.cycle", "boot_id", boot_id))
 		world_broken(world, "%s: power-cycled without an intent", host->name);
