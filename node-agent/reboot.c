@@ -12,6 +12,8 @@
 #include "node-agent/tasks/nova_pause.h"
 
 #define SYNC_WAIT_S 20
+/* A reboot that has not come by then never will. The controller asks again after 120 s. */
+#define ON_ITS_WAY_S 100
 
 int reboot_guests_forbid(const struct root *root, struct gf_err *err)
 {
@@ -85,6 +87,38 @@ static int reboot_without_nova(const struct agent *agent, bool allow_guests, str
 	return 0;
 }
 
+static struct root_name asked_path(const struct agent *agent)
+{
+	return root_pathf(&agent->root, "%s/reboot-asked.json", agent->state);
+}
+
+static json_int_t boot_seconds(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return (json_int_t)now.tv_sec;
+}
+
+/* Was a reboot of the boot BOOT_ID asked for so lately that it is on its way? */
+static bool reboot_on_its_way(const struct agent *agent, const char *boot_id)
+{
+	json_t *asked = journal_read_file(asked_path(agent).text, NULL);
+	const char *of = json_string_value(json_object_get(asked, "boot_id"));
+	json_int_t age = boot_seconds() - json_integer_value(json_object_get(asked, "seconds"));
+	bool coming = of && strcmp(of, boot_id) == 0 && age >= 0 && age < ON_ITS_WAY_S;
+	json_decref(asked);
+	return coming;
+}
+
+static int reboot_note(const struct agent *agent, const char *boot_id, struct gf_err *err)
+{
+	json_t *asked = json_pack("{s:s, s:I}", "boot_id", boot_id, "seconds", boot_seconds());
+	int failed = journal_make_dirs(root_path(&agent->root, agent->state).text, err) != 0 ||
+	             journal_write_file(asked_path(agent).text, asked, err) != 0;
+	json_decref(asked);
+	return failed ? -1 : 0;
+}
+
 int reboot_schedule(const struct agent *agent, const char *boot_id, bool allow_guests,
                     bool *scheduled, struct gf_err *err)
 {
@@ -97,6 +131,9 @@ int reboot_schedule(const struct agent *agent, const char *boot_id, bool allow_g
 		    "this host's boot_id cannot be read, so a reboot could not be proven");
 	if (strcmp(now, boot_id) != 0)
 		return 0;
+	*scheduled = reboot_on_its_way(agent, boot_id);
+	if (*scheduled)
+		return 0;
 	/* Looked at here, too, so that Nova is not stopped for nothing. */
 	if (!allow_guests && reboot_guests_forbid(&agent->root, err) != 0)
 		return -1;
@@ -104,8 +141,12 @@ int reboot_schedule(const struct agent *agent, const char *boot_id, bool allow_g
 		return gf_err_set(err, GF_E_BLOCKED, "operation %s is still going on on this host",
 		                  id);
 	sync_bounded();
-	if (reboot_without_nova(agent, allow_guests, err) != 0)
+	if (reboot_note(agent, boot_id, err) != 0)
 		return -1;
+	if (reboot_without_nova(agent, allow_guests, err) != 0) {
+		unlink(asked_path(agent).text);
+		return -1;
+	}
 	*scheduled = true;
 	return 0;
 }

@@ -353,6 +353,7 @@ void operation_purge(const struct agent *agent, const char *keep)
 	unlink(root_pathf(&agent->root, "%s/lease.json", agent->state).text);
 	unlink(root_pathf(&agent->root, "%s/trial.lock", agent->state).text);
 	unlink(root_pathf(&agent->root, "%s/nova-paused.lock", agent->state).text);
+	unlink(root_pathf(&agent->root, "%s/reboot-asked.json", agent->state).text);
 	unlink(root_path(&agent->root, INITRAMFS_SEEN).text);
 	journal_remove_tree(root_path(&agent->root, NOVA_UNPROVEN_DIR).text);
 	if (!keep) {

@@ -189,6 +189,8 @@ static void compare_host(struct trial_of_seed *trial, size_t i)
 		        "%d, %d, %d, %d, %d",
 		        is->name, is->configured, is->effective, is->tuned, is->trial, is->down,
 		        was->configured, was->effective, was->tuned, was->trial, was->down);
+	if (is->out_of_service)
+		differs(trial, "%s: still drained", is->name);
 	if (is->verdict == HOST_DONE && !world_proven(is))
 		differs(trial, "%s: called done, and is not", is->name);
 	if (is->verdict == HOST_DONE && world_open_intents(&trial->disturbed, i))

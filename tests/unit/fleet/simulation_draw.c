@@ -79,6 +79,29 @@ static void host_make(struct world_host *host, struct dice *dice, unsigned troub
 	               host->card_moves || host->card_appears;
 }
 
+/* A third of the fleets have their hosts drained, and most of those undrained by a command. */
+static void drains_make(struct world *world, struct dice *dice)
+{
+	static char drain[] = "drain", undrain[] = "undrain";
+	static char *drains[] = {drain}, *undrains[] = {undrain};
+	struct inventory_rollout *rollout = &world->inventory.rollout;
+
+	if (!dice_chance(dice, 33))
+		return;
+	rollout->drain = (struct string_list){.items = drains, .count = 1};
+	if (dice_chance(dice, 80))
+		rollout->undrain = (struct string_list){.items = undrains, .count = 1};
+	for (size_t i = 0; i < world->inventory.host_count; i++) {
+		struct world_host *host = &world->hosts[i];
+
+		host->drain_ms = 1 + dice_roll(dice, 90000);
+		host->guests_stay = dice_chance(dice, 30);
+		host->drain_fails = dice_chance(dice, 4);
+		/* A boot of its own would spare it the drain. */
+		host->steady |= host->drain_fails || (host->guests && host->guests_stay);
+	}
+}
+
 void simulation_fleet_make(struct world *world, struct dice *dice, uint64_t seed)
 {
 	struct inventory_rollout *rollout = &world->inventory.rollout;
@@ -100,6 +123,7 @@ void simulation_fleet_make(struct world *world, struct dice *dice, uint64_t seed
 	rollout->per_domain = dice_roll(dice, 3);
 	rollout->confirm_timeout_s = 300 + 60 * dice_roll(dice, 20);
 	world->forks = dice_chance(dice, 50) ? 1 + dice_roll(dice, 8) : 0;
+	drains_make(world, dice);
 }
 
 /* ---- what is done to one of them ---- */

@@ -226,6 +226,10 @@ static void commit_fire(void *ctx)
 	}
 	world->events++;
 	host = entry->host == WORLD_OWN ? NULL : &world->hosts[entry->host];
+	/* Whoever drains without a command that undrains does it by hand. */
+	if (host && !world->inventory.rollout.undrain.count &&
+	    event_is(entry->event, "type", "undrain.done"))
+		host->drained = host->out_of_service = false;
 	entry_keep(world, entry);
 	world_effect(world, host);
 	if (done && !world->dead)
