@@ -35,24 +35,20 @@ void keys_create(struct sim *sim)
 void keys_host_load(struct sim_host *host, bool other)
 {
 	bool off = false;
-	char path[SIM_PATH];
+	char path[SIM_PATH], *text;
 	ssh_bind bind = ssh_bind_new();
 	ssh_key key;
 
 	sim_path(path, "%.900s/host_key", host->directory);
 	key = key_generate(other ? NULL : path);
-	if (!other) {
-		char *text;
-
-		if (ssh_pki_export_pubkey_base64(key, &text) != SSH_OK)
-			sim_die("cannot export a key");
-		sim_path(path, "%.900s/host_key.pub", host->directory);
-		sim_write(path, "ssh-ed25519 %s", text);
-		ssh_string_free_char(text);
-		if (host->faults.change_host_key) {
-			ssh_key_free(key);
-			key = key_generate(NULL);
-		}
+	if (ssh_pki_export_pubkey_base64(key, &text) != SSH_OK)
+		sim_die("cannot export a key");
+	sim_path(path, "%.900s/host_key.pub", host->directory);
+	sim_write(path, "ssh-ed25519 %s", text);
+	ssh_string_free_char(text);
+	if (!other && host->faults.change_host_key) {
+		ssh_key_free(key);
+		key = key_generate(NULL);
 	}
 	ssh_bind_options_set(bind, SSH_BIND_OPTIONS_PROCESS_CONFIG, &off);
 	if (ssh_bind_options_set(bind, SSH_BIND_OPTIONS_IMPORT_KEY, key))

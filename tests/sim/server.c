@@ -199,8 +199,9 @@ static void *boot_thread(void *ctx)
 		free(boot);
 		return NULL;
 	}
-	if (host->faults.change_key_after_reboot)
+	if (host->faults.change_key_after_reboot) /* it keeps the new one */
 		keys_host_load(host, true);
+	host->faults.change_key_after_reboot = false;
 	power_log(boot->sim, host, "up");
 	pthread_mutex_lock(&lock);
 	host->power = SIM_UP;

@@ -38,7 +38,7 @@ struct serving {
 	size_t input_size; /* in use */
 	bool input_eof, running, authenticated, over;
 	bool cut;
-	long left; /* output bytes until the cut */
+	long cut_at, left; /* output bytes until the cut: of the whole session, and from here */
 	long bytes_per_second;
 };
 
@@ -232,6 +232,19 @@ static void link_slow(const struct serving *serving, size_t size)
 	nanosleep(&pause, NULL);
 }
 
+/* A line for each connection that was cut: a conversation may be over before its cut comes. */
+static void cut_log(const struct serving *serving)
+{
+	char path[SIM_PATH];
+	FILE *file;
+
+	sim_path(path, "%.900s/cuts", serving->host->control);
+	file = fopen(path, "ae");
+	if (!file || fprintf(file, "%ld\n", serving->cut_at) < 0)
+		sim_die("cannot write %s", path);
+	fclose(file);
+}
+
 static void output_relay(struct serving *serving, int *fd, bool is_stderr)
 {
 	char data[CHUNK];
@@ -263,6 +276,7 @@ static void output_relay(struct serving *serving, int *fd, bool is_stderr)
 		serving->left -= n;
 		if (serving->cut && serving->left <= 0) {
 			ssh_blocking_flush(serving->session, 1000);
+			cut_log(serving);
 			serving->over = true;
 			return;
 		}
@@ -322,14 +336,14 @@ static void faults_read(struct serving *serving)
 	if (faults->cut_after > 0 && faults->cut_times > 0) {
 		faults->cut_times--;
 		serving->cut = true;
-		serving->left = faults->cut_after;
+		serving->cut_at = serving->left = faults->cut_after;
 	}
 	serving->bytes_per_second = faults->bytes_per_second;
 	sim_path(path, "%.900s/fault/cut-after", serving->host->control);
 	text = sim_read(path);
 	if (text) {
 		serving->cut = true;
-		serving->left = atol(text);
+		serving->cut_at = serving->left = atol(text);
 		unlink(path);
 	}
 	free(text);

@@ -22,6 +22,7 @@ unit_test(fleet_crash fleet_world)
 unit_test(fleet_cards fleet_world)
 unit_test(fleet_random fleet_world)
 unit_test(fleet_schedule fleet_world)
+unit_test(fleet_stopped fleet_world)
 unit_test(lines terminal)
 
 # Rollouts from seeds, disturbed and not: ./dev simulate.

@@ -19,13 +19,13 @@ static void figures_print(const struct simulation *all)
 {
 	unsigned long long disturbances = 0;
 
-	for (size_t i = 0; i < FAULT_COUNT; i++)
+	for (size_t i = 0; i < FAULT_DRAWN; i++)
 		disturbances += all->struck[i];
 	printf("%llu seeds, %llu hosts: %llu undisturbed runs, %llu disturbed ones, %llu resumed\n",
 	       all->seeds, all->hosts, all->undisturbed_runs, all->disturbed_runs,
 	       all->resumed_runs);
 	printf("%llu disturbances:\n", disturbances + all->interrupted);
-	for (size_t i = 0; i < FAULT_COUNT; i++)
+	for (size_t i = 0; i < FAULT_DRAWN; i++)
 		printf("%12llu  %s\n", all->struck[i], world_fault_names[i]);
 	printf("%12llu  interrupted by a second ^C\n", all->interrupted);
 	printf("in the disturbed fleets %llu reboots, %llu commits, %llu trials that nobody "

@@ -109,7 +109,7 @@ static void disturbed_runs(struct trial_of_seed *trial, struct dice *dice)
 		if (dice_chance(dice, 85))
 			simulation_fault_draw(world, dice, FAULT_CONTROLLER, effects);
 		for (unsigned faults = dice_roll(dice, 6); faults; faults--)
-			simulation_fault_draw(world, dice, 1 + dice_roll(dice, FAULT_COUNT - 1),
+			simulation_fault_draw(world, dice, 1 + dice_roll(dice, FAULT_DRAWN - 1),
 			                      effects);
 		world->abort_after =
 		    dice_chance(dice, 10) ? 1 + dice_roll(dice, (unsigned)effects) : 0;

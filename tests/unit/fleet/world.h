@@ -70,6 +70,7 @@ struct world_host {
 	bool drained, out_of_service; /* … since the command began */
 	bool struck;                  /* down, and nobody asked for it */
 	uint64_t struck_known;        /* when that was on the disk; 0: it is not */
+	bool stopped;                 /* FAULT_STOPPED */
 	enum world_trial trial;
 	char tried[128]; /* the operation that is on trial */
 	char token[72],
@@ -216,6 +217,8 @@ struct link *world_link_open(struct link_opener *opener, const struct inventory_
 /* Every link to HOST ends, or nothing comes over it any more; false: there is none. */
 bool world_links_cut(struct world_host *host);
 bool world_links_silence(struct world_host *host);
+/* … and the controller gives it up when it has heard nothing for a minute. */
+bool world_links_stop(struct world_host *host);
 /* OPERATION of HOST ended: whoever follows it is told. */
 void world_links_told(struct world_host *host, const struct world_operation *operation);
 

@@ -17,6 +17,9 @@ static bool strike(struct world *world, enum world_fault_kind kind, struct world
 		return world_links_cut(host);
 	case FAULT_SILENCE:
 		return world_links_silence(host);
+	case FAULT_STOPPED:
+		host->stopped = true;
+		return world_links_stop(host);
 	case FAULT_WORKER:
 	case FAULT_WORKER_LATE:
 		return world_worker_dies(host, kind == FAULT_WORKER_LATE);
@@ -38,6 +41,7 @@ const char *const world_fault_names[FAULT_COUNT] = {
     [FAULT_WORKER_LATE] = "worker died, all done but the result",
     [FAULT_POWER] = "power lost",
     [FAULT_REBOOT] = "promised reboot not done",
+    [FAULT_STOPPED] = "sshd stopped",
 };
 
 static void fault_fire(void *ctx)

@@ -29,6 +29,10 @@ enum world_fault_kind {
 	FAULT_WORKER_LATE, /* … when all is done, and only its result is not written */
 	FAULT_POWER,       /* the host loses its power, and has it back at once */
 	FAULT_REBOOT,      /* the reboot that was promised does not happen */
+	FAULT_DRAWN,       /* those before are what simulations draw from */
+	/* The host goes on, and its sshd serves nobody, old connections or new ones, until
+	 * world_host.stopped is taken back. */
+	FAULT_STOPPED = FAULT_DRAWN,
 	FAULT_COUNT,
 };
 

@@ -6,6 +6,11 @@
 
 #include "tests/unit/fleet/world.h"
 
+/* As controller/ssh/: an established connection that was silent for so long, and one that does not
+ * come about, its tries together. */
+#define KEEPALIVE_MS  60000
+#define UNANSWERED_MS 30000
+
 enum turn { TURN_NONE, TURN_READY, TURN_HELLO, TURN_ANSWER, TURN_LOST, TURN_SILENT };
 
 struct world_link {
@@ -14,6 +19,7 @@ struct world_link {
 	struct world_host *host;
 	struct clock_timer timer;
 	enum turn turn;
+	bool ready;
 	char *answer;
 	json_int_t id; /* of the request that is open */
 	const struct world_operation *follows;
@@ -38,6 +44,7 @@ static void link_fire(void *ctx)
 		goto out;
 	switch (turn) {
 	case TURN_READY:
+		link->ready = true;
 		link->base.events->ready(link->base.ctx, &link->base);
 		break;
 	case TURN_HELLO:
@@ -52,7 +59,11 @@ static void link_fire(void *ctx)
 		link->base.events->output(link->base.ctx, &link->base, 1, answer, strlen(answer));
 		break;
 	case TURN_LOST:
-		gf_err_set(&err, link->host->refuses || link->host->down ? GF_E_CONNECT : GF_E_LOST,
+		gf_err_set(&err,
+		           link->host->refuses || link->host->down ||
+		                   (link->host->stopped && !link->ready)
+		               ? GF_E_CONNECT
+		               : GF_E_LOST,
 		           "%s does not answer", link->host->name);
 		link->base.events->failed(link->base.ctx, &link->base, &err);
 		break;
@@ -173,7 +184,9 @@ struct link *world_link_open(struct link_opener *opener, const struct inventory_
 	link->timer.ctx = link;
 	link->next = world->links;
 	world->links = link;
-	if (host->refuses || host->down || (host->cut_off && host->trial == TRIAL_UP))
+	if (host->stopped)
+		link_later(link, TURN_LOST, UNANSWERED_MS);
+	else if (host->refuses || host->down || (host->cut_off && host->trial == TRIAL_UP))
 		link_later(link, TURN_LOST, 3000);
 	else
 		link_later(link, TURN_READY, host->latency_ms);
@@ -211,6 +224,16 @@ bool world_links_silence(struct world_host *host)
 			any = true;
 		}
 	}
+	return any;
+}
+
+bool world_links_stop(struct world_host *host)
+{
+	bool any = world_links_silence(host);
+
+	for (struct world_link *link = host->world->links; link; link = link->next)
+		if (link->host == host && link->turn == TURN_SILENT)
+			link_later(link, TURN_LOST, link->ready ? KEEPALIVE_MS : UNANSWERED_MS);
 	return any;
 }
 
