@@ -12,8 +12,8 @@ int reboot_guests_forbid(const struct root *root, struct gf_err *err);
 
 /* Schedules a reboot a second from now, if this is still the boot BOOT_ID (else *scheduled is
  * false: it has happened). Asked again in the same boot, by a controller that goes on for one that
- * died, it is the same reboot; one that has not come by then is begun anew. GF_E_BLOCKED while guests run (unless ALLOW_GUESTS) or an operation is
- * going on. */
+ * died, it is the same reboot; one that has not come by then is begun anew. GF_E_BLOCKED while
+ * guests run (unless ALLOW_GUESTS) or an operation is going on. */
 int reboot_schedule(const struct agent *agent, const char *boot_id, bool allow_guests,
                     bool *scheduled, struct gf_err *err);
 

@@ -160,6 +160,37 @@ static void fleet_hosts_init(struct fleet *fleet)
 	}
 }
 
+static int longer_first(const void *a, const void *b, void *ctx)
+{
+	const struct fleet *fleet = ctx;
+	size_t first = *(const size_t *)a, second = *(const size_t *)b;
+	unsigned took = fleet->hosts[first].record.reboot_s;
+	unsigned other = fleet->hosts[second].record.reboot_s;
+
+	if (took != other)
+		return took > other ? -1 : 1;
+	return first < second ? -1 : 1;
+}
+
+/* In each wave those first whose last reboot took longest: one that is begun last holds up the end
+ * by all that it takes. Of equals, and where nothing is known yet, the inventory's order. */
+static int fleet_order_init(struct fleet *fleet)
+{
+	size_t first = 0;
+
+	fleet->order = calloc(fleet->computes + 1, sizeof(*fleet->order));
+	if (!fleet->order)
+		return -1;
+	for (size_t i = 0; i < fleet->computes; i++)
+		fleet->order[i] = i;
+	for (size_t wave = 0; wave < fleet->wave_count; wave++) {
+		qsort_r(&fleet->order[first], fleet->waves[wave] - first, sizeof(*fleet->order),
+		        longer_first, fleet);
+		first = fleet->waves[wave];
+	}
+	return 0;
+}
+
 struct fleet *fleet_new(const struct fleet_options *options, struct gf_err *err)
 {
 	static const struct inventory_rollout at_once;
@@ -187,7 +218,7 @@ struct fleet *fleet_new(const struct fleet_options *options, struct gf_err *err)
 	fleet_limits(fleet);
 	fleet_share(fleet);
 	fleet_hosts_init(fleet);
-	if (fleet_slots_init(fleet))
+	if (fleet_slots_init(fleet) || fleet_order_init(fleet))
 		goto err_memory;
 	return fleet;
 
@@ -239,6 +270,7 @@ void fleet_free(struct fleet *fleet)
 	free(fleet->by_boot);
 	fleet_slots_free(fleet);
 	free(fleet->waves);
+	free(fleet->order);
 	free(fleet);
 }
 

@@ -152,7 +152,7 @@ static void admit_acting(struct fleet *fleet)
 	open = fleet->waves[fleet->wave];
 	barrier = barrier_open(fleet);
 	for (size_t i = 0; i < fleet->computes && fleet->running < fleet->options.forks; i++) {
-		struct host *host = &fleet->hosts[i];
+		struct host *host = &fleet->hosts[fleet->order[i]];
 
 		/* One that a former run left with a slot gives it back only by ending, whatever its
 		 * wave. */

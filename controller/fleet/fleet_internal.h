@@ -26,6 +26,7 @@ struct fleet {
 	struct host *hosts; /* compute hosts first, then control hosts */
 	size_t count, computes;
 	size_t *waves, wave_count, wave; /* of compute hosts: cumulative; the open one */
+	size_t *order;                   /* of compute hosts: whose turn it is, wave by wave */
 	size_t max_unavailable, max_failures;
 	struct fleet_slots slots;
 	enum fleet_gate gate;
