@@ -98,7 +98,7 @@ static void drains_make(struct world *world, struct dice *dice)
 		host->guests_stay = dice_chance(dice, 30);
 		host->drain_fails = dice_chance(dice, 4);
 		/* A boot of its own would spare it the drain. */
-		host->steady |= host->drain_fails || (host->guests && host->guests_stay);
+		host->steady |= host->drain_fails || host->guests;
 	}
 }
 
