@@ -198,6 +198,9 @@ static enum link_step offer_file(struct ssh_link *link, const struct ssh_identit
 enum link_step login_result(struct ssh_link *link, int rc)
 {
 	struct ssh_login *login = &link->login;
+	/* libssh goes on to wait for an answer on a connection that has ended. */
+	if (rc == SSH_AUTH_AGAIN && !ssh_is_connected(link->session))
+		rc = SSH_AUTH_ERROR;
 	switch (rc) {
 	case SSH_AUTH_AGAIN:
 		return STEP_WAIT;
