@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "node-agent/elapsed.h"
 #include "node-agent/facts/facts.h"
 #include "node-agent/operation/operation.h"
 #include "node-agent/tasks/nova_pause.h"
@@ -92,19 +93,13 @@ static struct root_name asked_path(const struct agent *agent)
 	return root_pathf(&agent->root, "%s/reboot-asked.json", agent->state);
 }
 
-static json_int_t boot_seconds(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_BOOTTIME, &now);
-	return (json_int_t)now.tv_sec;
-}
-
 /* Was a reboot of the boot BOOT_ID asked for so lately that it is on its way? */
 static bool reboot_on_its_way(const struct agent *agent, const char *boot_id)
 {
 	json_t *asked = journal_read_file(asked_path(agent).text, NULL);
 	const char *of = json_string_value(json_object_get(asked, "boot_id"));
-	json_int_t age = boot_seconds() - json_integer_value(json_object_get(asked, "seconds"));
+	json_int_t age =
+	    (json_int_t)elapsed_of_boot() - json_integer_value(json_object_get(asked, "seconds"));
 	bool coming = of && strcmp(of, boot_id) == 0 && age >= 0 && age < ON_ITS_WAY_S;
 	json_decref(asked);
 	return coming;
@@ -112,7 +107,8 @@ static bool reboot_on_its_way(const struct agent *agent, const char *boot_id)
 
 static int reboot_note(const struct agent *agent, const char *boot_id, struct gf_err *err)
 {
-	json_t *asked = json_pack("{s:s, s:I}", "boot_id", boot_id, "seconds", boot_seconds());
+	json_t *asked =
+	    json_pack("{s:s, s:I}", "boot_id", boot_id, "seconds", (json_int_t)elapsed_of_boot());
 	int failed = journal_make_dirs(root_path(&agent->root, agent->state).text, err) != 0 ||
 	             journal_write_file(asked_path(agent).text, asked, err) != 0;
 	json_decref(asked);

@@ -36,7 +36,7 @@ void host_drain_note(struct host *host)
 	json_array_append_new(notes, json_string(text));
 }
 
-static int drain_record(struct host *host, const char *type, const struct gf_err *failed, bool ack,
+static int drain_record(struct host *host, const char *type, const struct gf_err *failed,
                         struct gf_err *err)
 {
 	return host_record_event(host,
@@ -44,7 +44,7 @@ static int drain_record(struct host *host, const char *type, const struct gf_err
 	                                   "seconds",
 	                                   (json_int_t)(host_now(host) - host->entered) / 1000,
 	                                   "message", failed ? failed->msg : ""),
-	                         ack, err);
+	                         false, err);
 }
 
 /* The connection, which would be idle for as long as it takes, is not kept. */
@@ -65,7 +65,7 @@ static enum host_state drain_failed(struct host *host, const struct gf_err *why)
 {
 	struct gf_err err = {.code = why->code};
 
-	drain_record(host, "drain.done", why, false, NULL);
+	drain_record(host, "drain.done", why, NULL);
 	gf_err_set(&err, why->code, "not rebooted: rollout.drain: %s. The same command tries again",
 	           why->msg);
 	return host_finish(host, HOST_SKIPPED, &err);
@@ -87,7 +87,7 @@ enum host_state host_draining_input(struct host *host, const struct host_input *
 		if (input->err)
 			return drain_failed(host, input->err);
 		host->drained = host->drained_now = true;
-		if (drain_record(host, "drain.done", NULL, false, &err))
+		if (drain_record(host, "drain.done", NULL, &err))
 			return host_finish(host, HOST_FAILED, &err);
 		return HOST_CONNECTING;
 	case INPUT_TIMEOUT:
@@ -127,7 +127,7 @@ static enum host_state undrain_failed(struct host *host, const struct gf_err *wh
 {
 	struct gf_err first = host->err;
 
-	drain_record(host, "undrain.done", why, false, NULL);
+	drain_record(host, "undrain.done", why, NULL);
 	if (host->barrier || host->verdict == HOST_DONE) {
 		host->verdict = HOST_FAILED;
 		gf_err_set(&host->err, why->code,
@@ -145,7 +145,7 @@ static enum host_state undrained(struct host *host)
 {
 	struct gf_err err = {.code = GF_OK};
 
-	if (drain_record(host, "undrain.done", NULL, false, &err))
+	if (drain_record(host, "undrain.done", NULL, &err))
 		return undrain_failed(host, &err);
 	host->drained = false;
 	return host->barrier ? HOST_WAITING : HOST_FINISHING;

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "node-agent/elapsed.h"
 #include "node-agent/tasks/nova_errors.h"
 #include "node-agent/tasks/nova_log.h"
 #include "node-agent/tasks/nova_unproven.h"
@@ -115,13 +116,6 @@ struct watch {
 	size_t size;
 };
 
-static double now_seconds(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
 /* Why it is not healthy, from its log if that says so. */
 static int unhealthy(const struct watch *watch, const char *state, struct gf_err *err)
 {
@@ -188,14 +182,14 @@ static int restart_and_watch(struct watch *watch, unsigned timeout, unsigned set
 {
 	const struct timespec pause = {.tv_nsec = 200 * 1000 * 1000};
 	struct nova_state first, state;
-	double start = now_seconds(), since = -1;
+	double start = elapsed_seconds(), since = -1;
 	long restarts = -1;
 	nova_log_mark(watch->root, watch->target, &watch->mark);
 	if (restart_run(watch, timeout, err) != 0)
 		return -1;
 	memset(&first, 0, sizeof(first));
 	for (;;) {
-		double now = now_seconds();
+		double now = elapsed_seconds();
 		if (nova_state_look(watch->root, watch->target, &state, err) != 0)
 			return -1;
 		if (restarts < 0)

@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "node-agent/elapsed.h"
 #include "node-agent/facts/facts.h"
 #include "node-agent/operation/operation.h"
 #include "node-agent/tasks/nova_health.h"
@@ -36,14 +37,6 @@ static int pause_lock(const struct agent *agent, int how)
 		return -1;
 	}
 	return fd;
-}
-
-/* Seconds of this boot, which nobody sets. */
-static json_int_t boot_seconds(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_BOOTTIME, &now);
-	return (json_int_t)now.tv_sec;
 }
 
 /* The note, if it is about this boot; a new reference or NULL. */
@@ -196,7 +189,7 @@ int nova_pause_keep(const struct agent *agent, struct nova_pause *pause, struct 
 {
 	if (!pause->note)
 		return 0;
-	json_object_set_new(pause->note, "rebooting", json_integer(boot_seconds()));
+	json_object_set_new(pause->note, "rebooting", json_integer((json_int_t)elapsed_of_boot()));
 	return journal_write_file(note_path(agent).text, pause->note, err);
 }
 
@@ -217,7 +210,7 @@ void nova_pause_mend(const struct agent *agent)
 		return; /* another agent is at it */
 	json_t *note = note_read(agent);
 	const json_t *asked = json_object_get(note, "rebooting");
-	json_int_t age = boot_seconds() - json_integer_value(asked);
+	json_int_t age = (json_int_t)elapsed_of_boot() - json_integer_value(asked);
 	if (!note)
 		unlink(note_path(agent).text); /* of another boot */
 	else if (!asked || age < 0 || age >= REBOOT_WAIT_S)

@@ -4,19 +4,12 @@
 #include <string.h>
 #include <time.h>
 
+#include "node-agent/elapsed.h"
 #include "node-agent/facts/facts.h"
 #include "node-agent/tasks/nova_health.h"
 #include "node-agent/tasks/nova_task.h"
 
 #define SETTLE_S 3 /* one that ends at once is started again by systemd, and looks up meanwhile */
-
-static double seconds_now(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
 
 static bool is_up(const struct root *root, const struct nova_target *target,
                   struct nova_state *state)
@@ -51,7 +44,7 @@ static bool given_up(const struct nova_state *state)
 json_t *nova_compute_down(const struct root *root, unsigned seconds)
 {
 	const struct timespec pause = {.tv_nsec = 500 * 1000000L};
-	double end = seconds_now() + seconds;
+	double end = elapsed_seconds() + seconds;
 	json_t *nova = nova_facts(root), *down = json_array();
 	const json_t *service;
 	size_t index = 0;
@@ -63,7 +56,7 @@ json_t *nova_compute_down(const struct root *root, unsigned seconds)
 
 		if (!nova_target_find(service, &target))
 			continue;
-		while (!(up = stays_up(root, &target, &state)) && seconds_now() < end &&
+		while (!(up = stays_up(root, &target, &state)) && elapsed_seconds() < end &&
 		       !given_up(&state))
 			nanosleep(&pause, NULL);
 		if (!up)

@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "node-agent/elapsed.h"
 #include "node-agent/operation/operation.h"
 #include "node-agent/reboot.h"
 #include "node-agent/trial/trial_marker.h"
@@ -96,14 +97,6 @@ bool trial_confirm_expired(const struct agent *agent)
 
 /* ---- the timer ---- */
 
-static double seconds_now(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
 static void pause_ms(long ms)
 {
 	const struct timespec pause = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
@@ -125,14 +118,14 @@ static bool trial_runs(const struct agent *agent, const char *name)
 static bool time_passes(const struct agent *agent, json_int_t confirm_s)
 {
 	/* The clock since the boot; a host that is simulated has booted when this is started. */
-	double start = root_is_sysroot(&agent->root) ? seconds_now() : 0;
+	double start = root_is_sysroot(&agent->root) ? elapsed_seconds() : 0;
 	char id[OPERATION_ID_MAX + 1];
 	bool told = false;
 
 	for (;;) {
 		if (!trial_runs(agent, pending))
 			return false;
-		double late = seconds_now() - start - (double)confirm_s;
+		double late = elapsed_seconds() - start - (double)confirm_s;
 		bool busy =
 		    late >= 0 && late < OPERATION_WAIT_S && operation_running(agent, NULL, id);
 		if (late >= 0 && !busy) {

@@ -71,14 +71,10 @@ static void halted_at_the_barrier(void **state)
 /* A host that waits there is in service, and on its default boot. */
 static void drained_host_is_undrained_to_wait(void **state)
 {
-	static char drain[] = "drain", undrain[] = "undrain";
-	static char *drains[] = {drain}, *undrains[] = {undrain};
-
 	(void)state;
 	world_make(5);
 	rollout()->max_unavailable = 1;
-	rollout()->drain = (struct string_list){.items = drains, .count = 1};
-	rollout()->undrain = (struct string_list){.items = undrains, .count = 1};
+	drains_set();
 	world.hosts[1].tries = true;
 	assert_int_equal(world_run(&world), 0);
 	assert_int_equal(with_verdict(HOST_DONE), 5);

@@ -3,11 +3,9 @@
 
 static void commands_set(void)
 {
-	static char drain[] = "drain", undrain[] = "undrain", power[] = "power";
-	static char *drains[] = {drain}, *undrains[] = {undrain}, *powers[] = {power};
+	static char power[] = "power", *powers[] = {power};
 
-	rollout()->drain = (struct string_list){.items = drains, .count = 1};
-	rollout()->undrain = (struct string_list){.items = undrains, .count = 1};
+	drains_set();
 	rollout()->power_cycle = (struct string_list){.items = powers, .count = 1};
 }
 

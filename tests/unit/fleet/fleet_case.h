@@ -29,6 +29,16 @@ UNUSED static void waves_set(unsigned first, unsigned then)
 	rollout()->wave_count = 3;
 }
 
+/* The world's own commands (world_hook.c). */
+UNUSED static void drains_set(void)
+{
+	static char drain[] = "drain", undrain[] = "undrain";
+	static char *drains[] = {drain}, *undrains[] = {undrain};
+
+	rollout()->drain = (struct string_list){.items = drains, .count = 1};
+	rollout()->undrain = (struct string_list){.items = undrains, .count = 1};
+}
+
 UNUSED static unsigned with_verdict(enum host_state verdict)
 {
 	unsigned count = 0;

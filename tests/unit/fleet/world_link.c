@@ -193,38 +193,35 @@ struct link *world_link_open(struct link_opener *opener, const struct inventory_
 	return &link->base;
 }
 
-bool world_links_cut(struct world_host *host)
+/* Nothing comes over HOST's links any more; with LOST their ends are told. False: it had none. */
+static bool links_end(struct world_host *host, bool lost)
 {
 	bool any = false;
 
 	for (struct world_link *link = host->world->links; link; link = link->next) {
-		if (link->host == host && link->turn != TURN_LOST && link->turn != TURN_SILENT) {
-			free(link->answer);
-			link->answer = NULL;
-			link->follows = NULL;
+		if (link->host != host || link->turn == TURN_LOST || link->turn == TURN_SILENT)
+			continue;
+		free(link->answer);
+		link->answer = NULL;
+		link->follows = NULL;
+		link->turn = TURN_SILENT;
+		clock_disarm(&host->world->clock, &link->timer);
+		if (lost)
 			link_later(link, TURN_LOST, 100);
-			any = true;
-		}
+		any = true;
 	}
 	return any;
+}
+
+bool world_links_cut(struct world_host *host)
+{
+	return links_end(host, true);
 }
 
 /* Also the end of the host is not told on it. */
 bool world_links_silence(struct world_host *host)
 {
-	bool any = false;
-
-	for (struct world_link *link = host->world->links; link; link = link->next) {
-		if (link->host == host && link->turn != TURN_LOST && link->turn != TURN_SILENT) {
-			free(link->answer);
-			link->answer = NULL;
-			link->follows = NULL;
-			link->turn = TURN_SILENT;
-			clock_disarm(&host->world->clock, &link->timer);
-			any = true;
-		}
-	}
-	return any;
+	return links_end(host, false);
 }
 
 bool world_links_stop(struct world_host *host)
