@@ -9,7 +9,7 @@
 #include "node-agent/reboot.h"
 #include "node-agent/tasks/nova_up.h"
 #include "node-agent/tasks/task.h"
-#include "node-agent/trial/trial_marker.h"
+#include "node-agent/trial/trial.h"
 
 #define NOVA_UP_TIMEOUT 90 /* seconds; the controller gives a verification 300 */
 
@@ -211,6 +211,17 @@ static json_t *answer_reboot(struct serve *serve, const json_t *request, struct 
 	return json_pack("{s:b}", "scheduled", scheduled);
 }
 
+static json_t *answer_confirm(struct serve *serve, const json_t *request, struct gf_err *err)
+{
+	const char *trial = argument(request, "trial", err);
+	const char *run = argument(request, "run", err);
+	const char *token = json_string_value(json_object_get(request, "token"));
+	if (!trial || !run || lease_check(serve->agent, run, err) != 0 ||
+	    trial_commit_begin(serve->agent, trial, token, err) != 0)
+		return NULL;
+	return json_object();
+}
+
 static json_t *answer_operations(struct serve *serve, const json_t *request, struct gf_err *err)
 {
 	(void)request;
@@ -238,11 +249,12 @@ static const struct {
 	const char *name;
 	json_t *(*answer)(struct serve *serve, const json_t *request, struct gf_err *err);
 } requests[] = {
-    {"facts", answer_facts},    {"plan", answer_plan},
-    {"verify", answer_verify},  {"apply", answer_operation},
-    {"undo", answer_operation}, {"commit", answer_operation},
-    {"attach", answer_attach},  {"operations", answer_operations},
-    {"reboot", answer_reboot},  {"lease", answer_lease},
+    {"facts", answer_facts},     {"plan", answer_plan},
+    {"verify", answer_verify},   {"apply", answer_operation},
+    {"undo", answer_operation},  {"commit", answer_operation},
+    {"attach", answer_attach},   {"operations", answer_operations},
+    {"confirm", answer_confirm}, {"reboot", answer_reboot},
+    {"lease", answer_lease},
 };
 
 json_t *request_answer(struct serve *serve, const json_t *request, struct gf_err *err)

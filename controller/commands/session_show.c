@@ -12,7 +12,8 @@
 static bool state_worth_telling(enum host_state state)
 {
 	return state == HOST_APPLYING || state == HOST_REBOOTING || state == HOST_REBOOTED ||
-	       state == HOST_COMMITTING;
+	       state == HOST_COMMITTING || state == HOST_DRAINING || state == HOST_UNDRAINING ||
+	       state == HOST_POWER_CYCLING;
 }
 
 static void show_moved(void *ctx, const struct host *host)

@@ -4,6 +4,9 @@
  * That it was drained is on the disk before the command begins: a run that was killed leaves the
  * host on record as out of service, where it holds a slot, until another one undrains it. That one
  * drains it again if it has yet to reboot it: nobody knows how far the first had come.
+ *
+ * A host on a proven trial goes back into service as soon as that is confirmed: making it the
+ * default takes as long as images take to build, and needs nobody to be kept away.
  */
 #include <stdio.h>
 #include <string.h>
@@ -99,6 +102,29 @@ enum host_state host_draining_input(struct host *host, const struct host_input *
 	}
 }
 
+static bool reboot_ahead(const struct host *host)
+{
+	const json_t *stage;
+	size_t i;
+
+	json_array_foreach(host->stages, i, stage)
+	{
+		const char *name = json_string_value(json_object_get(stage, "name"));
+		const json_t *planned = plan_stage_find(host->plan, name ? name : "");
+
+		if (planned && plan_stage_pending(planned) && host_stage_may_reboot(stage) &&
+		    !host_trial_of(host, name))
+			return true;
+	}
+	return false;
+}
+
+bool host_return_due(const struct host *host)
+{
+	return host->record.drained && !host->return_tried && host_trial_runs(host) &&
+	       !reboot_ahead(host);
+}
+
 /* Only a host that the fleet lets act is acted on: one that has come to its end while it looked
  * waits for that. */
 static bool way_out_waits(const struct host *host)
@@ -128,6 +154,11 @@ static enum host_state undrain_failed(struct host *host, const struct gf_err *wh
 	struct gf_err first = host->err;
 
 	drain_record(host, "undrain.done", why, NULL);
+	if (host->returning) {
+		host->returning = false;
+		host->return_tried = true;
+		return HOST_CONNECTING;
+	}
 	if (host->barrier || host->verdict == HOST_DONE) {
 		host->verdict = HOST_FAILED;
 		gf_err_set(&host->err, why->code,
@@ -148,6 +179,10 @@ static enum host_state undrained(struct host *host)
 	if (drain_record(host, "undrain.done", NULL, &err))
 		return undrain_failed(host, &err);
 	host->drained = false;
+	if (host->returning) {
+		host->returning = false;
+		return HOST_CONNECTING;
+	}
 	return host->barrier ? HOST_WAITING : HOST_FINISHING;
 }
 
@@ -157,10 +192,16 @@ enum host_state host_undraining_enter(struct host *host)
 	const char *state;
 	struct gf_err err = {.code = GF_OK};
 
-	host->undrain_tried = !host->barrier;
+	host->undrain_tried = !host->barrier && !host->returning;
+	if (host->returning) {
+		host_disconnect(host); /* it would be idle for as long as that takes */
+		host->tries = 0;
+	}
 	if (!host->shared->hooks || !undrain->count)
 		return undrained(host); /* whoever drains it puts it back, too */
-	state = host->barrier ? "waiting" : host_state_name(host->verdict);
+	state = host->returning ? "confirmed"
+	        : host->barrier ? "waiting"
+	                        : host_state_name(host->verdict);
 	if (host_hook_run(host, undrain, state, HOST_UNDRAIN_S, &err))
 		return undrain_failed(host, &err);
 	return HOST_STAY;

@@ -15,7 +15,8 @@
  * skipped | unreachable
  *
  * With rollout.drain: reboot-intent → draining → connecting → starting → leasing → reboot-intent,
- * and undraining before finishing.
+ * and undraining before finishing; after a trial already before it is made the default:
+ * commit-intent → confirming → undraining → connecting → … → facts → commit-intent.
  */
 #include <assert.h>
 #include <stdio.h>
@@ -77,12 +78,14 @@ static const struct host_state_row host_states[HOST_STATE_COUNT] = {
     [HOST_PROVING] = {"proving",
                       BIT(HOST_WAITING) | BIT(HOST_COMMIT_INTENT) | BIT(HOST_REBOOT_INTENT) | LOST,
                       300, host_proving_enter, host_proving_input},
-    [HOST_COMMIT_INTENT] = {"recording-commit", BIT(HOST_COMMITTING) | LOST, 120,
-                            host_commit_intent_enter, host_commit_intent_input},
+    [HOST_CONFIRMING] = {"confirming", LOST, 120, host_confirming_enter, host_confirming_input},
+    [HOST_COMMIT_INTENT] = {"recording-commit", BIT(HOST_CONFIRMING) | BIT(HOST_COMMITTING) | LOST,
+                            120, host_commit_intent_enter, host_commit_intent_input},
     [HOST_COMMITTING] = {"committing", BIT(HOST_FACTS) | LOST, 1800, host_committing_enter,
                          host_committing_input},
     [HOST_PURGING] = {"purging", LOST, 300, host_purging_enter, host_purging_input},
-    [HOST_UNDRAINING] = {"undraining", BIT(HOST_WAITING) | BIT(HOST_FINISHING),
+    [HOST_UNDRAINING] = {"undraining",
+                         BIT(HOST_CONNECTING) | BIT(HOST_WAITING) | BIT(HOST_FINISHING),
                          HOST_UNDRAIN_S + 120, host_undraining_enter, host_undraining_input},
     [HOST_FINISHING] = {"finishing", VERDICTS, 30, host_finishing_enter, host_finishing_input},
     [HOST_DONE] = {"done", 0, 0, NULL, NULL},

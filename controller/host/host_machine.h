@@ -43,6 +43,7 @@ enum host_state {
 	HOST_POWER_CYCLING,
 	HOST_REBOOTED,
 	HOST_PROVING,
+	HOST_CONFIRMING,
 	HOST_COMMIT_INTENT,
 	HOST_COMMITTING,
 	HOST_PURGING,
@@ -174,6 +175,8 @@ struct host {
 	bool purged;
 	bool drained;       /* by this process */
 	bool drained_now;   /* … just so, and the reboot is next */
+	bool returning;     /* it is undrained before its proven trial is made the default */
+	bool return_tried;  /* … and that failed: on its way out once more */
 	bool undrain_tried; /* on its way out: once */
 	struct gf_err err;  /* why it did not end as done */
 };

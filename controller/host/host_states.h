@@ -106,11 +106,15 @@ bool host_cards_changed(const struct host *host, struct gf_err *err);
 enum host_state host_trial_look(struct host *host);
 /* Does a proven trial wait for being made the default? */
 bool host_trial_open(const struct host *host);
+/* … and is it the boot that runs now? */
+bool host_trial_runs(const struct host *host);
 /* … and is it one of the stage of that name? */
 bool host_trial_of(const struct host *host, const char *stage);
 /* May STAGE (of the playbook) end with a reboot, or hand devices out, so that the open trial is to
  * be committed first? */
 bool host_trial_blocks(const struct host *host, const json_t *stage);
+enum host_state host_confirming_enter(struct host *host);
+enum host_state host_confirming_input(struct host *host, const struct host_input *input);
 enum host_state host_commit_intent_enter(struct host *host);
 enum host_state host_commit_intent_input(struct host *host, const struct host_input *input);
 enum host_state host_committing_enter(struct host *host);
@@ -161,6 +165,9 @@ bool host_drain_due(const struct host *host);
 /* Where guests run and it needs a reboot, its plan says what becomes of them: host->plan's `notes`.
  */
 void host_drain_note(struct host *host);
+/* Its trial is proven. Is it to go back into service before that is made the default, which takes
+ * as long as images take to build? Not when its plan has another reboot for it. */
+bool host_return_due(const struct host *host);
 /* Where a host goes that has its verdict: to finishing, by way of undraining where it was drained.
  */
 enum host_state host_way_out(struct host *host);

@@ -29,6 +29,11 @@ bool host_trial_open(const struct host *host)
 	return trial_is(host, "staged", "trial") || trial_is(host, "committing", NULL);
 }
 
+bool host_trial_runs(const struct host *host)
+{
+	return host_trial_open(host) && trial_is(host, trial_text(host, "state"), "trial");
+}
+
 bool host_trial_of(const struct host *host, const char *stage)
 {
 	return host_trial_open(host) && stage && strcmp(stage, trial_text(host, "stage")) == 0;
@@ -123,11 +128,45 @@ enum host_state host_trial_look(struct host *host)
 	return HOST_STAY;
 }
 
+static enum host_state not_taken(struct host *host, const char *why)
+{
+	return host_fail(host, GF_E_REBOOT,
+	                 "the trial boot is proven, but the host does not take it: %s",
+	                 why && *why ? why : "no reason given");
+}
+
+/* The trial stays, and the host can go back into service: what is left is done beside that. */
+enum host_state host_confirming_enter(struct host *host)
+{
+	const char *trial = trial_text(host, "operation");
+
+	return host_request(host, json_pack("{s:s, s:s, s:s, s:s*}", "request", "confirm", "trial",
+	                                    trial, "run", host->shared->run, "token",
+	                                    host_record_token(&host->record, trial)));
+}
+
+enum host_state host_confirming_input(struct host *host, const struct host_input *input)
+{
+	switch (input->kind) {
+	case INPUT_LOST:
+		return host_lost(host, input->err);
+	case INPUT_ERROR:
+		return not_taken(host, input->err->msg);
+	case INPUT_RESULT:
+		return HOST_UNDRAINING;
+	default:
+		return HOST_STAY;
+	}
+}
+
 enum host_state host_commit_intent_enter(struct host *host)
 {
 	char operation[OPERATION_SIZE], stage[STAGE_SIZE], trial[OPERATION_SIZE];
 	struct gf_err err = {0};
 
+	host->returning = host_return_due(host);
+	if (host->returning)
+		return trial_is(host, "staged", NULL) ? HOST_CONFIRMING : HOST_UNDRAINING;
 	/* One for each stage at most, and one that a former run left. */
 	if (++host->commits > json_array_size(host->stages) + 1)
 		return host_fail(host, GF_E_PROTOCOL,
@@ -188,9 +227,7 @@ enum host_state host_committed(struct host *host, const json_t *result)
 	if (state && strcmp(state, "unknown") == 0 && ++host->died <= 1)
 		return HOST_FACTS;
 	if (!done && code && strcmp(code, "blocked") == 0)
-		return host_fail(host, GF_E_REBOOT,
-		                 "the trial boot is proven, but the host does not take it: %s",
-		                 message && *message ? message : "no reason given");
+		return not_taken(host, message);
 	if (!done)
 		return host_fail(host, GF_E_TASK,
 		                 "the trial boot is proven, but making it the default failed: %s. "

@@ -79,7 +79,6 @@ static int work_commit(struct worker *worker, struct task_context *context, cons
 	        : -1;
 	if (!failed) {
 		worker->changed = true;
-		trial_confirmed(worker->agent);
 		failed = stage_apply(&commit, stage, &worker->changed, &reboot, err);
 	}
 	if (!failed)

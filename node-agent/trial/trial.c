@@ -241,16 +241,10 @@ int trial_commit_begin(const struct agent *agent, const char *operation, const c
 	/* The image makes room for the one that is to be built. */
 	if (!failed)
 		failed = trial_boot_clear(&agent->root, marker, err);
+	if (!failed)
+		trial_hold_end(&agent->root, json_object_get(marker, "held"));
 	json_decref(marker);
 	return failed;
-}
-
-void trial_confirmed(const struct agent *agent)
-{
-	json_t *marker = trial_marker_read(agent);
-
-	trial_hold_end(&agent->root, json_object_get(marker, "held"));
-	json_decref(marker);
 }
 
 int trial_end(const struct agent *agent, struct gf_err *err)

@@ -53,14 +53,11 @@ enum trial_restore_mode {
 int trial_restore(const struct agent *agent, enum trial_restore_mode mode, struct gf_err *err);
 
 /* The trial of OPERATION runs (or its commit was cut off): it is proven and becomes the default.
- * Entry and image go, and the marker says "committing". GF_E_BLOCKED when the host is in another
- * boot, TOKEN is not the trial's, or its time ran out. */
+ * Entry and image go, the marker says "committing", and what a trial holds back (nova-compute) is
+ * started; whether it comes up is looked at when the host is verified. May be repeated.
+ * GF_E_BLOCKED when the host is in another boot, TOKEN is not the trial's, or its time ran out. */
 int trial_commit_begin(const struct agent *agent, const char *operation, const char *token,
                        struct gf_err *err);
-
-/* After trial_commit_begin: what a trial holds back (nova-compute) is started. Whether it comes up
- * is looked at when the host is verified. */
-void trial_confirmed(const struct agent *agent);
 
 /* All is over: units and marker go (and entry and image, where they are left). */
 int trial_end(const struct agent *agent, struct gf_err *err);

@@ -70,8 +70,8 @@ class Drain(Case):
         self.assertIn("1 guest runs here: rollout.drain is run before the reboot", " ".join(plan.out.split()))
         self.assertEqual(self.ran(fleet), [])
         self.expect(fleet.run("apply", "--yes"), 0)
-        self.assertEqual(self.ran(fleet), ["drain gpu01 draining test 1", "undrain gpu01 done test 2",
-                                           "drain gpu02 draining test 1", "undrain gpu02 done test 2"])
+        self.assertEqual(self.ran(fleet), ["drain gpu01 draining test 1", "undrain gpu01 confirmed test 2",
+                                           "drain gpu02 draining test 1", "undrain gpu02 confirmed test 2"])
         self.assertEqual(fleet.on_vfio("gpu01"), CARDS)
         self.expect(fleet.run("apply", "--yes"), 0)
         self.assertEqual(len(self.ran(fleet)), 4, "nothing is rebooted, so nothing is drained")
@@ -79,6 +79,22 @@ class Drain(Case):
         self.expect(fleet.run("rollback", "--yes", "--limit", "gpu02"), 0)
         self.assertEqual(self.ran(fleet)[4:], ["drain gpu02 draining test 2", "undrain gpu02 done test 3",
                                                "drain gpu02 draining test 3", "undrain gpu02 done test 4"])
+
+    def test_in_service_before_the_commit(self):
+        """The images of a proven trial are made for good when the host is back in service already."""
+        fleet = self.drained(count=1, guest=False)
+        done = os.path.join(fleet.directory, "undrain")
+        with open(done, "a", encoding="utf-8") as file:
+            file.write(f"cp {fleet.path('gpu01', 'root/var/lib/gpufleet/trial.json')} {fleet.directory}/trial\n"
+                       f"cp {fleet.path('gpu01', 'root/boot/grub/grub.cfg')} {fleet.directory}/grub.cfg\n")
+        result = self.expect(fleet.run("apply", "--yes"), 0)
+        self.assertLess(result.out.index("undraining"), result.out.index("committing"))
+        with open(os.path.join(fleet.directory, "trial"), encoding="utf-8") as file:
+            self.assertIn('"state":"committing"', file.read())
+        with open(os.path.join(fleet.directory, "grub.cfg"), encoding="utf-8") as file:
+            self.assertNotIn("intel_iommu=on", file.read())
+        with open(fleet.path("gpu01", "root/boot/grub/grub.cfg"), encoding="utf-8") as file:
+            self.assertIn("intel_iommu=on", file.read())
 
     def test_drain_that_fails(self):
         fleet = self.drained()
@@ -102,7 +118,8 @@ class Drain(Case):
                       " ".join((result.out + result.err).split()))
         self.switch(fleet, "undrain-fails", False)
         self.expect(fleet.run("apply", "--yes"), 0)
-        self.assertEqual(self.ran(fleet), ["drain gpu01 draining test 1", "undrain gpu01 done test 2", "undrain gpu01 done test 2"])
+        self.assertEqual(self.ran(fleet), ["drain gpu01 draining test 1", "undrain gpu01 confirmed test 2",
+                                           "undrain gpu01 done test 2", "undrain gpu01 done test 2"])
         self.assertEqual(fleet.boots("gpu01"), 2)
 
     def test_killed_while_it_drains(self):
@@ -115,7 +132,8 @@ class Drain(Case):
         self.switch(fleet, "drain-hangs", False)
         result = self.expect(fleet.run("apply", "--yes"), 0)
         self.assertIn("1 host was in the middle of something (gpu01)", result.err)
-        self.assertEqual(self.ran(fleet)[:3], ["drain gpu01 draining test 1", "drain gpu01 draining test 1", "undrain gpu01 done test 2"])
+        self.assertEqual(self.ran(fleet)[:3], ["drain gpu01 draining test 1", "drain gpu01 draining test 1",
+                                               "undrain gpu01 confirmed test 2"])
         self.assertEqual(fleet.boots(), {"gpu01": 2, "gpu02": 2})
 
     def test_power_cycle(self):

@@ -66,6 +66,7 @@ static void out_of_service_for_little_more(void **state)
 		host->drain_ms = 10000 + (unsigned)i * 20000;
 		host->boot_ms = 60000 + (unsigned)(i % 7) * 30000;
 		host->apply_ms = 20000;
+		host->commit_ms = 600000; /* images take long to build */
 		host->latency_ms = 5 + (unsigned)(i % 5) * 30;
 	}
 	assert_int_equal(world_run(&world), 0);

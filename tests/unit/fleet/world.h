@@ -62,6 +62,7 @@ struct world_host {
 	bool cuts_commits;      /* … that is a commit */
 	bool steady;            /* never loses its power */
 	unsigned latency_ms, apply_ms, boot_ms, drain_ms;
+	unsigned commit_ms; /* of making a trial the default; 0: as apply_ms */
 	/* What it is. */
 	char name[16], domain[16];
 	struct world *world;

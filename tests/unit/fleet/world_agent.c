@@ -264,6 +264,18 @@ static struct world_operation *operation_find(struct world_host *host, const cha
 	return NULL;
 }
 
+/* What must hold of a host whose trial is to stay. */
+static void check_proven(struct world_host *host, const char *trial, const char *token)
+{
+	if (strcmp(trial, host->tried) != 0 ||
+	    (host->trial != TRIAL_UP && host->trial != TRIAL_COMMITTING))
+		world_broken(host->world, "%s: a commit of what is not on trial", host->name);
+	if (!host->effective && host->trial == TRIAL_UP)
+		world_broken(host->world, "%s: a commit of what is not proven", host->name);
+	if (host->trial == TRIAL_UP && strcmp(token ? token : "", host->tried_token) != 0)
+		world_broken(host->world, "%s: a commit with another token", host->name);
+}
+
 static struct world_operation *answer_apply(struct world_host *host, const json_t *request,
                                             json_t **error)
 {
@@ -304,15 +316,10 @@ static struct world_operation *answer_apply(struct world_host *host, const json_
 	snprintf(operation->id, sizeof(operation->id), "%s", id);
 	snprintf(operation->stage, sizeof(operation->stage), "%s", stage ? stage : "");
 	operation->commit = trial != NULL;
-	if (trial && (strcmp(trial, host->tried) != 0 ||
-	              (host->trial != TRIAL_UP && host->trial != TRIAL_COMMITTING)))
-		world_broken(host->world, "%s: a commit of what is not on trial", host->name);
-	if (!trial && host->trial == TRIAL_COMMITTING)
+	if (trial)
+		check_proven(host, trial, token);
+	else if (host->trial == TRIAL_COMMITTING)
 		world_broken(host->world, "%s: a stage in the middle of a commit", host->name);
-	if (trial && !host->effective && host->trial == TRIAL_UP)
-		world_broken(host->world, "%s: a commit of what is not proven", host->name);
-	if (trial && host->trial == TRIAL_UP && strcmp(token ? token : "", host->tried_token) != 0)
-		world_broken(host->world, "%s: a commit with another token", host->name);
 	if (!trial)
 		snprintf(host->token, sizeof(host->token), "%s", token ? token : "");
 	if (trial)
@@ -320,9 +327,24 @@ static struct world_operation *answer_apply(struct world_host *host, const json_
 	else if (host->trial != TRIAL_UP || strcmp(operation->stage, "host") == 0)
 		host->trial = TRIAL_NONE; /* what was staged is put back first */
 	*(trial ? &host->commits : &host->begun) += 1;
-	clock_arm(&host->world->clock, &host->operation_timer, host->apply_ms);
+	clock_arm(&host->world->clock, &host->operation_timer,
+	          trial && host->commit_ms ? host->commit_ms : host->apply_ms);
 	world_moment(host->world, trial ? MOMENT_COMMIT : MOMENT_OPERATION, host);
 	return operation;
+}
+
+static json_t *answer_confirm(struct world_host *host, const json_t *request, json_t **error)
+{
+	const char *trial = json_string_value(json_object_get(request, "trial"));
+
+	if (leased_to_other(host, json_string_value(json_object_get(request, "run")))) {
+		*error = answer_error(GF_E_LEASE, "another run works on it");
+		return NULL;
+	}
+	check_proven(host, trial, json_string_value(json_object_get(request, "token")));
+	host->trial = TRIAL_COMMITTING;
+	world_moment(host->world, MOMENT_COMMIT, host);
+	return json_object();
 }
 
 static json_t *answer_reboot(struct world_host *host, const json_t *request, json_t **error)
@@ -417,6 +439,8 @@ char *world_agent_answer(struct world_host *host, const json_t *request,
 			world_moment(host->world, MOMENT_PROOF, host);
 	} else if (strcmp(kind, "lease") == 0) {
 		result = answer_lease(host, request, &error);
+	} else if (strcmp(kind, "confirm") == 0) {
+		result = answer_confirm(host, request, &error);
 	} else if (strcmp(kind, "reboot") == 0) {
 		result = answer_reboot(host, request, &error);
 	} else if (strcmp(kind, "attach") == 0) {

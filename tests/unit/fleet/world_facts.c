@@ -39,7 +39,9 @@ static void trial_text(const struct world_host *host, char *out, size_t size)
 		snprintf(out, size,
 		         "{\"operation\":\"%s\",\"stage\":\"host\",\"state\":\"%s\",\"boot\":"
 		         "\"%s\",\"message\":\"\",\"expired\":%s}",
-		         host->tried, states[host->trial], boots[host->trial],
+		         host->tried, states[host->trial],
+		         host->trial == TRIAL_COMMITTING && host->effective ? "trial"
+		                                                            : boots[host->trial],
 		         host->expired ? "true" : "false");
 }
 
