@@ -6,6 +6,7 @@ each commit, and at random instants of that time, several times in one rollout; 
 
 import argparse
 import concurrent.futures
+import json
 import os
 import random
 import signal
@@ -59,6 +60,7 @@ class Test:
         self.lock = threading.Lock()
         self.rollouts, self.kills, self.beyond, self.failed, self.again = 0, {"commit": 0, "instant": 0}, [], 0, 0
         self.down = dict(golden.down)
+        self.all = list(pool.waiting)
         self.stop = False
         self.began = time.monotonic()
 
@@ -90,11 +92,22 @@ class Test:
             outcome = rollout(self.pool.chain(given), self.options.changed, judge=self.judge)
             if not outcome.struck:  # nobody disturbed it
                 self.pool.seconds = outcome.seconds
+            self.left_write(given[:len(outcome.struck)])
             for kill in given[len(outcome.struck):]:
                 if outcome.struck or not isinstance(kill, str):
                     self.pool.missed.append(kill)
                 else:
                     self.beyond.append(kill)  # how many commits there are varies a little
+
+    def left_write(self, made):
+        """What is left of a pass that is to be gone on with, should this be its last rollout. MADE: what this one was killed at."""
+        with self.lock:
+            for kill in made:
+                self.all.remove(kill)
+            if self.options.left:
+                with open(self.options.left + ".new", "w", encoding="utf-8") as file:
+                    json.dump(self.all, file)
+                os.replace(self.options.left + ".new", self.options.left)
 
     def run(self):
         with concurrent.futures.ThreadPoolExecutor(self.options.jobs) as threads:
@@ -119,6 +132,9 @@ def golden_make(options):
 
 
 def kills_make(options, golden):
+    if options.left and os.path.exists(options.left):
+        with open(options.left, encoding="utf-8") as file:
+            return json.load(file)
     numbers = random.Random(options.seed)
     kills = [f"{side}{n}" for n in range(1, golden.commits + 1) for side in "ba"]
     numbers.shuffle(kills)
@@ -136,6 +152,7 @@ def options_read():
     parser.add_argument("--changed", type=int, default=12, metavar="N", help=f"of the {HOSTS} hosts, how many have GPUs to be taken (12)")
     parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)), metavar="N", help="rollouts at once (one a CPU)")
     parser.add_argument("--minutes", type=float, metavar="M", help="begin no rollout after so long")
+    parser.add_argument("--left", metavar="FILE", help="keep in FILE what is left to be done; where it is there, go on with that")
     parser.add_argument("--replay", metavar="KILLS", help="one rollout with these kills, as printed of one that failed: b17,3.250,a60")
     return parser.parse_args()
 
