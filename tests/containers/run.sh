@@ -41,8 +41,8 @@ most=2 per_domain=1
 
 # shellcheck source=tests/nspawn/container.sh
 . "$here/../nspawn/container.sh"
-# shellcheck source=tests/nspawn/checks.sh
-. "$here/../nspawn/checks.sh"
+# shellcheck source=tests/bed/checks.sh
+. "$here/../bed/checks.sh"
 # shellcheck source=tests/containers/scenarios.sh
 . "$here/scenarios.sh"
 
@@ -125,7 +125,7 @@ check '24 hosts boot, each with a systemd and an sshd of its own' hosts_boot
 for scenario in "${scenarios[@]}"; do
 	"scenario_$scenario"
 done
-step ''
+step_end
 if [ -n "$keep" ]; then
 	echo 'The hosts go on running until this script is interrupted. To get in, as root on this machine:'
 	echo "  nsenter --target \$(pgrep -P \$(pgrep -f -o 'inside $root $bed')) --mount --net --pid ssh -i $bed/id_ed25519 \\"

@@ -41,8 +41,8 @@ results=$build/openstack
 
 # shellcheck source=tests/nspawn/container.sh
 . "$here/../nspawn/container.sh"
-# shellcheck source=tests/nspawn/checks.sh
-. "$here/../nspawn/checks.sh"
+# shellcheck source=tests/bed/checks.sh
+. "$here/../bed/checks.sh"
 # shellcheck source=tests/openstack/ask.sh
 . "$here/ask.sh"
 # shellcheck source=tests/openstack/cloud.sh
@@ -130,7 +130,7 @@ for part in "${parts[@]}"; do
 		echo "SKIP $part: something before it failed"
 	fi
 done
-step ''
+step_end
 memory
 for name in ctl1 cmp1; do
 	container_ssh "$name" tar -C /var/log -c nova 2>/dev/null | tar -C "$results" -x --one-top-level="$name" || true

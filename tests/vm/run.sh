@@ -30,54 +30,8 @@ wanted='0000:01:00.0 0000:01:00.1 0000:02:00.0 0000:02:00.1'
 . "$here/machine.sh"
 # shellcheck source=tests/vm/observe.sh
 . "$here/observe.sh"
-
-passed=0 failed=0 skipped=0 step_name='' step_start=0 step_budget=0
-
-pass()
-{
-	passed=$((passed + 1))
-	echo "PASS $1"
-}
-
-fail()
-{
-	failed=$((failed + 1))
-	echo "FAIL $1"
-	sed 's/^/     | /'
-}
-
-# check NAME COMMAND…: the command says on its output what is wrong.
-check()
-{
-	local name=$1 said
-	shift
-	if said=$("$@" 2>&1); then
-		pass "$name"
-	else
-		fail "$name" <<<"$said"
-	fi
-}
-
-skip()
-{
-	skipped=$((skipped + 1))
-	echo "SKIP $1: $2"
-}
-
-step_end()
-{
-	[ -n "$step_name" ] || return 0
-	printf -- '---- %s: %d s (budget %d s)\n' "$step_name" $((SECONDS - step_start)) "$step_budget"
-	step_name=
-}
-
-# step NAME SECONDS: what follows should take no longer, on an idle machine.
-step()
-{
-	step_end
-	step_name=$1 step_budget=$2 step_start=$SECONDS
-	echo "---- $step_name"
-}
+# shellcheck source=tests/bed/checks.sh
+. "$here/../bed/checks.sh"
 
 # gpufleet_run NAME LIMIT EXPECTED COMMAND [ARGUMENT…]: the exit status must be
 # the expected one; the output goes to NAME.out and NAME.err.

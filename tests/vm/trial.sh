@@ -24,20 +24,8 @@ wanted='0000:01:00.0 0000:01:00.1 0000:02:00.0 0000:02:00.1'
 . "$here/machine.sh"
 # shellcheck source=tests/vm/observe.sh
 . "$here/observe.sh"
-
-# check NAME COMMAND…: the command says on its output what is wrong.
-check()
-{
-	local name=$1 said
-	shift
-	if said=$("$@" 2>&1); then
-		echo "PASS $name"
-	else
-		echo "FAIL $name"
-		printf '     | %s\n' "${said//$'\n'/$'\n     | '}"
-		return 1
-	fi
-}
+# shellcheck source=tests/bed/checks.sh
+. "$here/../bed/checks.sh"
 
 # inventory NAME KERNEL_ARGUMENTS [CONFIRM_TIMEOUT]
 inventory()
