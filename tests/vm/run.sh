@@ -81,6 +81,47 @@ start_machines()
 		machine_wait "$name" 600 || return
 	done
 	machine_inventory "$bed/inventory.json" "${machines[@]}"
+	service_record "$bed/inventory.json" "$results/service.log"
+}
+
+# service_record INVENTORY FILE: when each machine is drained and undrained is written to FILE.
+service_record()
+{
+	: >"$2"
+	python3 - "$1" "$2" <<-'END'
+		import json, sys
+
+		inventory, log = sys.argv[1:]
+		with open(inventory, encoding="utf-8") as file:
+		    fleet = json.load(file)
+		for name in "drain", "undrain":
+		    fleet["rollout"][name] = ["/bin/sh", "-c", f'echo {name} "$GPUFLEET_HOST" "$(date +%s)" >>"$0"', log]
+		with open(inventory, "w", encoding="utf-8") as file:
+		    json.dump(fleet, file)
+	END
+}
+
+# seconds_of NAME EVENT: of the day, when apply said so first.
+seconds_of()
+{
+	awk -v event="^[0-9:]+ $1: $2" '$0 ~ event { split($1, t, ":"); print t[1] * 3600 + t[2] * 60 + t[3]; exit }' "$results/apply.out"
+}
+
+# service_print NAME: how long it was out of service, and why.
+service_print()
+{
+	local out back reboot
+	out=$(awk -v name="$1" '$1 == "drain" && $2 == name { print $3 }' "$results/service.log")
+	back=$(awk -v name="$1" '$1 == "undrain" && $2 == name { print $3; exit }' "$results/service.log")
+	reboot=$((($(seconds_of "$1" rebooted) - $(seconds_of "$1" rebooting) + 86400) % 86400))
+	echo "     $1 was out of service for $((back - out)) s, $reboot s of them for its reboot"
+}
+
+# undrained_early NAME: says what is wrong unless it was back before its trial was made the default.
+undrained_early()
+{
+	awk -v name="$1:" '$2 == name && $3 == "undraining" { back = NR } $2 == name && $3 == "committing" { made = NR }
+		END { if (back && made && back < made) exit 0; print "undraining in line " back ", committing in line " made; exit 1 }' "$results/apply.out"
 }
 
 on_stock()
@@ -121,6 +162,8 @@ to_vfio()
 			observe_vfio_only "$name" applied
 		check "$name: after apply every device has the driver it has on a simulated host" \
 			observe_drivers "$name" applied applied
+		check "$name: it was back in service before its trial was made the default" undrained_early "$name"
+		service_print "$name"
 	done
 	step 'report' 10
 	gpufleet_run report 60 0 report --format json
