@@ -7,6 +7,7 @@
 
 #include "controller/nova/nova_checks.h"
 #include "controller/readiness/readiness.h"
+#include "controller/report/json_out.h"
 #include "controller/report/pci_names.h"
 
 static const char *const verdicts[] = {"ready",  "pending", "blocked",
@@ -267,9 +268,14 @@ json_t *report_build(const struct inventory *inventory, const struct report_host
 
 int report_json(const json_t *report, bool compact, FILE *out, struct gf_err *err)
 {
-	if (json_dumpf(report, out, JSON_ENSURE_ASCII | (compact ? JSON_COMPACT : JSON_INDENT(2))) <
-	        0 ||
-	    fputc('\n', out) == EOF || fflush(out) == EOF)
+	struct json_out *json = json_out_new(out);
+
+	if (!json)
+		return gf_err_set(err, GF_E_MEMORY, "out of memory");
+	json_out_value(json, report, compact, 0);
+	json_out_raw(json, "\n");
+	json_out_free(json);
+	if (fflush(out) == EOF || ferror(out))
 		return gf_err_errno(err, GF_E_IO, "cannot write the report");
 	return 0;
 }
