@@ -3,8 +3,11 @@
 
 #include <string.h>
 
+#include "controller/report/report_ansible.h"
+#include "controller/report/report_csv.h"
 #include "controller/report/report_libvirt.h"
 #include "controller/report/report_openstack.h"
+#include "controller/report/report_prometheus.h"
 #include "inventory/suggest.h"
 
 static int write_text(const struct report_output *output, FILE *out, struct gf_err *err)
@@ -28,11 +31,30 @@ static int write_libvirt(const struct report_output *output, FILE *out, struct g
 	return report_libvirt(output->report, output->hosts, output->count, out, err);
 }
 
+static int write_csv(const struct report_output *output, FILE *out, struct gf_err *err)
+{
+	return report_csv(output->report, output->hosts, output->count, out, err);
+}
+
+static int write_prometheus(const struct report_output *output, FILE *out, struct gf_err *err)
+{
+	return report_prometheus(output->report, output->hosts, output->count, out, err);
+}
+
+static int write_ansible(const struct report_output *output, FILE *out, struct gf_err *err)
+{
+	return report_ansible(output->report, output->hosts, output->count, out, err);
+}
+
 static const struct report_format formats[] = {
     {"text", write_text, 0},
     {"json", write_json, 0},
+    {"csv", write_csv, 0},
+    /* The node exporter, which is another user, reads it. */
+    {"prometheus", write_prometheus, 0644},
     {"openstack", write_openstack, 0},
     {"libvirt", write_libvirt, 0},
+    {"ansible-inventory", write_ansible, 0},
 };
 
 #define FORMATS (sizeof(formats) / sizeof(formats[0]))
