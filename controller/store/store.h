@@ -41,7 +41,7 @@ int store_facts_put(struct store *store, const char *host, const json_t *facts, 
                     void *ctx, struct gf_err *err);
 
 /* HOST's newest facts (a new reference), or NULL: none stored (err untouched: *found false) or an
- * error. */
+ * error. Documents of one store share their equal parts: they are not to be changed. */
 json_t *store_facts_get(struct store *store, const char *host, bool *found, struct gf_err *err);
 
 /* What the last apply left on HOST (kept for `verify`): put and get as for facts. */
