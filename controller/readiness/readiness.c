@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "controller/readiness/check_pool.h"
 #include "controller/readiness/checks.h"
 
 #define SETTLE_ROUNDS 16 /* a bound on what a hostile host can make us compute */
@@ -313,17 +314,23 @@ static json_t *never_reached(const struct inventory_host *host, bool reachable)
 json_t *readiness_evaluate(const struct inventory_host *host, const json_t *facts, bool reachable,
                            struct gf_err *err)
 {
+	return readiness_evaluate_pooled(host, facts, reachable, NULL, err);
+}
+
+json_t *readiness_evaluate_pooled(const struct inventory_host *host, const json_t *facts,
+                                  bool reachable, struct check_pool *pool, struct gf_err *err)
+{
 	struct judgement j;
-	json_t *json;
+	json_t *json, *checks;
 
 	if (!facts)
 		return never_reached(host, reachable);
 	if (judge(host, facts, &j, err) < 0)
 		return NULL;
 	json = host_json(host, reachable, j.facts.observed, host_verdict(&j));
+	checks = json_object_get(json, "checks");
 	for (size_t i = 0; i < j.list.count; i++)
-		json_array_append_new(json_object_get(json, "checks"),
-		                      check_json(&j.list.items[i]));
+		json_array_append_new(checks, check_pool_json(pool, &j.list.items[i]));
 	for (size_t i = 0; i < j.selection.count; i++)
 		json_array_append_new(json_object_get(json, "devices"), device_json(&j, i));
 	judgement_free(&j);

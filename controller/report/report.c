@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "controller/nova/nova_checks.h"
+#include "controller/readiness/check_pool.h"
 #include "controller/readiness/readiness.h"
 #include "controller/report/json_out.h"
 #include "controller/report/pci_names.h"
@@ -197,12 +198,15 @@ static json_t *build_flavors(const struct inventory *inventory, const json_t *ho
 }
 
 /* The host's entry: readiness, and what Nova there makes of it. */
-static json_t *host_entry(const struct nova_fleet *fleet, const struct report_host *host)
+static json_t *host_entry(const struct nova_fleet *fleet, const struct report_host *host,
+                          struct check_pool *pool)
 {
 	struct gf_err fault;
-	json_t *entry = readiness_evaluate(host->host, host->facts, host->reachable, &fault);
+	json_t *entry =
+	    readiness_evaluate_pooled(host->host, host->facts, host->reachable, pool, &fault);
 
-	if (entry && nova_checks_add(fleet, host->host, host->facts, entry, &fault) < 0) {
+	if (entry &&
+	    nova_checks_add_pooled(fleet, host->host, host->facts, pool, entry, &fault) < 0) {
 		json_decref(entry);
 		entry = NULL;
 	}
@@ -230,6 +234,7 @@ json_t *report_build(const struct inventory *inventory, const struct report_host
 	struct nova_fleet *fleet = fleet_new(inventory, hosts, count, err);
 	json_t *report, *entries, *totals, *capacity;
 	struct pci_names *names;
+	struct check_pool *pool;
 
 	if (!fleet)
 		return NULL;
@@ -238,19 +243,21 @@ json_t *report_build(const struct inventory *inventory, const struct report_host
 	totals = json_object();
 	capacity = json_object();
 	names = pci_names_open(NULL);
+	pool = check_pool_new();
 
 	json_object_set_new(totals, "hosts", json_integer(0));
 	json_object_set_new(totals, "gpus", json_integer(0));
 	for (size_t i = 0; i < sizeof(verdicts) / sizeof(verdicts[0]); i++)
 		json_object_set_new(totals, verdicts[i], json_integer(0));
 	for (size_t i = 0; i < count; i++) {
-		json_t *entry = host_entry(fleet, &hosts[i]);
+		json_t *entry = host_entry(fleet, &hosts[i], pool);
 
 		name_devices(entry, names);
 		count_totals(totals, entry);
 		json_array_append_new(entries, entry);
 	}
 	pci_names_close(names);
+	check_pool_free(pool);
 	nova_fleet_free(fleet);
 	json_object_set_new(capacity, "aliases", build_aliases(inventory, entries));
 	json_object_set_new(capacity, "flavors", build_flavors(inventory, entries));
