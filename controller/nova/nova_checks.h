@@ -16,9 +16,10 @@
 int nova_checks_add(const struct nova_fleet *fleet, const struct inventory_host *host,
                     const json_t *facts, json_t *entry, struct gf_err *err);
 
-/* The same, with checks that several hosts' entries may share (check_pool.h). */
+/* The same, with checks that several hosts' entries may share (check_pool.h), of facts that were
+ * parsed before; POOL, PARSED: either may be NULL. */
 int nova_checks_add_pooled(const struct nova_fleet *fleet, const struct inventory_host *host,
-                           const json_t *facts, struct check_pool *pool, json_t *entry,
-                           struct gf_err *err);
+                           const json_t *facts, const struct host_facts *parsed,
+                           struct check_pool *pool, json_t *entry, struct gf_err *err);
 
 #endif

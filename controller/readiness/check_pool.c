@@ -121,21 +121,22 @@ static void grow(struct check_pool *pool)
 	free(old);
 }
 
-json_t *check_pool_json(struct check_pool *pool, const struct check *check)
+json_t *check_pool_json(struct check_pool *pool, const struct check *check,
+                        json_t *(*make)(const struct check *check))
 {
 	struct pooled *item;
 	uint64_t hash;
 	json_t *value;
 
 	if (!pool)
-		return check_json(check);
+		return make(check);
 	if (2 * pool->count >= pool->size)
 		grow(pool);
 	hash = hash_of(check);
 	item = place_of(pool, hash, check);
 	if (item && item->value)
 		return json_incref(item->value);
-	value = check_json(check);
+	value = make(check);
 	if (!item || !value)
 		return value;
 	*item = (struct pooled){

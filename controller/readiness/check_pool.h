@@ -16,8 +16,10 @@ struct check_pool *check_pool_new(void);
 /* What it gave out stays. */
 void check_pool_free(struct check_pool *pool);
 
-/* check_json(CHECK), or the equal one that was given out before (a new reference; nobody may change
- * it). POOL NULL: always one of its own. */
-json_t *check_pool_json(struct check_pool *pool, const struct check *check);
+/* What MAKE makes of CHECK, a function of it alone (check_json, or one that adds to that), or the
+ * equal one that was given out before (a new reference; nobody may change it). POOL NULL: always
+ * one of its own. */
+json_t *check_pool_json(struct check_pool *pool, const struct check *check,
+                        json_t *(*make)(const struct check *check));
 
 #endif

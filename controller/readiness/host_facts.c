@@ -339,9 +339,20 @@ int host_facts_parse(const json_t *document, struct host_facts *out, struct gf_e
 	return 0;
 }
 
+int host_facts_again(const struct host_facts *known, const json_t *document, struct host_facts *out,
+                     struct gf_err *err)
+{
+	if (!known)
+		return host_facts_parse(document, out, err);
+	*out = *known;
+	out->borrowed = true;
+	return 0;
+}
+
 void host_facts_free(struct host_facts *facts)
 {
-	free(facts->devices);
+	if (!facts->borrowed)
+		free(facts->devices);
 	memset(facts, 0, sizeof(*facts));
 }
 
