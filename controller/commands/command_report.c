@@ -42,7 +42,8 @@ static int note_reached(void *ctx, const struct store_event *event)
 static int load_hosts(struct store *store, const struct command_fleet *fleet, json_t *reached,
                       struct report_host *hosts, struct gf_err *err)
 {
-	if (store_events_each(store, NULL, note_reached, reached, err) < 0)
+	/* host.facts and host.finished */
+	if (store_events_with(store, "\"host.f", note_reached, reached, err) < 0)
 		return -1;
 	for (size_t i = 0; i < fleet->count; i++) {
 		const struct inventory_host *host = &fleet->inventory->hosts[fleet->selected[i]];

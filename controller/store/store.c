@@ -328,21 +328,19 @@ json_t *store_expected_get(struct store *store, const char *host, bool *found, s
 	return document_get(store, "SELECT body FROM expected WHERE host = ?1", host, found, err);
 }
 
-int store_events_each(struct store *store, const char *run,
-                      int (*each)(void *ctx, const struct store_event *event), void *ctx,
-                      struct gf_err *err)
+/* The events that SQL selects by its one argument, which may be NULL. */
+static int events_each(struct store *store, const char *sql, const char *argument,
+                       int (*each)(void *ctx, const struct store_event *event), void *ctx,
+                       struct gf_err *err)
 {
 	sqlite3_stmt *statement = NULL;
 	int rc, result = 0;
 
-	if (sqlite3_prepare_v2(store->read_db,
-	                       "SELECT seq, run, host, time, event FROM events"
-	                       " WHERE ?1 IS NULL OR run = ?1 ORDER BY seq",
-	                       -1, &statement, NULL) != SQLITE_OK)
+	if (sqlite3_prepare_v2(store->read_db, sql, -1, &statement, NULL) != SQLITE_OK)
 		return gf_err_set(err, GF_E_STORE, "%s: %s", store->path,
 		                  sqlite3_errmsg(store->read_db));
-	if (run)
-		sqlite3_bind_text(statement, 1, run, -1, SQLITE_STATIC);
+	if (argument)
+		sqlite3_bind_text(statement, 1, argument, -1, SQLITE_STATIC);
 	while (result == 0 && (rc = sqlite3_step(statement)) == SQLITE_ROW) {
 		struct store_event event = {
 		    .seq = sqlite3_column_int64(statement, 0),
@@ -364,6 +362,26 @@ int store_events_each(struct store *store, const char *run,
 		                    sqlite3_errmsg(store->read_db));
 	sqlite3_finalize(statement);
 	return result;
+}
+
+int store_events_each(struct store *store, const char *run,
+                      int (*each)(void *ctx, const struct store_event *event), void *ctx,
+                      struct gf_err *err)
+{
+	return events_each(store,
+	                   "SELECT seq, run, host, time, event FROM events"
+	                   " WHERE ?1 IS NULL OR run = ?1 ORDER BY seq",
+	                   run, each, ctx, err);
+}
+
+int store_events_with(struct store *store, const char *part,
+                      int (*each)(void *ctx, const struct store_event *event), void *ctx,
+                      struct gf_err *err)
+{
+	return events_each(store,
+	                   "SELECT seq, run, host, time, event FROM events"
+	                   " WHERE instr(event, ?1) ORDER BY seq",
+	                   part, each, ctx, err);
 }
 
 char *store_run_last(struct store *store, struct gf_err *err)

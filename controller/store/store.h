@@ -61,6 +61,12 @@ int store_events_each(struct store *store, const char *run,
                       int (*each)(void *ctx, const struct store_event *event), void *ctx,
                       struct gf_err *err);
 
+/* The same, of every run, for the events whose text holds PART: it spares reading the others, of
+ * which a journal has ten times as many. EACH still has to look at what it gets. */
+int store_events_with(struct store *store, const char *part,
+                      int (*each)(void *ctx, const struct store_event *event), void *ctx,
+                      struct gf_err *err);
+
 /* The newest run's id (the caller frees it); NULL with *err untouched where there is none. */
 char *store_run_last(struct store *store, struct gf_err *err);
 
