@@ -13,6 +13,7 @@ import shutil
 import sqlite3
 import stat
 import subprocess
+import unicodedata
 import unittest
 
 import jsonschema
@@ -171,6 +172,19 @@ class Forms(unittest.TestCase):
         text = re.sub("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]",
                       lambda match: "".join(f"\\x{byte:02x}" for byte in match.group().encode()), str(value))
         return "'" + text if text.startswith(FORMULA) else text
+
+    def test_text(self):
+        """No line is wider than a terminal, and none has what one would obey."""
+        for options in ((), ("--limit", "hostile[00-%02d]" % (len(DRIVERS) - 1)), ("--limit", "unreached")):
+            for line in self.gpufleet("report", *options).splitlines():
+                self.assertLessEqual(sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in line), 80, line)
+                self.assertIsNone(re.search("[\x00-\x1f\x7f-\x9f\u2028-\u202e]", line), repr(line))
+        self.assertIn("x" * 40, self.gpufleet("report", "--limit", "hostile%02d" % DRIVERS.index("x" * 300)))
+        text = " ".join(self.gpufleet("report").split())
+        for host in self.json["hosts"]:
+            for check in host["checks"]:
+                if check["status"] == "fail" and check["device"] is None and host["verdict"] != "ignored":
+                    self.assertIn(check["cause"], text)
 
     def samples(self):
         """{metric: {labels: value}}"""
