@@ -107,7 +107,8 @@ static const struct option_row option_rows[] = {
     {{"format", required_argument, NULL, VALUE_FORMAT},
      OPTION_REPORT,
      "FORMAT",
-     "text, json, openstack (a script that makes the flavors) or libvirt (XML)"},
+     "text, json, csv, prometheus, openstack (a script that makes the flavors), libvirt "
+     "(XML) or ansible-inventory"},
     {{"output", required_argument, NULL, VALUE_OUTPUT},
      OPTION_REPORT,
      "FILE",

@@ -6,71 +6,21 @@
 #include <time.h>
 
 #include "controller/commands/command.h"
+#include "controller/commands/report_formats.h"
 #include "controller/report/report.h"
-#include "controller/report/report_libvirt.h"
-#include "controller/report/report_openstack.h"
 #include "controller/store/store.h"
 
-enum format { FORMAT_TEXT, FORMAT_JSON, FORMAT_OPENSTACK, FORMAT_LIBVIRT };
-
+/* What report_file_write carries to the form. */
 struct output {
-	const json_t *report;
-	const struct command_fleet *fleet;
-	const struct report_host *hosts; /* fleet->count */
-	enum format format;
-	const char *inventory_path;
-	bool color;
-	bool compact; /* --json: one object a line */
+	struct report_output of;
+	const struct report_format *format;
 };
 
-static int format_parse(const struct command_context *context, enum format *format,
-                        struct gf_err *err)
-{
-	static const char *const names[] = {
-	    [FORMAT_TEXT] = "text",
-	    [FORMAT_JSON] = "json",
-	    [FORMAT_OPENSTACK] = "openstack",
-	    [FORMAT_LIBVIRT] = "libvirt",
-	};
-	static const char *const later[] = {"csv", "html", "prometheus", "ansible-inventory"};
-
-	*format = context->json ? FORMAT_JSON : FORMAT_TEXT;
-	if (!context->format)
-		return 0;
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		if (strcmp(context->format, names[i]) == 0) {
-			*format = (enum format)i;
-			return 0;
-		}
-	}
-	for (size_t i = 0; i < sizeof(later) / sizeof(later[0]); i++) {
-		if (strcmp(context->format, later[i]) == 0)
-			return gf_err_set(err, GF_E_USAGE,
-			                  "--format %s is not available in this version; use text, "
-			                  "json, openstack or libvirt",
-			                  later[i]);
-	}
-	return gf_err_set(err, GF_E_USAGE,
-	                  "--format %s is not a format; use text, json, openstack or libvirt",
-	                  context->format);
-}
-
-static int write_report(void *ctx, FILE *out, struct gf_err *err)
+static int write_output(void *ctx, FILE *out, struct gf_err *err)
 {
 	const struct output *output = ctx;
 
-	switch (output->format) {
-	case FORMAT_JSON:
-		return report_json(output->report, output->compact, out, err);
-	case FORMAT_OPENSTACK:
-		return report_openstack(output->report, output->fleet->inventory, output->hosts,
-		                        output->fleet->count, out, err);
-	case FORMAT_LIBVIRT:
-		return report_libvirt(output->report, output->hosts, output->fleet->count, out,
-		                      err);
-	default:
-		return report_text(output->report, output->inventory_path, out, output->color, err);
-	}
+	return output->format->write(&output->of, out, err);
 }
 
 /* Host name → was it reached when a run last tried? */
@@ -92,7 +42,8 @@ static int note_reached(void *ctx, const struct store_event *event)
 static int load_hosts(struct store *store, const struct command_fleet *fleet, json_t *reached,
                       struct report_host *hosts, struct gf_err *err)
 {
-	if (store_events_each(store, NULL, note_reached, reached, err) < 0)
+	/* host.facts and host.finished */
+	if (store_events_with(store, "\"host.f", note_reached, reached, err) < 0)
 		return -1;
 	for (size_t i = 0; i < fleet->count; i++) {
 		const struct inventory_host *host = &fleet->inventory->hosts[fleet->selected[i]];
@@ -134,26 +85,29 @@ static json_t *build(const struct command_fleet *fleet, struct report_host *host
 }
 
 static int report_fleet(const struct command_context *context, const struct command_fleet *fleet,
-                        enum format format, struct gf_err *err)
+                        const struct report_format *format, struct gf_err *err)
 {
 	struct report_host *hosts = calloc(fleet->count + 1, sizeof(*hosts));
-	struct output output = {.fleet = fleet,
-	                        .hosts = hosts,
-	                        .format = format,
-	                        .inventory_path = context->inventory_path};
+	struct output output = {
+	    .of = {.inventory = fleet->inventory,
+	           .hosts = hosts,
+	           .count = fleet->count,
+	           .inventory_path = context->inventory_path,
+	           .compact = context->json && !context->format,
+	           .color = context->color && !context->output},
+	    .format = format,
+	};
 	json_t *report;
 	int rc = -1;
 
 	if (!hosts)
 		return gf_err_set(err, GF_E_MEMORY, "out of memory");
 	report = build(fleet, hosts, err);
-	output.report = report;
-	output.compact = context->json && !context->format;
-	output.color = context->color && !context->output;
+	output.of.report = report;
 	if (report && context->output)
-		rc = report_file_write(context->output, 0, write_report, &output, err);
+		rc = report_file_write(context->output, format->mode, write_output, &output, err);
 	else if (report)
-		rc = write_report(&output, stdout, err);
+		rc = write_output(&output, stdout, err);
 	json_decref(report);
 	/* The facts are only const to those that look at them. */
 	for (size_t i = 0; i < fleet->count; i++) {
@@ -171,10 +125,14 @@ static int report_fleet(const struct command_context *context, const struct comm
 int command_report(struct command_context *context, struct gf_err *err)
 {
 	struct command_fleet fleet = {0};
-	enum format format;
+	const struct report_format *format;
 	int status = STATUS_INPUT;
 
-	if (format_parse(context, &format, err) < 0)
+	format = report_format_find(context->format ? context->format
+	                            : context->json ? "json"
+	                                            : "text",
+	                            err);
+	if (!format)
 		return STATUS_INPUT;
 	if (command_fleet_load(context, &fleet, err) == 0)
 		status =

@@ -7,6 +7,7 @@
 #include "controller/nova/nova_checks_internal.h"
 #include "controller/nova/nova_rules.h"
 #include "controller/nova/nova_wanted.h"
+#include "controller/readiness/check_pool.h"
 
 #define PCI_FILTER "PciPassthroughFilter"
 
@@ -243,6 +244,13 @@ static void check_absent(struct nova_subject *subject)
 int nova_checks_add(const struct nova_fleet *fleet, const struct inventory_host *host,
                     const json_t *facts, json_t *entry, struct gf_err *err)
 {
+	return nova_checks_add_pooled(fleet, host, facts, NULL, NULL, entry, err);
+}
+
+int nova_checks_add_pooled(const struct nova_fleet *fleet, const struct inventory_host *host,
+                           const json_t *facts, const struct host_facts *known,
+                           struct check_pool *pool, json_t *entry, struct gf_err *err)
+{
 	const char *deployment = fleet->inventory->nova_deployment;
 	struct check_list list = {0};
 	struct host_facts parsed = {0};
@@ -254,7 +262,8 @@ int nova_checks_add(const struct nova_fleet *fleet, const struct inventory_host 
 	if (!facts || (deployment && strcmp(deployment, "none") == 0))
 		return 0;
 	subject.devices = json_object_get(entry, "devices");
-	if (host_facts_parse(facts, &parsed, err) == 0 && nova_facts_parse(facts, &nova, err) == 0)
+	if (host_facts_again(known, facts, &parsed, err) == 0 &&
+	    nova_facts_parse(facts, &nova, err) == 0)
 		rc = 0;
 	if (rc == 0 && !nova.present)
 		check_absent(&subject);
@@ -264,7 +273,8 @@ int nova_checks_add(const struct nova_fleet *fleet, const struct inventory_host 
 	if (rc == 0 && list.failed)
 		rc = gf_err_set(err, GF_E_MEMORY, "out of memory");
 	for (size_t i = 0; rc == 0 && i < list.count; i++)
-		json_array_append_new(json_object_get(entry, "checks"), check_json(&list.items[i]));
+		json_array_append_new(json_object_get(entry, "checks"),
+		                      check_pool_json(pool, &list.items[i], check_json));
 	check_list_free(&list);
 	nova_facts_free(&nova);
 	host_facts_free(&parsed);

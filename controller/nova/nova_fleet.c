@@ -216,6 +216,13 @@ static bool host_equal(const struct nova_fleet_host *a, const struct nova_fleet_
 int nova_fleet_put(struct nova_fleet *fleet, const struct inventory_host *host, const json_t *facts,
                    struct gf_err *err)
 {
+	return nova_fleet_put_parsed(fleet, host, facts, NULL, err);
+}
+
+int nova_fleet_put_parsed(struct nova_fleet *fleet, const struct inventory_host *host,
+                          const json_t *facts, const struct host_facts *known_facts,
+                          struct gf_err *err)
+{
 	const struct inventory_host *own = inventory_host_find(fleet->inventory, host->name);
 	struct nova_fleet_host *known, now = {.known = HOST_UNSCANNED}, former;
 	struct host_facts parsed;
@@ -225,7 +232,7 @@ int nova_fleet_put(struct nova_fleet *fleet, const struct inventory_host *host, 
 		return 0;
 	known = &fleet->hosts[own - fleet->inventory->hosts];
 	former = *known;
-	if (facts && host_facts_parse(facts, &parsed, NULL) == 0) {
+	if (facts && host_facts_again(known_facts, facts, &parsed, NULL) == 0) {
 		rc = look(fleet, host, &parsed, &now);
 		host_facts_free(&parsed);
 		if (rc < 0)

@@ -28,6 +28,7 @@ struct nova_fleet_alias {
 	size_t count;
 };
 
+struct host_facts;
 struct nova_fleet_host;
 
 struct nova_fleet {
@@ -45,6 +46,10 @@ struct nova_fleet *nova_fleet_new(const struct inventory *inventory, struct gf_e
  * scanned. -1 only when out of memory. */
 int nova_fleet_put(struct nova_fleet *fleet, const struct inventory_host *host, const json_t *facts,
                    struct gf_err *err);
+
+/* The same where FACTS were parsed before; PARSED NULL: they were not. */
+int nova_fleet_put_parsed(struct nova_fleet *fleet, const struct inventory_host *host,
+                          const json_t *facts, const struct host_facts *parsed, struct gf_err *err);
 
 void nova_fleet_free(struct nova_fleet *fleet);
 

@@ -8,6 +8,9 @@
 
 #include "controller/readiness/readiness.h"
 
+#define TEXTS_SIZE     16384
+#define EVIDENCE_USUAL 256 /* longer ones are written twice */
+
 static const char *const names[] = {
 #define X(id, name) [id] = (name),
     CHECKS(X)
@@ -34,6 +37,50 @@ static void make_printable(char *text)
 	}
 }
 
+/* Evidence lies one after the other in pieces of memory: a host has hundreds of short ones. */
+struct check_texts {
+	struct check_texts *former;
+	size_t used, size;
+	char bytes[];
+};
+
+/* SIZE bytes that stay where they are; NULL when out of memory. */
+static char *text_room(struct check_list *list, size_t size)
+{
+	struct check_texts *texts = list->texts;
+
+	if (!texts || texts->size - texts->used < size) {
+		size_t piece = size > TEXTS_SIZE ? size : TEXTS_SIZE;
+
+		texts = malloc(sizeof(*texts) + piece);
+		if (!texts)
+			return NULL;
+		*texts = (struct check_texts){.former = list->texts, .size = piece};
+		list->texts = texts;
+	}
+	return texts->bytes + texts->used;
+}
+
+static const char *evidence_add(struct check_list *list, const char *format, va_list args)
+{
+	va_list again;
+	char *text = text_room(list, EVIDENCE_USUAL);
+	int length;
+
+	va_copy(again, args);
+	length = text ? vsnprintf(text, EVIDENCE_USUAL, format, again) : -1;
+	va_end(again);
+	if (length >= EVIDENCE_USUAL) {
+		text = text_room(list, (size_t)length + 1);
+		length = text ? vsnprintf(text, (size_t)length + 1, format, args) : -1;
+	}
+	if (length < 0)
+		return NULL;
+	make_printable(text);
+	list->texts->used += (size_t)length + 1;
+	return text;
+}
+
 void check_add(struct check_list *list, enum check_id id, const char *device,
                enum check_status status, const char *cause, const char *fix, const char *format,
                ...)
@@ -57,20 +104,22 @@ void check_add(struct check_list *list, enum check_id id, const char *device,
 	check->cause = cause ? cause : "";
 	check->fix = fix ? fix : "";
 	va_start(args, format);
-	if (vasprintf(&check->evidence, format, args) < 0) {
-		check->evidence = NULL;
-		list->failed = true;
-	} else {
-		make_printable(check->evidence);
-		list->count++;
-	}
+	check->evidence = evidence_add(list, format, args);
 	va_end(args);
+	if (check->evidence)
+		list->count++;
+	else
+		list->failed = true;
 }
 
 void check_list_free(struct check_list *list)
 {
-	for (size_t i = 0; i < list->count; i++)
-		free(list->items[i].evidence);
+	while (list->texts) {
+		struct check_texts *former = list->texts->former;
+
+		free(list->texts);
+		list->texts = former;
+	}
 	free(list->items);
 	memset(list, 0, sizeof(*list));
 }

@@ -63,14 +63,15 @@ struct check {
 	enum check_id id;
 	const char *device; /* address, or NULL: about the host */
 	enum check_status status;
-	char *evidence;          /* what was observed; printable ASCII */
+	const char *evidence;    /* what was observed; printable ASCII; the list's */
 	const char *cause, *fix; /* constants; "" when it passed */
 };
 
 struct check_list {
 	struct check *items;
 	size_t count, size;
-	bool failed; /* out of memory */
+	struct check_texts *texts; /* the evidence */
+	bool failed;               /* out of memory */
 };
 
 /* What a check looks at. */

@@ -124,6 +124,26 @@ static int get_hex4(const json_t *object, const char *key, bool needed, const ch
 	return 0;
 }
 
+/* RFC 3339 in UTC, as the agent writes it: 2026-01-01T00:00:00Z, with or without a fraction. */
+static bool is_time(const char *text)
+{
+	static const char shape[] = "dddd-dd-ddTdd:dd:dd";
+	size_t i;
+
+	for (i = 0; shape[i]; i++) {
+		if (shape[i] == 'd' ? !isdigit((unsigned char)text[i]) : text[i] != shape[i])
+			return false;
+	}
+	if (text[i] == '.') {
+		size_t digits = strspn(text + i + 1, "0123456789");
+
+		if (!digits)
+			return false;
+		i += 1 + digits;
+	}
+	return text[i] == 'Z' && text[i + 1] == '\0';
+}
+
 static int parse_bars(const json_t *object, int *unassigned, struct gf_err *err)
 {
 	const json_t *bars = json_object_get(object, "bars"), *bar;
@@ -308,17 +328,31 @@ int host_facts_parse(const json_t *document, struct host_facts *out, struct gf_e
 	host = json_object_get(document, "host");
 	if (!json_is_object(host))
 		return wrong(err, "host", "an object");
-	if (get_string(document, "observed", &out->observed, err) < 0 ||
-	    parse_host(host, out, err) < 0 || parse_devices(document, out, err) < 0) {
+	if (get_string(document, "observed", &out->observed, err) < 0)
+		return -1;
+	if (out->observed && !is_time(out->observed))
+		return wrong(err, "observed", "a time such as 2026-01-01T00:00:00Z");
+	if (parse_host(host, out, err) < 0 || parse_devices(document, out, err) < 0) {
 		host_facts_free(out);
 		return -1;
 	}
 	return 0;
 }
 
+int host_facts_again(const struct host_facts *known, const json_t *document, struct host_facts *out,
+                     struct gf_err *err)
+{
+	if (!known)
+		return host_facts_parse(document, out, err);
+	*out = *known;
+	out->borrowed = true;
+	return 0;
+}
+
 void host_facts_free(struct host_facts *facts)
 {
-	free(facts->devices);
+	if (!facts->borrowed)
+		free(facts->devices);
 	memset(facts, 0, sizeof(*facts));
 }
 

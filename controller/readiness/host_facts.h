@@ -44,12 +44,18 @@ struct host_facts {
 	                         NULL when unknown */
 	struct host_facts_device *devices; /* by address */
 	size_t device_count;
+	bool borrowed; /* from the facts that host_facts_again was given */
 };
 
 /* Fills *out from DOCUMENT (borrowed as long as *out lives). A document of the wrong shape: -1,
  * GF_E_PROTOCOL. */
 int host_facts_parse(const json_t *document, struct host_facts *out, struct gf_err *err);
 void host_facts_free(struct host_facts *facts);
+
+/* KNOWN once more, for a reader that frees what it is given: it borrows everything. Without KNOWN,
+ * host_facts_parse. */
+int host_facts_again(const struct host_facts *known, const json_t *document, struct host_facts *out,
+                     struct gf_err *err);
 
 /* The device at ADDRESS, or NULL. */
 const struct host_facts_device *host_facts_find(const struct host_facts *facts,

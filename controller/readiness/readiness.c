@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "controller/readiness/check_pool.h"
 #include "controller/readiness/checks.h"
 
 #define SETTLE_ROUNDS 16 /* a bound on what a hostile host can make us compute */
@@ -34,6 +35,9 @@ struct judgement {
 	struct selection selection;
 	struct check_list list;
 	size_t host_checks; /* the first so many of the list are about the host */
+	size_t *first;      /* by selection index: where its own checks begin in the list */
+	size_t own_checks;  /* where those that were added to the devices' own begin */
+	bool mixed;         /* among a device's own is one of another device, or of the host */
 	bool *left_out;     /* by selection index */
 	enum verdict *verdicts;
 };
@@ -59,9 +63,22 @@ static enum verdict check_verdict(const struct check *check)
 	}
 }
 
-static bool applies(const struct check *check, const char *address)
+/* The next check, from AT on, that applies to the device: one about the host, or of its own. The
+ * other devices' are passed over as a whole. */
+static size_t check_next(const struct judgement *j, const struct selection_device *item, size_t at)
 {
-	return !check->device || strcmp(check->device, address) == 0;
+	size_t index = (size_t)(item - j->selection.items);
+
+	if (at < j->host_checks)
+		return at;
+	if (!j->mixed && at < j->first[index])
+		at = j->first[index];
+	if (!j->mixed && at >= j->first[index + 1] && at < j->own_checks)
+		at = j->own_checks;
+	while (at < j->list.count && j->list.items[at].device &&
+	       strcmp(j->list.items[at].device, item->address) != 0)
+		at++;
+	return at;
 }
 
 static enum verdict device_verdict(const struct judgement *j, const struct selection_device *item)
@@ -70,11 +87,9 @@ static enum verdict device_verdict(const struct judgement *j, const struct selec
 
 	if (item->ignored)
 		return VERDICT_IGNORED;
-	for (size_t i = 0; i < j->list.count; i++) {
+	for (size_t i = check_next(j, item, 0); i < j->list.count; i = check_next(j, item, i + 1)) {
 		enum verdict verdict;
 
-		if (!applies(&j->list.items[i], item->address))
-			continue;
 		verdict = check_verdict(&j->list.items[i]);
 		if (verdict > worst)
 			worst = verdict;
@@ -87,9 +102,8 @@ static bool blocked_itself(const struct judgement *j, const struct selection_dev
 {
 	bool blocked = false;
 
-	for (size_t i = j->host_checks; i < j->list.count; i++) {
-		if (strcmp(j->list.items[i].device, item->address) != 0)
-			continue;
+	for (size_t i = check_next(j, item, j->host_checks); i < j->list.count;
+	     i = check_next(j, item, i + 1)) {
 		if (check_verdict(&j->list.items[i]) == VERDICT_IN_USE)
 			return false;
 		if (check_verdict(&j->list.items[i]) == VERDICT_BLOCKED)
@@ -138,9 +152,16 @@ static void run_checks(struct judgement *j, const struct check_subject *subject)
 	checks_host(subject, &j->list);
 	j->host_checks = j->list.count;
 	for (size_t i = 0; i < j->selection.count; i++) {
+		j->first[i] = j->list.count;
 		if (!j->selection.items[i].ignored)
 			checks_device(subject, &j->selection.items[i], &j->list);
+		for (size_t k = j->first[i]; k < j->list.count; k++) {
+			const char *device = j->list.items[k].device;
+
+			j->mixed |= !device || strcmp(device, j->selection.items[i].address) != 0;
+		}
 	}
+	j->first[j->selection.count] = j->own_checks = j->list.count;
 }
 
 static void judgement_free(struct judgement *j)
@@ -149,6 +170,7 @@ static void judgement_free(struct judgement *j)
 	selection_free(&j->selection);
 	host_facts_free(&j->facts);
 	free(j->left_out);
+	free(j->first);
 	free(j->verdicts);
 }
 
@@ -175,26 +197,28 @@ static void settle(struct judgement *j, const struct check_subject *subject)
 		j->verdicts[i] = device_verdict(j, &j->selection.items[i]);
 }
 
-static int judge(const struct inventory_host *host, const json_t *facts, struct judgement *j,
-                 struct gf_err *err)
+/* PARSED: the same facts, where they were parsed before. */
+static int judge(const struct inventory_host *host, const json_t *facts,
+                 const struct host_facts *parsed, struct judgement *j, struct gf_err *err)
 {
 	struct check_subject subject = {
 	    .host = host, .facts = &j->facts, .selection = &j->selection};
 
 	memset(j, 0, sizeof(*j));
-	if (host_facts_parse(facts, &j->facts, err) < 0)
+	if (host_facts_again(parsed, facts, &j->facts, err) < 0)
 		return -1;
 	if (selection_from_facts(&j->facts, host, &j->selection, err) < 0) {
 		judgement_free(j);
 		return -1;
 	}
 	j->left_out = calloc(j->selection.count + 1, sizeof(*j->left_out));
+	j->first = calloc(j->selection.count + 1, sizeof(*j->first));
 	j->verdicts = calloc(j->selection.count + 1, sizeof(*j->verdicts));
-	if (j->left_out && j->verdicts) {
+	if (j->left_out && j->first && j->verdicts) {
 		subject.left_out = j->left_out;
 		settle(j, &subject);
 	}
-	if (!j->left_out || !j->verdicts || j->list.failed) {
+	if (!j->left_out || !j->first || !j->verdicts || j->list.failed) {
 		judgement_free(j);
 		return gf_err_set(err, GF_E_MEMORY, "out of memory");
 	}
@@ -238,11 +262,11 @@ static json_t *reasons_json(const struct judgement *j, const struct selection_de
 
 	if (verdict == VERDICT_READY || verdict == VERDICT_IGNORED)
 		return reasons;
-	for (size_t i = 0; i < j->list.count; i++) {
+	for (size_t i = check_next(j, item, 0); i < j->list.count; i = check_next(j, item, i + 1)) {
 		const struct check *check = &j->list.items[i];
 		enum verdict own = check_verdict(check);
 
-		if (own == VERDICT_READY || seen[check->id] || !applies(check, item->address))
+		if (own == VERDICT_READY || seen[check->id])
 			continue;
 		if (own == VERDICT_UNKNOWN && verdict != VERDICT_UNKNOWN)
 			continue;
@@ -313,17 +337,24 @@ static json_t *never_reached(const struct inventory_host *host, bool reachable)
 json_t *readiness_evaluate(const struct inventory_host *host, const json_t *facts, bool reachable,
                            struct gf_err *err)
 {
+	return readiness_evaluate_pooled(host, facts, NULL, reachable, NULL, err);
+}
+
+json_t *readiness_evaluate_pooled(const struct inventory_host *host, const json_t *facts,
+                                  const struct host_facts *parsed, bool reachable,
+                                  struct check_pool *pool, struct gf_err *err)
+{
 	struct judgement j;
-	json_t *json;
+	json_t *json, *checks;
 
 	if (!facts)
 		return never_reached(host, reachable);
-	if (judge(host, facts, &j, err) < 0)
+	if (judge(host, facts, parsed, &j, err) < 0)
 		return NULL;
 	json = host_json(host, reachable, j.facts.observed, host_verdict(&j));
+	checks = json_object_get(json, "checks");
 	for (size_t i = 0; i < j.list.count; i++)
-		json_array_append_new(json_object_get(json, "checks"),
-		                      check_json(&j.list.items[i]));
+		json_array_append_new(checks, check_pool_json(pool, &j.list.items[i], check_json));
 	for (size_t i = 0; i < j.selection.count; i++)
 		json_array_append_new(json_object_get(json, "devices"), device_json(&j, i));
 	judgement_free(&j);
@@ -381,7 +412,7 @@ int readiness_preconditions(const struct inventory_host *host, const json_t *fac
 	if (!facts)
 		return gf_err_set(err, GF_E_PROTOCOL,
 		                  "the host sent no facts; run `gpufleet scan`");
-	if (judge(host, facts, &j, err) < 0)
+	if (judge(host, facts, NULL, &j, err) < 0)
 		return -1;
 	left = wanted_left(&j, host);
 	blocker = host_blocker(&j);

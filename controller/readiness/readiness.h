@@ -9,11 +9,20 @@
 
 #include "inventory/inventory.h"
 
+struct check_pool;
+struct host_facts;
+
 /* One host's entry of the report's `hosts` array (fixed names: name, reachable, observed, verdict,
  * checks, devices), a new reference. FACTS NULL: never reached, verdict "unknown". `reachable` is
  * what the last run saw. NULL with *err on facts of the wrong shape. */
 json_t *readiness_evaluate(const struct inventory_host *host, const json_t *facts, bool reachable,
                            struct gf_err *err);
+
+/* The same, with checks that several hosts' entries may share: nobody may change them
+ * (check_pool.h), of facts that were parsed before. POOL, PARSED: either may be NULL. */
+json_t *readiness_evaluate_pooled(const struct inventory_host *host, const json_t *facts,
+                                  const struct host_facts *parsed, bool reachable,
+                                  struct check_pool *pool, struct gf_err *err);
 
 /* May host stages be applied? Fills *err (GF_E_BLOCKED, with cause and fix) and returns -1 when a
  * precondition fails that no stage of ours can mend: no CPU virtualization, no IOMMU tables in

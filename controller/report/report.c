@@ -6,7 +6,9 @@
 #include <string.h>
 
 #include "controller/nova/nova_checks.h"
+#include "controller/readiness/check_pool.h"
 #include "controller/readiness/readiness.h"
+#include "controller/report/json_out.h"
 #include "controller/report/pci_names.h"
 
 static const char *const verdicts[] = {"ready",  "pending", "blocked",
@@ -195,62 +197,98 @@ static json_t *build_flavors(const struct inventory *inventory, const json_t *ho
 	return flavors;
 }
 
-/* The host's entry: readiness, and what Nova there makes of it. */
-static json_t *host_entry(const struct nova_fleet *fleet, const struct report_host *host)
-{
-	struct gf_err fault;
-	json_t *entry = readiness_evaluate(host->host, host->facts, host->reachable, &fault);
+/* What is needed once for all hosts. */
+struct build {
+	const struct report_host *hosts;
+	size_t count;
+	struct host_facts *parsed; /* of each host */
+	bool *usable;              /* … where its facts have the right shape */
+	struct nova_fleet *fleet;
+	struct check_pool *pool;
+	struct pci_names *names;
+};
 
-	if (entry && nova_checks_add(fleet, host->host, host->facts, entry, &fault) < 0) {
+/* The host's entry: readiness, and what Nova there makes of it. */
+static json_t *host_entry(const struct build *b, size_t index)
+{
+	const struct report_host *host = &b->hosts[index];
+	const struct host_facts *parsed = b->usable[index] ? &b->parsed[index] : NULL;
+	struct gf_err fault;
+	json_t *entry = readiness_evaluate_pooled(host->host, host->facts, parsed, host->reachable,
+	                                          b->pool, &fault);
+
+	if (entry && nova_checks_add_pooled(b->fleet, host->host, host->facts, parsed, b->pool,
+	                                    entry, &fault) < 0) {
 		json_decref(entry);
 		entry = NULL;
 	}
 	return entry ? entry : malformed(host, &fault);
 }
 
-static struct nova_fleet *fleet_new(const struct inventory *inventory,
-                                    const struct report_host *hosts, size_t count,
-                                    struct gf_err *err)
+static void build_free(struct build *b)
 {
-	struct nova_fleet *fleet = nova_fleet_new(inventory, err);
-
-	for (size_t i = 0; fleet && i < count; i++) {
-		if (nova_fleet_put(fleet, hosts[i].host, hosts[i].facts, err) < 0) {
-			nova_fleet_free(fleet);
-			return NULL;
-		}
+	for (size_t i = 0; b->parsed && b->usable && i < b->count; i++) {
+		if (b->usable[i])
+			host_facts_free(&b->parsed[i]);
 	}
-	return fleet;
+	free(b->parsed);
+	free(b->usable);
+	nova_fleet_free(b->fleet);
+	check_pool_free(b->pool);
+	pci_names_close(b->names);
+}
+
+/* Reads everybody's facts, since what is told of one host depends on the others. */
+static int build_begin(struct build *b, const struct inventory *inventory, struct gf_err *err)
+{
+	b->parsed = calloc(b->count + 1, sizeof(*b->parsed));
+	b->usable = calloc(b->count + 1, sizeof(*b->usable));
+	b->names = pci_names_open(NULL);
+	b->pool = check_pool_new();
+	b->fleet = nova_fleet_new(inventory, err);
+	if (!b->fleet)
+		return -1;
+	if (!b->parsed || !b->usable)
+		return gf_err_set(err, GF_E_MEMORY, "out of memory");
+	for (size_t i = 0; i < b->count; i++) {
+		const struct report_host *host = &b->hosts[i];
+
+		b->usable[i] =
+		    host->facts && host_facts_parse(host->facts, &b->parsed[i], NULL) == 0;
+		if (nova_fleet_put_parsed(b->fleet, host->host, host->facts,
+		                          b->usable[i] ? &b->parsed[i] : NULL, err) < 0)
+			return -1;
+	}
+	return 0;
 }
 
 json_t *report_build(const struct inventory *inventory, const struct report_host *hosts,
                      size_t count, const char *generated, struct gf_err *err)
 {
-	struct nova_fleet *fleet = fleet_new(inventory, hosts, count, err);
+	struct build b = {.hosts = hosts, .count = count};
 	json_t *report, *entries, *totals, *capacity;
-	struct pci_names *names;
 
-	if (!fleet)
+	if (build_begin(&b, inventory, err) < 0) {
+		build_free(&b);
 		return NULL;
+	}
 	report = json_object();
 	entries = json_array();
 	totals = json_object();
 	capacity = json_object();
-	names = pci_names_open(NULL);
 
 	json_object_set_new(totals, "hosts", json_integer(0));
 	json_object_set_new(totals, "gpus", json_integer(0));
 	for (size_t i = 0; i < sizeof(verdicts) / sizeof(verdicts[0]); i++)
 		json_object_set_new(totals, verdicts[i], json_integer(0));
 	for (size_t i = 0; i < count; i++) {
-		json_t *entry = host_entry(fleet, &hosts[i]);
+		json_t *entry = host_entry(&b, i);
 
-		name_devices(entry, names);
+		name_devices(entry, b.names);
 		count_totals(totals, entry);
 		json_array_append_new(entries, entry);
 	}
-	pci_names_close(names);
-	nova_fleet_free(fleet);
+	build_free(&b);
 	json_object_set_new(capacity, "aliases", build_aliases(inventory, entries));
 	json_object_set_new(capacity, "flavors", build_flavors(inventory, entries));
 	if (json_object_set_new(report, "fleet", json_string(inventory->fleet)) < 0 ||
@@ -267,9 +305,14 @@ json_t *report_build(const struct inventory *inventory, const struct report_host
 
 int report_json(const json_t *report, bool compact, FILE *out, struct gf_err *err)
 {
-	if (json_dumpf(report, out, JSON_ENSURE_ASCII | (compact ? JSON_COMPACT : JSON_INDENT(2))) <
-	        0 ||
-	    fputc('\n', out) == EOF || fflush(out) == EOF)
+	struct json_out *json = json_out_new(out);
+
+	if (!json)
+		return gf_err_set(err, GF_E_MEMORY, "out of memory");
+	json_out_value(json, report, compact, 0);
+	json_out_raw(json, "\n");
+	json_out_free(json);
+	if (fflush(out) == EOF || ferror(out))
 		return gf_err_errno(err, GF_E_IO, "cannot write the report");
 	return 0;
 }

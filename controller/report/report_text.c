@@ -8,6 +8,7 @@
 #include "controller/report/report.h"
 #include "controller/report/report_text.h"
 #include "controller/terminal/escape.h"
+#include "controller/terminal/wrap.h"
 #include "inventory/nodeset.h"
 
 enum rank {
@@ -339,21 +340,23 @@ static void print_next(const struct paragraphs *list, const json_t *report, cons
 		fprintf(out, "\nNext\n");
 	if (pending && declared)
 		fprintf(out,
-		        "  gpufleet plan %s --limit '%s'    shows what apply would change; then "
-		        "apply\n",
+		        "  What apply would change; then apply:\n"
+		        "    gpufleet plan %s --limit '%s'\n",
 		        path, pending);
 	else if (pending)
 		fprintf(out,
-		        "  gpufleet scan %s    prints a `gpus` block: paste it into the inventory, "
-		        "then plan and "
-		        "apply\n",
+		        "  A `gpus` block to paste into the inventory; then plan and apply:\n"
+		        "    gpufleet scan %s\n",
 		        path);
 	if (unknown)
 		fprintf(out,
-		        "  gpufleet scan %s --limit '%s'    says why they could not be judged\n",
+		        "  Why they could not be judged:\n"
+		        "    gpufleet scan %s --limit '%s'\n",
 		        path, unknown);
 	if (blocked)
-		fprintf(out, "  gpufleet scan %s --limit '%s'    once the fixes above are made\n",
+		fprintf(out,
+		        "  Once the fixes above are made:\n"
+		        "    gpufleet scan %s --limit '%s'\n",
 		        path, blocked);
 	free(blocked);
 	free(unknown);
@@ -385,8 +388,6 @@ static int clean_text(const json_t *report, const char *inventory_path, FILE *ou
 		report_text_warnings(report, out);
 		report_text_capacity(report, out);
 		print_next(&list, report, inventory_path, out);
-		if (fflush(out) == EOF || ferror(out))
-			rc = gf_err_errno(err, GF_E_IO, "cannot write the report");
 	}
 	for (i = 0; i < list.count; i++) {
 		free(list.items[i].key);
@@ -401,9 +402,24 @@ int report_text(const json_t *report, const char *inventory_path, FILE *out, boo
 {
 	/* Much of it is what hosts said, and it goes to a terminal. */
 	json_t *clean = escape_json(report);
-	int rc = clean ? clean_text(clean, inventory_path, out, color, err)
-	               : gf_err_set(err, GF_E_MEMORY, "out of memory");
+	char *text = NULL;
+	size_t length = 0;
+	FILE *lines = clean ? open_memstream(&text, &length) : NULL;
+	int rc = -1;
 
+	if (lines) {
+		rc = clean_text(clean, inventory_path, lines, color, err);
+		if (fclose(lines) != 0 && rc == 0)
+			rc = gf_err_set(err, GF_E_MEMORY, "out of memory");
+	} else {
+		gf_err_set(err, GF_E_MEMORY, "out of memory");
+	}
+	if (rc == 0) {
+		wrap_text(text, length, out);
+		if (fflush(out) == EOF || ferror(out))
+			rc = gf_err_errno(err, GF_E_IO, "cannot write the report");
+	}
+	free(text);
 	json_decref(clean);
 	return rc;
 }

@@ -13,6 +13,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "controller/store/json_share.h"
 #include "controller/store/store_lock.h"
 #include "controller/store/store_writer.h"
 
@@ -25,6 +26,7 @@ struct store {
 	sqlite3 *write_db; /* the writer thread's; NULL in a read-only store */
 	struct store_writer *writer;
 	int lock_fd; /* -1 in a read-only store */
+	struct json_share *share;
 };
 
 static const char schema_sql[] =
@@ -213,7 +215,8 @@ static int writing_open(struct store *store, uv_loop_t *loop, struct gf_err *err
 struct store *store_open(const char *path, uv_loop_t *loop, struct gf_err *err)
 {
 	struct store *store = calloc(1, sizeof(*store));
-	if (!store || !(store->path = strdup(path))) {
+	if (!store || !(store->path = strdup(path)) || !(store->share = json_share_new())) {
+		free(store ? store->path : NULL);
 		free(store);
 		gf_err_set(err, GF_E_MEMORY, "out of memory");
 		return NULL;
@@ -248,6 +251,7 @@ void store_close(struct store *store)
 	sqlite3_close(store->read_db);
 	if (store->lock_fd >= 0)
 		close(store->lock_fd);
+	json_share_free(store->share);
 	free(store->path);
 	free(store);
 }
@@ -287,6 +291,7 @@ static json_t *document_get(struct store *store, const char *sql, const char *ho
 {
 	sqlite3_stmt *statement = NULL;
 	json_t *document = NULL;
+	const char *text;
 
 	*found = false;
 	if (sqlite3_prepare_v2(store->read_db, sql, -1, &statement, NULL) != SQLITE_OK)
@@ -298,8 +303,10 @@ static json_t *document_get(struct store *store, const char *sql, const char *ho
 	if (rc != SQLITE_ROW)
 		goto failed;
 	*found = true;
-	document =
-	    json_loads((const char *)sqlite3_column_text(statement, 0), JSON_DECODE_ANY, NULL);
+	text = (const char *)sqlite3_column_text(statement, 0);
+	if (text)
+		document =
+		    json_share_load(store->share, text, (size_t)sqlite3_column_bytes(statement, 0));
 	if (!document)
 		gf_err_set(err, GF_E_STORE, "%s: the record of %s is damaged", store->path, host);
 	goto out;
@@ -321,21 +328,19 @@ json_t *store_expected_get(struct store *store, const char *host, bool *found, s
 	return document_get(store, "SELECT body FROM expected WHERE host = ?1", host, found, err);
 }
 
-int store_events_each(struct store *store, const char *run,
-                      int (*each)(void *ctx, const struct store_event *event), void *ctx,
-                      struct gf_err *err)
+/* The events that SQL selects by its one argument, which may be NULL. */
+static int events_each(struct store *store, const char *sql, const char *argument,
+                       int (*each)(void *ctx, const struct store_event *event), void *ctx,
+                       struct gf_err *err)
 {
 	sqlite3_stmt *statement = NULL;
 	int rc, result = 0;
 
-	if (sqlite3_prepare_v2(store->read_db,
-	                       "SELECT seq, run, host, time, event FROM events"
-	                       " WHERE ?1 IS NULL OR run = ?1 ORDER BY seq",
-	                       -1, &statement, NULL) != SQLITE_OK)
+	if (sqlite3_prepare_v2(store->read_db, sql, -1, &statement, NULL) != SQLITE_OK)
 		return gf_err_set(err, GF_E_STORE, "%s: %s", store->path,
 		                  sqlite3_errmsg(store->read_db));
-	if (run)
-		sqlite3_bind_text(statement, 1, run, -1, SQLITE_STATIC);
+	if (argument)
+		sqlite3_bind_text(statement, 1, argument, -1, SQLITE_STATIC);
 	while (result == 0 && (rc = sqlite3_step(statement)) == SQLITE_ROW) {
 		struct store_event event = {
 		    .seq = sqlite3_column_int64(statement, 0),
@@ -357,6 +362,26 @@ int store_events_each(struct store *store, const char *run,
 		                    sqlite3_errmsg(store->read_db));
 	sqlite3_finalize(statement);
 	return result;
+}
+
+int store_events_each(struct store *store, const char *run,
+                      int (*each)(void *ctx, const struct store_event *event), void *ctx,
+                      struct gf_err *err)
+{
+	return events_each(store,
+	                   "SELECT seq, run, host, time, event FROM events"
+	                   " WHERE ?1 IS NULL OR run = ?1 ORDER BY seq",
+	                   run, each, ctx, err);
+}
+
+int store_events_with(struct store *store, const char *part,
+                      int (*each)(void *ctx, const struct store_event *event), void *ctx,
+                      struct gf_err *err)
+{
+	return events_each(store,
+	                   "SELECT seq, run, host, time, event FROM events"
+	                   " WHERE instr(event, ?1) ORDER BY seq",
+	                   part, each, ctx, err);
 }
 
 char *store_run_last(struct store *store, struct gf_err *err)

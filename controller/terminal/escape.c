@@ -1,6 +1,7 @@
 /* escape.c: see escape.h. */
 #include "controller/terminal/escape.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -64,37 +65,133 @@ char *escape_text(const char *text, char *buffer, size_t size, int lines)
 	return buffer;
 }
 
-static json_t *escape_string(const char *text)
-{
-	size_t size = 4 * strlen(text) + 6;
-	char *buffer = malloc(size);
-	json_t *value = buffer ? json_string(escape_text(text, buffer, size, 0)) : NULL;
+/* Objects and arrays in which nothing is to be escaped: the same checks stand in thousands of
+ * hosts' entries. It is a cache: what falls on a taken place is looked at again. */
+#define SEEN_SIZE 4096
 
-	free(buffer);
-	return value;
-}
+struct seen {
+	const json_t *clean[SEEN_SIZE];
+};
 
-json_t *escape_json(const json_t *value)
+/* jansson has no way to read or copy what is const. */
+static json_t *borrow(const json_t *value)
 {
-	json_t *copy = json_is_string(value)   ? escape_string(json_string_value(value))
-	               : json_is_array(value)  ? json_array()
-	               : json_is_object(value) ? json_object()
-	                                       : json_deep_copy(value);
 	union {
 		const json_t *in;
 		json_t *out;
 	} source = {.in = value};
-	json_t *item;
-	const char *key;
-	size_t i;
-	int failed = !copy;
 
-	json_array_foreach(value, i, item) failed |= json_array_append_new(copy, escape_json(item));
-	json_object_foreach(source.out, key, item) failed |=
-	    json_object_set_new(copy, key, escape_json(item));
-	if (failed) {
-		json_decref(copy);
-		return NULL;
+	return source.out;
+}
+
+static json_t *share(const json_t *value)
+{
+	return json_incref(borrow(value));
+}
+
+static bool is_clean(const char *text)
+{
+	size_t left = strlen(text);
+
+	while (left) {
+		size_t length = escape_length(text, left);
+
+		if (!length)
+			return false;
+		text += length;
+		left -= length;
 	}
-	return copy;
+	return true;
+}
+
+static json_t *escape_string(const json_t *value)
+{
+	const char *text = json_string_value(value);
+	size_t size = 4 * strlen(text) + 6;
+	char *buffer;
+
+	if (is_clean(text))
+		return share(value);
+	buffer = malloc(size);
+	json_t *escaped = buffer ? json_string(escape_text(text, buffer, size, 0)) : NULL;
+
+	free(buffer);
+	return escaped;
+}
+
+static json_t *escape_value(const json_t *value, struct seen *seen);
+
+/* A copy, or the array itself where no part of it is changed. */
+static json_t *escape_array(const json_t *array, struct seen *seen)
+{
+	json_t *copy = NULL;
+	const json_t *item;
+	bool failed = false;
+	size_t i;
+
+	json_array_foreach(array, i, item)
+	{
+		json_t *escaped = escape_value(item, seen);
+
+		failed |= !escaped;
+		if (!copy && !failed && escaped != item)
+			copy = json_copy(borrow(array));
+		if (copy)
+			failed |= json_array_set(copy, i, escaped) < 0;
+		json_decref(escaped);
+	}
+	if (!failed)
+		return copy ? copy : share(array);
+	json_decref(copy);
+	return NULL;
+}
+
+/* The same of an object. */
+static json_t *escape_object(const json_t *object, struct seen *seen)
+{
+	json_t *copy = NULL, *item;
+	bool failed = false;
+	const char *key;
+
+	json_object_foreach(borrow(object), key, item)
+	{
+		json_t *escaped = escape_value(item, seen);
+
+		failed |= !escaped;
+		if (!copy && !failed && escaped != item)
+			copy = json_copy(borrow(object));
+		if (copy)
+			failed |= json_object_set(copy, key, escaped) < 0;
+		json_decref(escaped);
+	}
+	if (!failed)
+		return copy ? copy : share(object);
+	json_decref(copy);
+	return NULL;
+}
+
+static json_t *escape_value(const json_t *value, struct seen *seen)
+{
+	size_t place = ((size_t)value >> 4) % SEEN_SIZE;
+	json_t *escaped;
+
+	if (json_is_string(value))
+		return escape_string(value);
+	if (!json_is_array(value) && !json_is_object(value))
+		return share(value);
+	if (seen->clean[place] == value)
+		return share(value);
+	escaped = json_is_array(value) ? escape_array(value, seen) : escape_object(value, seen);
+	if (escaped == value)
+		seen->clean[place] = value;
+	return escaped;
+}
+
+json_t *escape_json(const json_t *value)
+{
+	struct seen *seen = calloc(1, sizeof(*seen));
+	json_t *escaped = seen ? escape_value(value, seen) : NULL;
+
+	free(seen);
+	return escaped;
 }

@@ -14,7 +14,9 @@ char *escape_text(const char *text, char *buffer, size_t size, int lines);
  * first byte. */
 size_t escape_length(const char *text, size_t left);
 
-/* A copy of VALUE with every string escaped, without newlines; NULL when out of memory. */
+/* VALUE with every string escaped, without newlines: a new reference to it or to a copy, of which
+ * the parts where nothing was to be escaped are VALUE's own. Nobody may change it. NULL when out of
+ * memory. */
 json_t *escape_json(const json_t *value);
 
 #endif

@@ -6,6 +6,7 @@ unit_test(host_fold host)
 unit_test(host_table host)
 unit_test(host_nova host)
 unit_test(recap terminal)
+unit_test(wrap terminal)
 
 # Scripted hosts on a virtual clock: what the fleet's own tests run on.
 add_library(fleet_world STATIC fleet/world.c fleet/world_agent.c fleet/world_facts.c fleet/world_faults.c

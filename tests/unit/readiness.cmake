@@ -1,6 +1,8 @@
 unit_test(cards readiness inventory wire)
 unit_test(selection readiness inventory wire)
 unit_test(readiness readiness inventory wire)
+unit_test(check_pool readiness inventory wire)
+unit_test(json_out report wire)
 unit_test(report report readiness inventory wire)
 unit_test(report_openstack report readiness inventory wire)
 unit_test(report_libvirt report readiness inventory wire)

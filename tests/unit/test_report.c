@@ -172,18 +172,37 @@ static char *as_text(const json_t *report, bool color)
 	return text;
 }
 
+/* Every run of blanks and line breaks is one blank: where lines are broken is another test's. */
+static char *flatten(const char *text)
+{
+	char *flat = malloc(strlen(text) + 1), *to = flat;
+
+	for (; *text; text++) {
+		bool blank = *text == ' ' || *text == '\n';
+
+		if (!blank || to == flat || to[-1] != ' ')
+			*to++ = blank ? ' ' : *text;
+	}
+	*to = '\0';
+	return flat;
+}
+
 /* In this order, one after the other. */
 static void expect_in_order(const char *text, const char *const *parts)
 {
-	const char *at = text;
+	char *flat = flatten(text), *at = flat;
 
 	for (; *parts; parts++) {
-		at = strstr(at, *parts);
+		char *part = flatten(*parts);
+
+		at = strstr(at, part);
+		free(part);
 		if (!at) {
 			fail_msg("\"%s\" is missing or too early in:\n%s", *parts, text);
 			return;
 		}
 	}
+	free(flat);
 }
 
 /* What a host calls its driver may be anything, also what a terminal would act on. */
