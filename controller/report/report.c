@@ -1,10 +1,10 @@
 /* report.c: builds the report: each host's readiness, named, added up, and turned into capacity. */
 #include "controller/report/report.h"
 
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "controller/capacity/capacity.h"
 #include "controller/nova/nova_checks.h"
 #include "controller/readiness/check_pool.h"
 #include "controller/readiness/readiness.h"
@@ -77,124 +77,6 @@ static void count_totals(json_t *totals, const json_t *entry)
 		increment(totals, "gpus");
 		increment(totals, text_of(device, "verdict"));
 	}
-}
-
-static json_t *alias_find(json_t *aliases, const char *alias)
-{
-	json_t *entry;
-	size_t i;
-
-	json_array_foreach(aliases, i, entry)
-	{
-		if (strcmp(text_of(entry, "alias"), alias) == 0)
-			return entry;
-	}
-	return NULL;
-}
-
-static void alias_add(json_t *aliases, const struct inventory_gpu_list *gpus)
-{
-	static const char *const counts[] = {"total", "ready", "in_use", "pending", "blocked"};
-
-	for (size_t i = 0; i < gpus->count; i++) {
-		json_t *entry;
-
-		if (!gpus->items[i].alias || alias_find(aliases, gpus->items[i].alias))
-			continue;
-		entry = json_object();
-		json_object_set_new(entry, "alias", json_string(gpus->items[i].alias));
-		for (size_t k = 0; k < sizeof(counts) / sizeof(counts[0]); k++)
-			json_object_set_new(entry, counts[k], json_integer(0));
-		json_array_append_new(aliases, entry);
-	}
-}
-
-static json_t *build_aliases(const struct inventory *inventory, const json_t *hosts)
-{
-	json_t *aliases = json_array(), *alias;
-	const json_t *host, *device;
-	size_t i, k;
-
-	alias_add(aliases, &inventory->gpus);
-	for (i = 0; i < inventory->host_count; i++)
-		alias_add(aliases, &inventory->hosts[i].gpus);
-	json_array_foreach(hosts, i, host)
-	{
-		json_array_foreach(json_object_get(host, "devices"), k, device)
-		{
-			if (!json_is_true(json_object_get(device, "primary")))
-				continue;
-			alias = alias_find(aliases, text_of(device, "alias"));
-			if (!alias)
-				continue;
-			increment(alias, "total");
-			increment(alias, text_of(device, "verdict"));
-		}
-	}
-	return aliases;
-}
-
-/* How many GPUs of ALIAS the host could give out: the ready ones and, with PENDING, those that
- * apply can make ready. */
-static unsigned host_offers(const json_t *host, const char *alias, bool pending)
-{
-	const json_t *device;
-	unsigned count = 0;
-	size_t i;
-
-	json_array_foreach(json_object_get(host, "devices"), i, device)
-	{
-		const char *verdict = text_of(device, "verdict");
-
-		if (!json_is_true(json_object_get(device, "primary")) ||
-		    strcmp(text_of(device, "alias"), alias) != 0)
-			continue;
-		count +=
-		    strcmp(verdict, "ready") == 0 || (pending && strcmp(verdict, "pending") == 0);
-	}
-	return count;
-}
-
-static json_int_t flavor_fits(const struct inventory_flavor *flavor, const json_t *hosts,
-                              bool pending)
-{
-	const json_t *host;
-	json_int_t sum = 0;
-	size_t i;
-
-	json_array_foreach(hosts, i, host)
-	{
-		unsigned fits = UINT_MAX;
-
-		for (size_t k = 0; k < flavor->gpu_count; k++) {
-			unsigned offers = host_offers(host, flavor->gpus[k].alias, pending);
-			unsigned count = flavor->gpus[k].count;
-
-			if (count && offers / count < fits)
-				fits = offers / count;
-		}
-		if (fits != UINT_MAX)
-			sum += fits;
-	}
-	return sum;
-}
-
-static json_t *build_flavors(const struct inventory *inventory, const json_t *hosts)
-{
-	json_t *flavors = json_array();
-
-	for (size_t i = 0; i < inventory->flavor_count; i++) {
-		const struct inventory_flavor *flavor = &inventory->flavors[i];
-		json_t *entry = json_object();
-
-		json_object_set_new(entry, "flavor", json_string(flavor->name));
-		json_object_set_new(entry, "fits_now",
-		                    json_integer(flavor_fits(flavor, hosts, false)));
-		json_object_set_new(entry, "fits_when_ready",
-		                    json_integer(flavor_fits(flavor, hosts, true)));
-		json_array_append_new(flavors, entry);
-	}
-	return flavors;
 }
 
 /* What is needed once for all hosts. */
@@ -275,7 +157,6 @@ json_t *report_build(const struct inventory *inventory, const struct report_host
 	report = json_object();
 	entries = json_array();
 	totals = json_object();
-	capacity = json_object();
 
 	json_object_set_new(totals, "hosts", json_integer(0));
 	json_object_set_new(totals, "gpus", json_integer(0));
@@ -289,8 +170,7 @@ json_t *report_build(const struct inventory *inventory, const struct report_host
 		json_array_append_new(entries, entry);
 	}
 	build_free(&b);
-	json_object_set_new(capacity, "aliases", build_aliases(inventory, entries));
-	json_object_set_new(capacity, "flavors", build_flavors(inventory, entries));
+	capacity = capacity_build(inventory, entries);
 	if (json_object_set_new(report, "fleet", json_string(inventory->fleet)) < 0 ||
 	    json_object_set_new(report, "generated", json_string(generated)) < 0 ||
 	    json_object_set_new(report, "totals", totals) < 0 ||
