@@ -34,6 +34,23 @@ const char *platform_initramfs(const struct root *root);   /* or NULL */
  */
 json_t *guest_facts(const struct root *root);
 
+/* numa.c: the "numa" array: NUMA nodes in the order of their numbers; null where the kernel shows
+ * none. */
+json_t *numa_facts(const struct root *root);
+
+/* guest_size.c: what a guest takes of the host, beside its devices. */
+struct guest_size {
+	json_int_t vcpus, memory_mb; /* -1: unknown */
+	json_t *numa_nodes;          /* of the host, that its memory is bound to; NULL: to none */
+};
+
+/* Looks at one option of QEMU's arguments and its value; SIZE is -1, -1, NULL before the first. */
+void guest_size_option(struct guest_size *size, const char *option, const char *value);
+/* The same from libvirt's XML of a running domain. */
+void guest_size_domain(struct guest_size *size, const char *xml);
+/* Puts vcpus, memory_mb and numa_nodes into GUEST, and lets go of what SIZE owns. */
+void guest_size_take(struct guest_size *size, json_t *guest);
+
 /* services.c: the "services" array: units of this host that hold GPUs or run instances. */
 json_t *service_facts(const struct root *root);
 

@@ -21,6 +21,7 @@ struct guest_scan {
 	long pid;
 	char name[256];
 	json_t *devices;
+	struct guest_size size;
 	bool holds_vfio;
 };
 
@@ -114,7 +115,7 @@ static void scan_name(struct guest_scan *scan, const char *value)
 	snprintf(scan->name, sizeof(scan->name), "%.*s", (int)(length < 255 ? length : 255), name);
 }
 
-/* Is it QEMU? Then its name and devices are taken from its arguments. */
+/* Is it QEMU? Then its name, devices and size are taken from its arguments. */
 static bool scan_arguments(struct guest_scan *scan, const char *text, size_t size)
 {
 	const char *base = strrchr(text, '/') ? strrchr(text, '/') + 1 : text;
@@ -128,6 +129,8 @@ static bool scan_arguments(struct guest_scan *scan, const char *text, size_t siz
 			scan_device(scan, arg);
 		else if (strcmp(previous, "-name") == 0 || strcmp(previous, "--name") == 0)
 			scan_name(scan, arg);
+		else
+			guest_size_option(&scan->size, previous, arg);
 		previous = arg;
 	}
 	return true;
@@ -175,6 +178,7 @@ static void process_each(void *ctx, const char *entry)
 	if (!text)
 		return;
 	scan->devices = json_array();
+	scan->size = (struct guest_size){-1, -1, NULL};
 	scan->holds_vfio = false;
 	scan->name[0] = '\0';
 	bool qemu = size > 0 && scan_arguments(scan, text, size);
@@ -185,13 +189,16 @@ static void process_each(void *ctx, const char *entry)
 			snprintf(path, sizeof(path), "/proc/%ld/comm", scan->pid);
 			root_read_line(scan->root, path, scan->name, sizeof(scan->name));
 		}
-		json_array_append_new(scan->guests,
-		                      json_pack("{s:I,s:o,s:s,s:O}", "pid", (json_int_t)scan->pid,
-		                                "name", frame_text(scan->name, strlen(scan->name)),
-		                                "source", qemu ? "qemu" : "vfio", "devices",
-		                                scan->devices));
+		json_t *guest = json_pack("{s:I,s:o,s:s,s:O}", "pid", (json_int_t)scan->pid, "name",
+		                          frame_text(scan->name, strlen(scan->name)), "source",
+		                          qemu ? "qemu" : "vfio", "devices", scan->devices);
+		/* Another holder of a group is no guest: it has no size. */
+		if (qemu)
+			guest_size_take(&scan->size, guest);
+		json_array_append_new(scan->guests, guest);
 	}
 	json_decref(scan->devices);
+	json_decref(scan->size.numa_nodes);
 	free(text);
 }
 
@@ -221,11 +228,15 @@ static void domain_each(void *ctx, const char *file)
 	const char *pid_at = status ? strstr(status, " pid='") : NULL;
 	long pid = pid_at ? strtol(pid_at + strlen(" pid='"), NULL, 10) : 0;
 	snprintf(path, sizeof(path), "/proc/%ld", pid);
-	if (pid > 0 && !pid_known(scan->guests, pid) && root_exists(scan->root, path))
-		json_array_append_new(scan->guests,
-		                      json_pack("{s:I,s:o,s:s,s:[]}", "pid", (json_int_t)pid,
-		                                "name", frame_text(file, length - 4), "source",
-		                                "libvirt", "devices"));
+	if (pid > 0 && !pid_known(scan->guests, pid) && root_exists(scan->root, path)) {
+		json_t *guest =
+		    json_pack("{s:I,s:o,s:s,s:[]}", "pid", (json_int_t)pid, "name",
+		              frame_text(file, length - 4), "source", "libvirt", "devices");
+		struct guest_size size = {-1, -1, NULL};
+		guest_size_domain(&size, text);
+		guest_size_take(&size, guest);
+		json_array_append_new(scan->guests, guest);
+	}
 	free(text);
 }
 

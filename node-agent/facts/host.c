@@ -179,6 +179,7 @@ json_t *host_facts(const struct root *root)
 	set_kernel(root, host);
 	set_cpu(root, host);
 	set_memory(root, host);
+	json_object_set_new(host, "numa", numa_facts(root));
 	json_object_set_new(host, "distribution", distribution_value(root));
 	facts_set_text(host, "boot_loader", platform_boot_loader(root));
 	facts_set_text(host, "boot_tool", platform_boot_tool(root));

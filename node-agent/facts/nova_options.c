@@ -53,6 +53,18 @@ static const struct nova_option options[] = {
      OPTION("DEFAULT", "cpu_allocation_ratio", OSLO_STRING, NULL)},
     {"DEFAULT.ram_allocation_ratio", "set", 0, 0,
      OPTION("DEFAULT", "ram_allocation_ratio", OSLO_STRING, NULL)},
+    {"DEFAULT.initial_cpu_allocation_ratio", "set", 19, 0,
+     OPTION("DEFAULT", "initial_cpu_allocation_ratio", OSLO_STRING, NULL)},
+    {"DEFAULT.initial_ram_allocation_ratio", "set", 19, 0,
+     OPTION("DEFAULT", "initial_ram_allocation_ratio", OSLO_STRING, NULL)},
+    {"DEFAULT.reserved_huge_pages", "multi", 0, 0,
+     OPTION("DEFAULT", "reserved_huge_pages", OSLO_MULTI, NULL)},
+    {"DEFAULT.vcpu_pin_set", "set", 0, 0, OPTION("DEFAULT", "vcpu_pin_set", OSLO_STRING, NULL)},
+    /* Before Train (20) cpu_shared_set was for emulator threads alone. */
+    {"compute.cpu_shared_set", "set", 20, 0,
+     OPTION("compute", "cpu_shared_set", OSLO_STRING, NULL)},
+    {"compute.cpu_dedicated_set", "set", 20, 0,
+     OPTION("compute", "cpu_dedicated_set", OSLO_STRING, NULL)},
 };
 
 #define COUNT (sizeof(options) / sizeof(options[0]))

@@ -26,6 +26,28 @@ static void modules_create(const struct sim_host *host)
 	sim_run(argv, NULL);
 }
 
+/* Two NUMA nodes on two sockets. */
+static void numa_create(const struct sim_host *host)
+{
+	char path[SIM_PATH];
+
+	for (int node = 0; node < 2; node++) {
+		sim_path(path, "%.900s/sys/devices/system/node/node%d", host->root, node);
+		sim_mkdir(path);
+		sim_path(path, "%.900s/sys/devices/system/node/node%d/cpulist", host->root, node);
+		sim_write(path, "%d-%d\n", 2 * node, 2 * node + 1);
+		sim_path(path, "%.900s/sys/devices/system/node/node%d/meminfo", host->root, node);
+		sim_write(path, "Node %d MemTotal:       32768000 kB\n", node);
+	}
+	for (int cpu = 0; cpu < 4; cpu++) {
+		sim_path(path, "%.900s/sys/devices/system/cpu/cpu%d/topology", host->root, cpu);
+		sim_mkdir(path);
+		sim_path(path, "%.900s/sys/devices/system/cpu/cpu%d/topology/physical_package_id",
+		         host->root, cpu);
+		sim_write(path, "%d\n", cpu / 2);
+	}
+}
+
 static void proc_create(const struct sim_host *host)
 {
 	bool amd = !strcmp(host->cpu, "amd");
@@ -52,6 +74,7 @@ static void proc_create(const struct sim_host *host)
 	}
 	sim_path(path, "%.900s/proc/meminfo", host->root);
 	sim_write(path, "MemTotal:       65536000 kB\nMemFree:        60000000 kB\n");
+	numa_create(host);
 	sim_path(path, "%.900s/proc/fb", host->root);
 	sim_write(path, "0 EFI VGA\n");
 	sim_path(path, "%.900s/proc/sys/kernel/osrelease", host->root);
@@ -80,13 +103,13 @@ static void guests_create(const struct sim_host *host)
 		sim_mkdir(path);
 		sim_path(path, "%.900s/proc/%zu/comm", host->root, 4000 + index);
 		sim_write(path, "qemu-system-x86\n");
-		n = snprintf(
-		    text, sizeof(text),
-		    "/usr/bin/"
-		    "qemu-system-x86_64%c-name%cguest=%s,debug-threads=on%c-machine%cq35%c-device%c"
-		    "vfio-pci,host=%s,id=hostdev0%c",
-		    0, 0, name ? name : "instance-00000001", 0, 0, 0, 0,
-		    device ? device : "0000:7f:00.0", 0);
+		n = snprintf(text, sizeof(text),
+		             "/usr/bin/"
+		             "qemu-system-x86_64%c-name%cguest=%s,debug-threads=on%c-machine%cq35%"
+		             "c-m%c4096%c"
+		             "-smp%c2,sockets=2%c-device%cvfio-pci,host=%s,id=hostdev0%c",
+		             0, 0, name ? name : "instance-00000001", 0, 0, 0, 0, 0, 0, 0, 0,
+		             device ? device : "0000:7f:00.0", 0);
 		sim_path(path, "%.900s/proc/%zu/cmdline", host->root, 4000 + index);
 		sim_write_bytes(path, text, (size_t)n);
 		sim_path(path, "%.900s/proc/%zu/status", host->root, 4000 + index);

@@ -108,7 +108,9 @@ static void test_guests(void **state)
 	         "{\"driver\":\"vfio-pci\",\"host\":\"0000:01:00.1\"}\0-device\0"
 	         "virtio-net-pci,host=0000:09:00.0\0-device\0vfio-pci,host=02:00.0\0"
 	         "-device\0vfio-pci,sysfsdev=/sys/bus/pci/devices/0000:03:00.0\0-device\0{bad\0"
-	         "-device\0vfio-pci,host=nonsense\0-device\0"));
+	         "-device\0vfio-pci,host=nonsense\0-m\0size=4194304k,slots=16\0-smp\0"
+	         "4,maxcpus=8,sockets=8\0-object\0"
+	         "{\"qom-type\":\"memory-backend-ram\",\"host-nodes\":[1]}\0-device\0"));
 	agent_root_link(root, "/proc/100/fd/7", "/dev/vfio/8");
 	agent_root_link(root, "/proc/100/fd/8", "/dev/vfio/vfio");
 	agent_root_dirs(root, "/sys/kernel/iommu_groups/8/devices/0000:04:00.0");
@@ -121,7 +123,9 @@ static void test_guests(void **state)
 	agent_root_bytes(root, "/proc/300/cmdline", ARGS("grep\0qemu-system-x86_64\0"));
 	agent_root_file(root, "/proc/400/cmdline", "");
 	agent_root_file(root, "/run/libvirt/qemu/web.xml",
-	                "<domstatus state='running' pid='400'>\n");
+	                "<domstatus state='running' pid='400'>\n<domain type='kvm' id='1'>"
+	                "<memory unit='KiB'>2097152</memory><vcpu placement='static' "
+	                "current='2'>6</vcpu>\n");
 	agent_root_file(root, "/run/libvirt/qemu/gone.xml",
 	                "<domstatus state='running' pid='77'>\n");
 	agent_root_file(root, "/run/libvirt/qemu/seen.xml",
@@ -129,9 +133,77 @@ static void test_guests(void **state)
 	agent_root_file(root, "/run/libvirt/qemu/notes.txt", "<domstatus pid='400'>\n");
 	assert_json(guest_facts(root),
 	            "[{'pid':100,'name':'instance-1','source':'qemu','devices':['0000:01:00.0',"
-	            "'0000:01:00.1','0000:02:00.0','0000:03:00.0','0000:04:00.0']},"
+	            "'0000:01:00.1','0000:02:00.0','0000:03:00.0','0000:04:00.0'],"
+	            "'vcpus':4,'memory_mb':4096,'numa_nodes':[1]},"
 	            "{'pid':200,'name':'dpdk','source':'vfio','devices':[]},"
-	            "{'pid':400,'name':'web','source':'libvirt','devices':[]}]");
+	            "{'pid':400,'name':'web','source':'libvirt','devices':[],'vcpus':2,"
+	            "'memory_mb':2048,'numa_nodes':[]}]");
+}
+
+static void test_guest_sizes(void **state)
+{
+	static const struct {
+		const char *option, *value, *size;
+	} cases[] = {
+	    {"-smp", "8", "{'vcpus':8,'memory_mb':null,'numa_nodes':[]}"},
+	    {"--smp", "cpus=3,maxcpus=4", "{'vcpus':3,'memory_mb':null,'numa_nodes':[]}"},
+	    {"-smp", "maxcpus=4", "{'vcpus':4,'memory_mb':null,'numa_nodes':[]}"},
+	    {"-smp", "sockets=2,cores=3", "{'vcpus':6,'memory_mb':null,'numa_nodes':[]}"},
+	    {"-smp", "sockets=65536,cores=65536",
+	     "{'vcpus':null,'memory_mb':null,'numa_nodes':[]}"},
+	    {"-smp", "99999999999999999999", "{'vcpus':null,'memory_mb':null,'numa_nodes':[]}"},
+	    {"-smp", "8x", "{'vcpus':null,'memory_mb':null,'numa_nodes':[]}"},
+	    {"-smp", "-1", "{'vcpus':null,'memory_mb':null,'numa_nodes':[]}"},
+	    {"-m", "512", "{'vcpus':null,'memory_mb':512,'numa_nodes':[]}"},
+	    {"-m", "3G,slots=2", "{'vcpus':null,'memory_mb':3072,'numa_nodes':[]}"},
+	    {"-m", "1T", "{'vcpus':null,'memory_mb':1048576,'numa_nodes':[]}"},
+	    {"-m", "size=1025k", "{'vcpus':null,'memory_mb':2,'numa_nodes':[]}"},
+	    {"-m", "999999999999T", "{'vcpus':null,'memory_mb':null,'numa_nodes':[]}"},
+	    {"-m", "4Q", "{'vcpus':null,'memory_mb':null,'numa_nodes':[]}"},
+	    {"-object", "memory-backend-file,size=1G,host-nodes=0-1,policy=bind",
+	     "{'vcpus':null,'memory_mb':null,'numa_nodes':[0,1]}"},
+	    {"-object", "memory-backend-ram,host-nodes=9-1",
+	     "{'vcpus':null,'memory_mb':null,'numa_nodes':[]}"},
+	    {"-object", "{\"qom-type\":\"secret\",\"host-nodes\":[1]}",
+	     "{'vcpus':null,'memory_mb':null,'numa_nodes':[]}"},
+	    {"-object", "{broken", "{'vcpus':null,'memory_mb':null,'numa_nodes':[]}"},
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct guest_size size = {-1, -1, NULL};
+		json_t *guest = json_object();
+		guest_size_option(&size, cases[i].option, cases[i].value);
+		guest_size_take(&size, guest);
+		assert_json(guest, cases[i].size);
+	}
+}
+
+static void test_numa(void **state)
+{
+	const struct root *root = &((struct agent *)*state)->root;
+	char path[80];
+	assert_json(numa_facts(root), "null");
+	agent_root_file(root, "/sys/devices/system/node/node0/cpulist", "0-1,4\n");
+	agent_root_file(root, "/sys/devices/system/node/node0/meminfo",
+	                "Node 0 MemTotal:       32768 kB\nNode 0 MemFree: 1 kB\n");
+	agent_root_file(
+	    root, "/sys/devices/system/node/node0/hugepages/hugepages-2048kB/nr_hugepages", "16\n");
+	agent_root_file(root, "/sys/devices/system/node/node10/cpulist", "2-3\n");
+	agent_root_file(root, "/sys/devices/system/node/node2/cpulist", "\n");
+	agent_root_file(root, "/sys/devices/system/node/node2/meminfo", "nonsense\n");
+	agent_root_file(root, "/sys/devices/system/node/online", "0,10\n");
+	agent_root_file(root, "/sys/devices/system/node/nodex/cpulist", "1\n");
+	for (int cpu = 0; cpu < 5; cpu++) {
+		snprintf(path, sizeof(path),
+		         "/sys/devices/system/cpu/cpu%d/topology/physical_package_id", cpu);
+		/* Two sockets in node 10. */
+		agent_root_file(root, path, cpu == 3 ? "1\n" : "0\n");
+	}
+	assert_json(numa_facts(root),
+	            "[{'node':0,'cpus':'0-1,4','memory_kb':32768,'socket':0,"
+	            "'huge_pages':[{'size_kb':2048,'total':16}]},"
+	            "{'node':2,'cpus':'','memory_kb':null,'socket':null,'huge_pages':null},"
+	            "{'node':10,'cpus':'2-3','memory_kb':null,'socket':null,'huge_pages':null}]");
 }
 
 static void test_document(void **state)
@@ -148,7 +220,8 @@ static void test_document(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {TEST(test_host), TEST(test_nothing), TEST(test_guests),
-	                                   TEST(test_document)};
+	const struct CMUnitTest tests[] = {TEST(test_host),   TEST(test_nothing),
+	                                   TEST(test_guests), TEST(test_guest_sizes),
+	                                   TEST(test_numa),   TEST(test_document)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
