@@ -40,6 +40,7 @@ struct judgement {
 	bool mixed;         /* among a device's own is one of another device, or of the host */
 	bool *left_out;     /* by selection index */
 	enum verdict *verdicts;
+	const bool *fixed; /* by check id: taken for passed; NULL: none */
 };
 
 static bool hides_blocker(enum check_id id)
@@ -146,6 +147,19 @@ static bool leave_out_blocked_cards(struct judgement *j)
 	return more;
 }
 
+/* What would be if the fixes of these checks were made: they pass, the others stay as they are. */
+static void pass_fixed(struct judgement *j)
+{
+	for (size_t i = 0; j->fixed && i < j->list.count; i++) {
+		struct check *check = &j->list.items[i];
+
+		if (!j->fixed[check->id])
+			continue;
+		check->status = CHECK_PASS;
+		check->cause = check->fix = "";
+	}
+}
+
 static void run_checks(struct judgement *j, const struct check_subject *subject)
 {
 	check_list_free(&j->list);
@@ -162,6 +176,7 @@ static void run_checks(struct judgement *j, const struct check_subject *subject)
 		}
 	}
 	j->first[j->selection.count] = j->own_checks = j->list.count;
+	pass_fixed(j);
 }
 
 static void judgement_free(struct judgement *j)
@@ -193,18 +208,21 @@ static void settle(struct judgement *j, const struct check_subject *subject)
 			          "to a guest as a whole.",
 			          "Mend what blocks the other function.", "card %s", item->card);
 	}
+	pass_fixed(j);
 	for (size_t i = 0; i < j->selection.count; i++)
 		j->verdicts[i] = device_verdict(j, &j->selection.items[i]);
 }
 
-/* PARSED: the same facts, where they were parsed before. */
+/* PARSED: the same facts, where they were parsed before. FIXED: as in the judgement. */
 static int judge(const struct inventory_host *host, const json_t *facts,
-                 const struct host_facts *parsed, struct judgement *j, struct gf_err *err)
+                 const struct host_facts *parsed, const bool *fixed, struct judgement *j,
+                 struct gf_err *err)
 {
 	struct check_subject subject = {
 	    .host = host, .facts = &j->facts, .selection = &j->selection};
 
 	memset(j, 0, sizeof(*j));
+	j->fixed = fixed;
 	if (host_facts_again(parsed, facts, &j->facts, err) < 0)
 		return -1;
 	if (selection_from_facts(&j->facts, host, &j->selection, err) < 0) {
@@ -334,31 +352,63 @@ static json_t *never_reached(const struct inventory_host *host, bool reachable)
 	return json;
 }
 
-json_t *readiness_evaluate(const struct inventory_host *host, const json_t *facts, bool reachable,
-                           struct gf_err *err)
+/* A check that keeps a device from being ready says what it alone makes of it. */
+static json_t *checked_json(const struct check *check)
 {
-	return readiness_evaluate_pooled(host, facts, NULL, reachable, NULL, err);
+	json_t *json = check_json(check);
+	enum verdict verdict = check_verdict(check);
+
+	if (verdict != VERDICT_READY)
+		json_object_set_new(json, "verdict", json_string(verdict_names[verdict]));
+	return json;
 }
 
-json_t *readiness_evaluate_pooled(const struct inventory_host *host, const json_t *facts,
-                                  const struct host_facts *parsed, bool reachable,
-                                  struct check_pool *pool, struct gf_err *err)
+static json_t *evaluate(const struct inventory_host *host, const json_t *facts,
+                        const struct host_facts *parsed, bool reachable, const bool *fixed,
+                        struct check_pool *pool, struct gf_err *err)
 {
 	struct judgement j;
 	json_t *json, *checks;
 
 	if (!facts)
 		return never_reached(host, reachable);
-	if (judge(host, facts, parsed, &j, err) < 0)
+	if (judge(host, facts, parsed, fixed, &j, err) < 0)
 		return NULL;
 	json = host_json(host, reachable, j.facts.observed, host_verdict(&j));
 	checks = json_object_get(json, "checks");
 	for (size_t i = 0; i < j.list.count; i++)
-		json_array_append_new(checks, check_pool_json(pool, &j.list.items[i], check_json));
+		json_array_append_new(checks,
+		                      check_pool_json(pool, &j.list.items[i], checked_json));
 	for (size_t i = 0; i < j.selection.count; i++)
 		json_array_append_new(json_object_get(json, "devices"), device_json(&j, i));
 	judgement_free(&j);
 	return json;
+}
+
+json_t *readiness_evaluate(const struct inventory_host *host, const json_t *facts, bool reachable,
+                           struct gf_err *err)
+{
+	return evaluate(host, facts, NULL, reachable, NULL, NULL, err);
+}
+
+json_t *readiness_evaluate_pooled(const struct inventory_host *host, const json_t *facts,
+                                  const struct host_facts *parsed, bool reachable,
+                                  struct check_pool *pool, struct gf_err *err)
+{
+	return evaluate(host, facts, parsed, reachable, NULL, pool, err);
+}
+
+json_t *readiness_evaluate_fixed(const struct inventory_host *host, const json_t *facts,
+                                 bool reachable, const struct string_list *fixed,
+                                 struct gf_err *err)
+{
+	bool mask[CHECK_COUNT] = {false};
+
+	for (size_t i = 0; i < fixed->count; i++) {
+		for (size_t id = 0; id < CHECK_COUNT; id++)
+			mask[id] |= strcmp(check_name((enum check_id)id), fixed->items[i]) == 0;
+	}
+	return evaluate(host, facts, NULL, reachable, mask, NULL, err);
 }
 
 static int blocked(struct gf_err *err, const struct check *check)
@@ -412,7 +462,7 @@ int readiness_preconditions(const struct inventory_host *host, const json_t *fac
 	if (!facts)
 		return gf_err_set(err, GF_E_PROTOCOL,
 		                  "the host sent no facts; run `gpufleet scan`");
-	if (judge(host, facts, NULL, &j, err) < 0)
+	if (judge(host, facts, NULL, NULL, &j, err) < 0)
 		return -1;
 	left = wanted_left(&j, host);
 	blocker = host_blocker(&j);

@@ -14,7 +14,9 @@ struct host_facts;
 
 /* One host's entry of the report's `hosts` array (fixed names: name, reachable, observed, verdict,
  * checks, devices), a new reference. FACTS NULL: never reached, verdict "unknown". `reachable` is
- * what the last run saw. NULL with *err on facts of the wrong shape. */
+ * what the last run saw. A check that keeps a device (or, without one, the host's devices) from
+ * being ready has a `verdict`: what it alone makes of them. NULL with *err on facts of the wrong
+ * shape. */
 json_t *readiness_evaluate(const struct inventory_host *host, const json_t *facts, bool reachable,
                            struct gf_err *err);
 
@@ -23,6 +25,12 @@ json_t *readiness_evaluate(const struct inventory_host *host, const json_t *fact
 json_t *readiness_evaluate_pooled(const struct inventory_host *host, const json_t *facts,
                                   const struct host_facts *parsed, bool reachable,
                                   struct check_pool *pool, struct gf_err *err);
+
+/* readiness_evaluate as if what these checks (their ids) ask for were done: each passes, wherever
+ * it is made, and the others judge the host as it is. */
+json_t *readiness_evaluate_fixed(const struct inventory_host *host, const json_t *facts,
+                                 bool reachable, const struct string_list *fixed,
+                                 struct gf_err *err);
 
 /* May host stages be applied? Fills *err (GF_E_BLOCKED, with cause and fix) and returns -1 when a
  * precondition fails that no stage of ours can mend: no CPU virtualization, no IOMMU tables in
