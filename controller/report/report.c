@@ -144,6 +144,22 @@ static int build_begin(struct build *b, const struct inventory *inventory, struc
 	return 0;
 }
 
+static json_t *build_capacity(const struct inventory *inventory, const struct report_host *hosts,
+                              size_t count, const json_t *entries)
+{
+	struct capacity_source *sources = calloc(count + 1, sizeof(*sources));
+	json_t *capacity;
+
+	if (!sources)
+		return NULL;
+	for (size_t i = 0; i < count; i++)
+		sources[i] = (struct capacity_source){hosts[i].host, hosts[i].facts,
+		                                      json_array_get(entries, i)};
+	capacity = capacity_build(inventory, sources, count);
+	free(sources);
+	return capacity;
+}
+
 json_t *report_build(const struct inventory *inventory, const struct report_host *hosts,
                      size_t count, const char *generated, struct gf_err *err)
 {
@@ -170,7 +186,7 @@ json_t *report_build(const struct inventory *inventory, const struct report_host
 		json_array_append_new(entries, entry);
 	}
 	build_free(&b);
-	capacity = capacity_build(inventory, entries);
+	capacity = build_capacity(inventory, hosts, count, entries);
 	if (json_object_set_new(report, "fleet", json_string(inventory->fleet)) < 0 ||
 	    json_object_set_new(report, "generated", json_string(generated)) < 0 ||
 	    json_object_set_new(report, "totals", totals) < 0 ||

@@ -207,9 +207,8 @@ static void put_flavor_fit(const struct openstack_script *s, const struct invent
 	fputc('\n', s->out);
 	if (flavor->gpu_count == 0)
 		return;
-	fprintf(s->out,
-	        "# Counted in GPUs, it fits %lld times now, %lld times when all that is pending is "
-	        "ready.\n",
+	fprintf(s->out, "# %s fits %lld times now, %lld times when all that is pending is ready.\n",
+	        number_of(entry, "unknown_hosts") ? "Counted in GPUs, it" : "It",
 	        number_of(entry, "fits_now"), number_of(entry, "fits_when_ready"));
 	if (flavor_has_host(s, flavor))
 		return;

@@ -1,4 +1,4 @@
-/* report_text_tail.c: what stands below the hosts: warnings, and what the fleet can offer. */
+/* report_text_tail.c: what stands below the hosts: who was not reached, and warnings. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,11 +10,6 @@ static const char *text_of(const json_t *object, const char *key)
 	const char *text = json_string_value(json_object_get(object, key));
 
 	return text ? text : "";
-}
-
-static long long number_of(const json_t *object, const char *key)
-{
-	return (long long)json_integer_value(json_object_get(object, key));
 }
 
 static char *fold(const struct string_list *hosts)
@@ -95,22 +90,4 @@ void report_text_warnings(const json_t *report, FILE *out)
 		string_list_free(&list);
 	}
 	json_decref(seen);
-}
-
-void report_text_capacity(const json_t *report, FILE *out)
-{
-	const json_t *capacity = json_object_get(report, "capacity"), *entry;
-	size_t i;
-
-	if (json_array_size(json_object_get(capacity, "aliases")) == 0)
-		return;
-	fprintf(out, "\nCapacity (counted in GPUs; CPU and memory are not looked at)\n");
-	json_array_foreach(json_object_get(capacity, "aliases"), i, entry) fprintf(
-	    out, "  alias %s: %lld in all: %lld ready, %lld in use, %lld pending, %lld blocked\n",
-	    text_of(entry, "alias"), number_of(entry, "total"), number_of(entry, "ready"),
-	    number_of(entry, "in_use"), number_of(entry, "pending"), number_of(entry, "blocked"));
-	json_array_foreach(json_object_get(capacity, "flavors"), i, entry)
-	    fprintf(out, "  flavor %s: fits %lldx now, %lldx when all that is pending is ready\n",
-	            text_of(entry, "flavor"), number_of(entry, "fits_now"),
-	            number_of(entry, "fits_when_ready"));
 }

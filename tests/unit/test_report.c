@@ -90,11 +90,33 @@ static void test_totals_and_capacity(void **state)
 	            "{\"hosts\":8,\"gpus\":14,\"ready\":2,\"pending\":2,\"blocked\":2,\"in_use\":1,"
 	            "\"ignored\":7,"
 	            "\"unknown\":0}");
-	expect_json(json_object_get(report, "capacity"),
-	            "{\"aliases\":[{\"alias\":\"nvidia1080\",\"total\":7,\"ready\":2,\"in_use\":1,"
-	            "\"pending\":2,"
-	            "\"blocked\":2}],\"flavors\":[{\"flavor\":\"gpu.1\",\"fits_now\":2,\"fits_when_"
-	            "ready\":4}]}");
+	expect_json(
+	    json_object_get(report, "capacity"),
+	    "{\"aliases\":[{\"alias\":\"nvidia1080\",\"total\":7,\"ready\":2,\"in_use\":1,"
+	    "\"pending\":2,\"blocked\":2,\"unknown\":0,\"blocked_by\":"
+	    "[{\"check\":\"iommu.tables\",\"gpus\":1},"
+	    "{\"check\":\"device.group-viable\",\"gpus\":1}],"
+	    "\"domains\":[{\"domain\":null,\"total\":7,\"ready\":2,\"in_use\":1,"
+	    "\"pending\":2,\"blocked\":2,\"unknown\":0,\"blocked_by\":"
+	    "[{\"check\":\"iommu.tables\",\"gpus\":1},"
+	    "{\"check\":\"device.group-viable\",\"gpus\":1}]}],"
+	    "\"numa_nodes\":[{\"node\":0,\"total\":7,\"ready\":2,\"in_use\":1,"
+	    "\"pending\":2,\"blocked\":2,\"unknown\":0,\"blocked_by\":"
+	    "[{\"check\":\"iommu.tables\",\"gpus\":1},"
+	    "{\"check\":\"device.group-viable\",\"gpus\":1}]}]}],"
+	    "\"flavors\":[{\"flavor\":\"gpu.1\",\"fits_now\":2,\"fits_when_ready\":4,"
+	    "\"at_least\":false,\"numa\":false,"
+	    "\"limits\":[{\"limit\":\"gpus\",\"hosts\":4,\"guests\":0}],"
+	    "\"unknown_hosts\":4,\"assumed_hosts\":0}],"
+	    "\"blockers\":[{\"check\":\"device.group-viable\",\"cause\":\"The IOMMU group "
+	    "holds another device that serves the host.\",\"fix\":\"Move the card to a slot "
+	    "of its own (a port with ACS), enable ACS in the firmware, or give up the other "
+	    "device: name it under `gpus` too, or take its driver away.\",\"gpus\":1,"
+	    "\"gpus_alone\":1,\"hosts\":\"gpu05\",\"host_count\":1},"
+	    "{\"check\":\"iommu.tables\",\"cause\":\"The firmware offers no IOMMU: it is "
+	    "switched off there, or the board has none.\",\"fix\":\"Enable VT-d in the "
+	    "firmware setup, then run `gpufleet scan` again.\",\"gpus\":1,\"gpus_alone\":1,"
+	    "\"hosts\":\"gpu06\",\"host_count\":1}]}");
 	assert_string_equal(json_string_value(json_object_get(report, "fleet")), "prod-a");
 	assert_string_equal(json_string_value(json_object_get(report, "generated")),
 	                    "2026-01-02T03:04:05Z");
@@ -105,12 +127,13 @@ static void test_totals_and_capacity(void **state)
 static void test_flavors_count_by_host(void **state)
 {
 	struct fleet *fleet = *state;
-	json_t *report;
+	json_t *report, *flavor;
 
 	fleet->flavor_gpu.count = 2;
 	report = build(fleet);
-	expect_json(json_object_get(json_object_get(report, "capacity"), "flavors"),
-	            "[{\"flavor\":\"gpu.1\",\"fits_now\":0,\"fits_when_ready\":0}]");
+	flavor = json_array_get(json_object_get(json_object_get(report, "capacity"), "flavors"), 0);
+	expect_json(json_object_get(flavor, "fits_now"), "0");
+	expect_json(json_object_get(flavor, "fits_when_ready"), "0");
 	json_decref(report);
 	fleet->flavor_gpu.count = 1;
 }
@@ -258,8 +281,15 @@ static void test_text(void **state)
 	    "Warnings\n",
 	    "host.guests: ",
 	    "Capacity",
-	    "alias nvidia1080: 7 in all: 2 ready, 1 in use, 2 pending, 2 blocked",
-	    "flavor gpu.1: fits 2x now, 4x",
+	    "  alias                     total  ready   in use  pending  blocked  unknown\n"
+	    "  nvidia1080                    7      2        1        2        2        0\n"
+	    "    blocked by iommu.tables (1), device.group-viable (1)\n",
+	    "  flavor                    fits now  when ready  the next is kept out by\n"
+	    "  gpu.1                            2           4  GPUs on 4 hosts\n"
+	    "    on 4 hosts processors or memory are not known: GPUs alone count\n",
+	    "What blocks the most\n"
+	    "      1 GPU  device.group-viable, 1 by nothing else\n"
+	    "             on: gpu05\n",
 	    "Next\n",
 	    "gpufleet plan fleet.json --limit 'gpu[03-04]'",
 	    "gpufleet scan fleet.json --limit 'gpu08'",

@@ -1,0 +1,117 @@
+/* capacity_causes.c: see capacity_causes.h. */
+#include "controller/capacity/capacity_causes.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "controller/readiness/host_facts.h"
+#include "controller/readiness/readiness.h"
+
+#define SIBLINGS "device.siblings"
+
+static const char *text_of(const json_t *object, const char *key)
+{
+	const char *text = json_string_value(json_object_get(object, key));
+
+	return text ? text : "";
+}
+
+size_t capacity_cause_ids(void)
+{
+	const char *const *ids = readiness_check_ids();
+	size_t count = 0;
+
+	while (ids[count])
+		count++;
+	return count;
+}
+
+static bool id_find(const char *name, size_t *id)
+{
+	const char *const *ids = readiness_check_ids();
+
+	for (*id = 0; ids[*id]; (*id)++) {
+		if (strcmp(ids[*id], name) == 0)
+			return true;
+	}
+	return false;
+}
+
+int capacity_causes_read(const json_t *entry, struct capacity_causes *out)
+{
+	const json_t *checks = json_object_get(entry, "checks"), *check;
+	size_t i;
+
+	memset(out, 0, sizeof(*out));
+	out->items = calloc(json_array_size(checks) + 1, sizeof(*out->items));
+	if (!out->items)
+		return -1;
+	json_array_foreach(checks, i, check)
+	{
+		struct capacity_cause *cause = &out->items[out->count];
+
+		if (strcmp(text_of(check, "verdict"), "blocked") != 0 ||
+		    !id_find(text_of(check, "id"), &cause->id))
+			continue;
+		cause->device = json_string_value(json_object_get(check, "device"));
+		cause->check = check;
+		out->count++;
+	}
+	return 0;
+}
+
+void capacity_causes_free(struct capacity_causes *causes)
+{
+	free(causes->items);
+	memset(causes, 0, sizeof(*causes));
+}
+
+static bool marked(const struct capacity_causes *causes, const bool *blocks, size_t id)
+{
+	for (size_t i = 0; i < causes->count; i++) {
+		if (blocks[i] && causes->items[i].id == id)
+			return true;
+	}
+	return false;
+}
+
+/* Marks the checks about ADDRESS and its host, or (OTHERS) about other functions of its slot. */
+static size_t mark(const struct capacity_causes *causes, const char *address, bool others,
+                   bool *blocks)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < causes->count; i++) {
+		const struct capacity_cause *cause = &causes->items[i];
+		bool own = !cause->device || strcmp(cause->device, address) == 0;
+
+		if (others ? own || !host_facts_same_slot(cause->device, address) ||
+		                 strcmp(text_of(cause->check, "id"), SIBLINGS) == 0
+		           : !own)
+			continue;
+		if (marked(causes, blocks, cause->id))
+			continue;
+		blocks[i] = true;
+		count++;
+	}
+	return count;
+}
+
+size_t capacity_causes_of(const struct capacity_causes *causes, const char *address, bool *blocks)
+{
+	size_t count, only = 0, others;
+
+	memset(blocks, 0, causes->count * sizeof(*blocks));
+	count = mark(causes, address, false, blocks);
+	if (count != 1)
+		return count;
+	while (!blocks[only])
+		only++;
+	if (strcmp(text_of(causes->items[only].check, "id"), SIBLINGS) != 0)
+		return count;
+	others = mark(causes, address, true, blocks);
+	if (others == 0)
+		return count;
+	blocks[only] = false;
+	return others;
+}
