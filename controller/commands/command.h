@@ -55,6 +55,8 @@ struct command_context {
 	const char *run;
 	bool force, purge;
 	const char *format, *output;
+	const char *what_if[16]; /* --what-if, as often as given */
+	size_t what_if_count;
 	const char *plan_out, *plan_in; /* a saved plan: to be written, to be applied */
 	char *const *argv;              /* what stands after `--`, NULL-terminated */
 	int argc;

@@ -51,6 +51,7 @@ enum option_value {
 	VALUE_PURGE,
 	VALUE_FORMAT,
 	VALUE_OUTPUT,
+	VALUE_WHAT_IF,
 	VALUE_PLAN_OUT,
 	VALUE_PLAN_IN,
 	VALUE_LATER,
@@ -115,7 +116,10 @@ static const struct option_row option_rows[] = {
      "write there instead of standard output"},
     {{"since", required_argument, NULL, VALUE_LATER}, OPTION_REPORT, "TIME", LATER},
     {{"history", no_argument, NULL, VALUE_LATER}, OPTION_REPORT, NULL, LATER},
-    {{"what-if", required_argument, NULL, VALUE_LATER}, OPTION_REPORT, "CHANGE", LATER},
+    {{"what-if", required_argument, NULL, VALUE_WHAT_IF},
+     OPTION_REPORT,
+     "CHANGE",
+     "capacity with fix=CHECK or flavor=NAME,vcpus=N,ram=MIB,gpus=ALIAS:N; may be repeated"},
     {{"out", required_argument, NULL, VALUE_PLAN_OUT},
      OPTION_PLAN_OUT,
      "FILE",
@@ -281,6 +285,12 @@ static int option_take(struct command_context *context, int value, const char *n
 		return 0;
 	case VALUE_OUTPUT:
 		context->output = optarg;
+		return 0;
+	case VALUE_WHAT_IF:
+		if (context->what_if_count == sizeof(context->what_if) / sizeof(*context->what_if))
+			return gf_err_set(err, GF_E_USAGE, "--what-if: %zu at once are the most",
+			                  context->what_if_count);
+		context->what_if[context->what_if_count++] = optarg;
 		return 0;
 	case VALUE_PLAN_OUT:
 		context->plan_out = optarg;

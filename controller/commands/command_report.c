@@ -84,6 +84,21 @@ static json_t *build(const struct command_fleet *fleet, struct report_host *host
 	return report;
 }
 
+/* What --what-if asks, added to the report. */
+static int ask_what_if(const struct command_context *context, const struct command_fleet *fleet,
+                       const struct report_host *hosts, json_t *report, struct gf_err *err)
+{
+	struct capacity_what_if what_if = {0};
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < context->what_if_count; i++)
+		rc = capacity_what_if_add(&what_if, context->what_if[i], fleet->inventory, err);
+	if (rc == 0)
+		rc = report_what_if(report, fleet->inventory, hosts, fleet->count, &what_if, err);
+	capacity_what_if_free(&what_if);
+	return rc;
+}
+
 static int report_fleet(const struct command_context *context, const struct command_fleet *fleet,
                         const struct report_format *format, struct gf_err *err)
 {
@@ -103,6 +118,11 @@ static int report_fleet(const struct command_context *context, const struct comm
 	if (!hosts)
 		return gf_err_set(err, GF_E_MEMORY, "out of memory");
 	report = build(fleet, hosts, err);
+	if (report && context->what_if_count &&
+	    ask_what_if(context, fleet, hosts, report, err) < 0) {
+		json_decref(report);
+		report = NULL;
+	}
 	output.of.report = report;
 	if (report && context->output)
 		rc = report_file_write(context->output, format->mode, write_output, &output, err);
@@ -134,6 +154,11 @@ int command_report(struct command_context *context, struct gf_err *err)
 	                            err);
 	if (!format)
 		return STATUS_INPUT;
+	if (context->what_if_count && strcmp(format->name, "text") != 0 &&
+	    strcmp(format->name, "json") != 0) {
+		gf_err_set(err, GF_E_USAGE, "--what-if goes with --format text or json");
+		return STATUS_INPUT;
+	}
 	if (command_fleet_load(context, &fleet, err) == 0)
 		status =
 		    report_fleet(context, &fleet, format, err) < 0 ? STATUS_INPUT : STATUS_DONE;

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <sys/types.h>
 
+#include "controller/capacity/capacity_what_if.h"
 #include "inventory/inventory.h"
 
 /* One host of the report. Everything is borrowed for the call. */
@@ -24,6 +25,12 @@ struct report_host {
  * verdict is "unknown" and its check "host.facts" says why. NULL only when out of memory. */
 json_t *report_build(const struct inventory *inventory, const struct report_host *hosts,
                      size_t count, const char *generated, struct gf_err *err);
+
+/* Adds `what_if` to REPORT, which report_build made of the same INVENTORY and HOSTS: capacity as it
+ * is and as it would be. */
+int report_what_if(json_t *report, const struct inventory *inventory,
+                   const struct report_host *hosts, size_t count,
+                   const struct capacity_what_if *what_if, struct gf_err *err);
 
 /* For an operator at 3 a.m.: totals; hosts with equal verdict and reasons folded, what blocks most
  * GPUs first, each with cause and fix; capacity; the next command. INVENTORY_PATH (for that
