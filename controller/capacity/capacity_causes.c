@@ -37,9 +37,24 @@ static bool id_find(const char *name, size_t *id)
 	return false;
 }
 
+static bool has_blocked(const json_t *entry)
+{
+	const json_t *device;
+	size_t i;
+
+	json_array_foreach(json_object_get(entry, "devices"), i, device)
+	{
+		if (strcmp(text_of(device, "verdict"), "blocked") == 0)
+			return true;
+	}
+	return false;
+}
+
 int capacity_causes_read(const json_t *entry, struct capacity_causes *out)
 {
-	const json_t *checks = json_object_get(entry, "checks"), *check;
+	/* Most hosts have none, and many checks. */
+	const json_t *checks = has_blocked(entry) ? json_object_get(entry, "checks") : NULL;
+	const json_t *check;
 	size_t i;
 
 	memset(out, 0, sizeof(*out));

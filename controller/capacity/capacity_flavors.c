@@ -106,8 +106,10 @@ static int flavor_add(struct capacity_fitter *fitter, const struct capacity_host
 
 	if (!plain && !host_matters(host, wish))
 		return 0;
-	if (capacity_fit(fitter, host, wish, false, &now) < 0 ||
-	    capacity_fit(fitter, host, wish, true, &later) < 0)
+	if (capacity_fit(fitter, host, wish, false, &now) < 0)
+		return -1;
+	later = now;
+	if (host->pending && capacity_fit(fitter, host, wish, true, &later) < 0)
 		return -1;
 	sum->now += now.guests;
 	sum->later += later.guests;

@@ -215,6 +215,7 @@ static void gpus_fill(const json_t *devices, const char *board, struct tie *ties
 		gpu->set = -1;
 		gpu->now = strcmp(verdict, "ready") == 0;
 		gpu->later = gpu->now || strcmp(verdict, "pending") == 0;
+		out->pending |= gpu->later && !gpu->now;
 		ties[out->gpu_count].group = number_of(device, "iommu_group");
 		ties[out->gpu_count].board = board && is_primary(device, NVIDIA, board);
 		out->gpu_count++;

@@ -48,6 +48,7 @@ struct capacity_host {
 	struct capacity_cell *cells; /* one at least */
 	size_t cell_count;
 	struct capacity_amount vcpus, ram_mb;
+	bool pending; /* a guest can have more GPUs later than now */
 	bool cells_known;
 	bool ratio_assumed; /* no allocation ratio is set on the host: Nova's initial ones */
 };

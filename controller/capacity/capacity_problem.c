@@ -220,77 +220,77 @@ static void cells_fill(const struct capacity_host *host, const struct capacity_w
 	}
 }
 
-static int store_new(const struct capacity_host *host, const struct capacity_wish *wish, bool numa,
-                     struct problem_store *out)
+/* SIZE bytes, all zero, from where *AT points; without a block only counted. */
+static void *take(char *block, size_t *at, size_t size)
 {
-	size_t kinds = wish->gpu_count, cells = numa ? host->cell_count : 1;
+	void *place = block ? block + *at : NULL;
+
+	*at += (size + 15) & ~(size_t)15;
+	return place;
+}
+
+struct workspace {
+	struct set_view *views;
+	uint16_t *gives;
+	bool *usable;
+};
+
+/* Where everything lies in BLOCK (NULL: nowhere yet). How large a block it takes. */
+static size_t lay_out(const struct capacity_host *host, char *block, struct problem_store *out,
+                      struct workspace *work)
+{
+	size_t kinds = out->problem.kinds, cells = out->problem.cells, at = 0;
 	size_t types = host->set_count < CAPACITY_TYPES_MAX ? host->set_count : CAPACITY_TYPES_MAX;
 
-	memset(out, 0, sizeof(*out));
-	out->problem.kinds = kinds;
-	out->problem.cells = cells;
-	out->need = calloc(kinds + 1, sizeof(*out->need));
-	out->first = calloc(kinds + 1, sizeof(*out->first));
-	out->pool = calloc(kinds * cells + 1, sizeof(*out->pool));
-	out->spare = calloc(kinds + 1, sizeof(*out->spare));
-	out->scope = calloc(kinds + 1, sizeof(*out->scope));
-	out->socket_of = calloc(cells, sizeof(*out->socket_of));
-	out->gives = calloc(types * cells * kinds + 1, sizeof(*out->gives));
-	out->whole = calloc(types + 1, sizeof(*out->whole));
-	out->usable = calloc(types * cells + 1, sizeof(*out->usable));
-	out->state = calloc(kinds * (cells + 1) + types + cells, sizeof(*out->state));
-	return out->need && out->first && out->pool && out->spare && out->scope && out->socket_of &&
-	               out->gives && out->whole && out->usable && out->state
-	           ? 0
-	           : -1;
+	out->need = take(block, &at, (kinds + 1) * sizeof(*out->need));
+	out->first = take(block, &at, (kinds + 1) * sizeof(*out->first));
+	out->pool = take(block, &at, kinds * cells * sizeof(*out->pool));
+	out->spare = take(block, &at, kinds * sizeof(*out->spare));
+	out->scope = take(block, &at, kinds * sizeof(*out->scope));
+	out->socket_of = take(block, &at, cells * sizeof(*out->socket_of));
+	out->gives = take(block, &at, types * cells * kinds * sizeof(*out->gives));
+	out->whole = take(block, &at, types * sizeof(*out->whole));
+	out->usable = take(block, &at, types * cells * sizeof(*out->usable));
+	out->state = take(block, &at, (kinds * (cells + 1) + types + cells) * sizeof(*out->state));
+	work->views = take(block, &at, host->set_count * sizeof(*work->views));
+	work->gives = take(block, &at, cells * kinds * sizeof(*work->gives));
+	work->usable = take(block, &at, cells * sizeof(*work->usable));
+	return at;
 }
 
 int problem_fill(const struct capacity_host *host, const struct capacity_wish *wish, bool later,
                  bool numa, struct problem_store *out)
 {
-	struct set_view *views;
-	uint16_t *gives;
-	bool *usable, sockets_known;
+	struct workspace work;
+	bool sockets_known;
 
-	if (store_new(host, wish, numa, out) < 0)
+	memset(out, 0, sizeof(*out));
+	out->problem.kinds = wish->gpu_count;
+	out->problem.cells = numa ? host->cell_count : 1;
+	out->block = calloc(1, lay_out(host, NULL, out, &work));
+	if (!out->block)
 		return -1;
-	views = calloc(host->set_count + 1, sizeof(*views));
-	gives = calloc(out->problem.cells * out->problem.kinds + 1, sizeof(*gives));
-	usable = calloc(out->problem.cells, sizeof(*usable));
-	if (views && gives && usable) {
-		sockets_fill(host, out, &sockets_known);
-		kinds_fill(wish, numa, sockets_known, out);
-		sets_fill(host, wish, later, out, views, gives, usable);
-		cells_fill(host, wish, numa, out);
-		out->nested = out->problem.types == 0;
-		for (size_t k = 0; k < wish->gpu_count; k++)
-			out->nested &= out->spare[k] < 0 || out->state[out->spare[k]] == 0;
-		out->problem.need = out->need;
-		out->problem.first = out->first;
-		out->problem.pool = out->pool;
-		out->problem.spare = out->spare;
-		out->problem.gives = out->gives;
-		out->problem.whole = out->whole;
-		out->problem.usable = out->usable;
-		out->problem.state = out->state;
-	}
-	free(views);
-	free(gives);
-	free(usable);
-	return out->problem.state ? 0 : -1;
+	lay_out(host, out->block, out, &work);
+	sockets_fill(host, out, &sockets_known);
+	kinds_fill(wish, numa, sockets_known, out);
+	sets_fill(host, wish, later, out, work.views, work.gives, work.usable);
+	cells_fill(host, wish, numa, out);
+	out->nested = out->problem.types == 0;
+	for (size_t k = 0; k < wish->gpu_count; k++)
+		out->nested &= out->spare[k] < 0 || out->state[out->spare[k]] == 0;
+	out->problem.need = out->need;
+	out->problem.first = out->first;
+	out->problem.pool = out->pool;
+	out->problem.spare = out->spare;
+	out->problem.gives = out->gives;
+	out->problem.whole = out->whole;
+	out->problem.usable = out->usable;
+	out->problem.state = out->state;
+	return 0;
 }
 
 void problem_free(struct problem_store *store)
 {
-	free(store->need);
-	free(store->first);
-	free(store->pool);
-	free(store->spare);
-	free(store->scope);
-	free(store->socket_of);
-	free(store->gives);
-	free(store->whole);
-	free(store->usable);
-	free(store->state);
+	free(store->block);
 	memset(store, 0, sizeof(*store));
 }

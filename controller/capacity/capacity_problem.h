@@ -13,6 +13,7 @@ enum problem_scope { SCOPE_CELL, SCOPE_SOCKET, SCOPE_HOST };
 /* Owns what its `problem` points to. */
 struct problem_store {
 	struct capacity_problem problem;
+	char *block; /* in which all of them lie */
 	unsigned *need, *first, *pool;
 	int *spare;
 	uint16_t *gives, *state;
