@@ -16,7 +16,21 @@ class Report(Case):
         self.assertEqual([host["verdict"] for host in report["hosts"]], ["pending", "blocked", "unknown"])
         alias = report["capacity"]["aliases"][0]
         self.assertEqual((alias["alias"], alias["total"], alias["pending"], alias["blocked"]), ("nvidia1080", 3, 2, 1))
-        self.assertEqual(report["capacity"]["flavors"], [{"flavor": "gpu.2", "fits_now": 0, "fits_when_ready": 1}])
+        self.assertEqual((alias["blocked_by"], len(alias["numa_nodes"])), ([{"check": "iommu.tables", "gpus": 1}], 1))
+        flavor = report["capacity"]["flavors"][0]
+        self.assertEqual((flavor["flavor"], flavor["fits_now"], flavor["fits_when_ready"]), ("gpu.2", 0, 1))
+        self.assertEqual([blocker["check"] for blocker in report["capacity"]["blockers"]], ["iommu.tables"])
+
+    def test_what_if(self):
+        fleet = self.fleet([{"name": "gpu01", "kind": "intel-nvidia"}, {"name": "gpu02", "kind": "no-iommu"}])
+        self.expect(fleet.run("scan"), 0)
+        asked = ("--what-if", "fix=iommu.tables", "--what-if", "flavor=one,vcpus=1,ram=1G,gpus=nvidia1080")
+        report = json.loads(self.expect(fleet.run("report", "--format", "json", *asked), 0).out)
+        fits = {when: report["what_if"][when]["flavors"][0]["fits_when_ready"] for when in ("now", "then")}
+        self.assertEqual((fits, report["what_if"]["gpus_changed"]), ({"now": 2, "then": 3}, 1))
+        self.assertIn("one                                     0           2 -> 3", self.expect(fleet.run("report", *asked), 0).out)
+        self.assertIn("did you mean iommu.tables?", self.expect(fleet.run("report", "--what-if", "fix=iommu.tabels"), 1).err)
+        self.expect(fleet.run("report", "--format", "libvirt", *asked), 1)
 
     def test_output_file_and_text(self):
         fleet = self.fleet([{"name": "gpu01", "kind": "intel-nvidia"}])
