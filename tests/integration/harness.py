@@ -237,8 +237,11 @@ class Case(unittest.TestCase):
         self.assertEqual(report["totals"], dict(counted, hosts=len(report["hosts"]), gpus=len(cards)))
         for alias in report["capacity"]["aliases"]:
             mine = [card["verdict"] for card in cards if card["alias"] == alias["alias"]]
-            self.assertEqual(alias, {"alias": alias["alias"], "total": len(mine),
-                                     **{key: mine.count(key) for key in ("ready", "in_use", "pending", "blocked")}})
+            verdicts = ("ready", "in_use", "pending", "blocked", "unknown")
+            self.assertEqual({key: alias[key] for key in ("total", *verdicts)},
+                             {"total": len(mine), **{key: mine.count(key) for key in verdicts}})
+            for places in (alias["domains"], alias["numa_nodes"]):
+                self.assertEqual(sum(place["total"] for place in places), len(mine))
         for host in report["hosts"]:
             for device in host["devices"]:
                 failed = {check["id"] for check in host["checks"] if check["device"] in (None, device["address"])}

@@ -16,7 +16,7 @@ class Report(Case):
         self.assertEqual([host["verdict"] for host in report["hosts"]], ["pending", "blocked", "unknown"])
         alias = report["capacity"]["aliases"][0]
         self.assertEqual((alias["alias"], alias["total"], alias["pending"], alias["blocked"]), ("nvidia1080", 3, 2, 1))
-        self.assertEqual((alias["blocked_by"], len(alias["numa_nodes"])), ([{"check": "iommu.tables", "gpus": 1}], 1))
+        self.assertEqual((alias["blocked_by"], len(alias["numa_nodes"])), ([{"check": "iommu.tables", "gpus": 1}], 2))
         flavor = report["capacity"]["flavors"][0]
         self.assertEqual((flavor["flavor"], flavor["fits_now"], flavor["fits_when_ready"]), ("gpu.2", 0, 1))
         self.assertEqual([blocker["check"] for blocker in report["capacity"]["blockers"]], ["iommu.tables"])
