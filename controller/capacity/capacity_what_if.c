@@ -158,7 +158,7 @@ static int gpus_add(struct inventory_flavor *flavor, const char *value,
 	if (alias_check(inventory, alias, err) < 0)
 		return -1;
 	for (size_t i = 0; i < flavor->gpu_count; i++) {
-		if (strcmp(flavor->gpus[i].alias, alias) == 0)
+		if (flavor->gpus[i].alias && strcmp(flavor->gpus[i].alias, alias) == 0)
 			return gf_err_set(err, GF_E_USAGE,
 			                  "--what-if flavor=%.60s: it names the alias %.60s twice",
 			                  flavor->name, alias);

@@ -29,7 +29,7 @@ class Report(Case):
         fits = {when: report["what_if"][when]["flavors"][0]["fits_when_ready"] for when in ("now", "then")}
         self.assertEqual((fits, report["what_if"]["gpus_changed"]), ({"now": 2, "then": 3}, 1))
         self.assertIn("one                                     0           2 -> 3", self.expect(fleet.run("report", *asked), 0).out)
-        self.assertIn("did you mean iommu.tables?", self.expect(fleet.run("report", "--what-if", "fix=iommu.tabels"), 1).err)
+        self.assertIn("did you mean iommu.tables?", self.expect(fleet.run("report", "--what-if", "fix=iommu.table"), 1).err)
         self.expect(fleet.run("report", "--format", "libvirt", *asked), 1)
 
     def test_output_file_and_text(self):
