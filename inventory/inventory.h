@@ -32,6 +32,7 @@ struct inventory_gpu {
 	struct string_list except; /* PCI addresses */
 	enum inventory_functions functions;
 	char *numa_policy, *resource_class;
+	char *nvswitch; /* "split": GPUs of a board go to guests one by one; "board" */
 	struct string_list traits;
 	int managed, live_migratable, one_time_use; /* -1 not given, 0 no, 1 yes */
 };

@@ -19,6 +19,8 @@
 static const char *const functions_names[] = {"all", "primary", NULL};
 static const char *const numa_names[] = {"required", "preferred", "legacy", "socket", NULL};
 
+static const char *const nvswitch_names[] = {"board", "split", NULL};
+
 static const struct field gpu_fields[] = {
     {.name = "alias",
      .read = field_text,
@@ -45,6 +47,10 @@ static const struct field gpu_fields[] = {
      .read = field_choice_text,
      .offset = GPU(numa_policy),
      .rule = numa_names},
+    {.name = "nvswitch",
+     .read = field_choice_text,
+     .offset = GPU(nvswitch),
+     .rule = nvswitch_names},
     {.name = "resource_class",
      .read = field_text,
      .offset = GPU(resource_class),
@@ -69,6 +75,7 @@ static void gpu_clear(struct inventory_gpu *gpu)
 	free(gpu->subsystem);
 	free(gpu->address);
 	free(gpu->numa_policy);
+	free(gpu->nvswitch);
 	free(gpu->resource_class);
 	string_list_free(&gpu->except);
 	string_list_free(&gpu->traits);
@@ -157,6 +164,7 @@ static int gpu_copy(const struct inventory_gpu *from, struct inventory_gpu *to)
 	failed |= setting_text_copy(&to->subsystem, from->subsystem);
 	failed |= setting_text_copy(&to->address, from->address);
 	failed |= setting_text_copy(&to->numa_policy, from->numa_policy);
+	failed |= setting_text_copy(&to->nvswitch, from->nvswitch);
 	failed |= setting_text_copy(&to->resource_class, from->resource_class);
 	failed |= setting_list_copy(&from->except, &to->except);
 	failed |= setting_list_copy(&from->traits, &to->traits);

@@ -44,6 +44,7 @@ static json_t *gpu_json(const struct inventory_gpu *gpu)
 	failed |= list_set(object, "except", &gpu->except);
 	failed |= text_set(object, "functions", functions_names[gpu->functions]);
 	failed |= text_set(object, "numa_policy", gpu->numa_policy);
+	failed |= text_set(object, "nvswitch", gpu->nvswitch);
 	failed |= text_set(object, "resource_class", gpu->resource_class);
 	failed |= list_set(object, "traits", &gpu->traits);
 	failed |= tristate_set(object, "managed", gpu->managed);

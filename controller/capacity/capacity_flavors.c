@@ -125,13 +125,26 @@ static int flavor_add(struct capacity_fitter *fitter, const struct capacity_host
 	return 0;
 }
 
+/* Does the inventory say that a Fabric Manager there sees to single GPUs of a board? */
+static bool splits_boards(const struct inventory_host *host)
+{
+	for (size_t i = 0; i < host->gpus.count; i++) {
+		const char *nvswitch = host->gpus.items[i].nvswitch;
+
+		if (nvswitch && strcmp(nvswitch, "split") == 0)
+			return true;
+	}
+	return false;
+}
+
 static int host_add(struct capacity_fitter *fitter, const struct capacity_flavor *flavors,
                     size_t flavor_count, bool split_boards, int release,
                     const struct capacity_source *source, struct capacity_wish_gpu *wanted,
                     struct flavor_sum *sums)
 {
 	struct capacity_host host;
-	int rc = capacity_host_fill(source->facts, source->entry, release, split_boards, &host);
+	int rc = capacity_host_fill(source->facts, source->entry, release,
+	                            split_boards || splits_boards(source->host), &host);
 
 	for (size_t i = 0; rc == 0 && i < flavor_count; i++) {
 		struct capacity_wish wish = wish_of(&flavors[i], source->host, wanted);

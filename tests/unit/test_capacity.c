@@ -6,11 +6,11 @@
 #include <stdlib.h>
 
 #include "controller/capacity/capacity.h"
-#include "controller/capacity/capacity_cpus.h"
 #include "controller/readiness/readiness.h"
 
 #define GPUS 8
 
+static char nvswitch_split[] = "split", nvswitch_board[] = "board";
 static char policy_required[] = "required", policy_socket[] = "socket",
             policy_preferred[] = "preferred", flavor_name[] = "f", rack[] = "rack1";
 
@@ -116,7 +116,7 @@ static void switch_add(json_t *facts)
 
 struct ask {
 	unsigned vcpus, ram_mb, gpus;
-	char *policy;
+	char *policy, *nvswitch;
 	int numa;
 	bool split_boards;
 	int release; /* of the inventory */
@@ -136,6 +136,7 @@ static json_t *capacity_of(json_t *facts, const struct ask *ask)
 	json_t *entry, *capacity;
 
 	gpu.numa_policy = ask->policy;
+	gpu.nvswitch = ask->nvswitch;
 	host.domain = rack;
 	entry = readiness_evaluate(&host, facts, true, NULL);
 	assert_non_null(entry);
@@ -204,6 +205,11 @@ static void test_board(void **state)
 	expect_fit(facts, SMALL(4), "0/0 unsplittable+2");
 	expect_fit(facts, SMALL(1), "0/0 unsplittable+8");
 	expect_fit(facts, &split, "8/8 gpus+0");
+	split.split_boards = false;
+	split.nvswitch = nvswitch_split;
+	expect_fit(facts, &split, "8/8 gpus+0");
+	split.nvswitch = nvswitch_board;
+	expect_fit(facts, &split, "0/0 unsplittable+8");
 	/* A card for a screen is not on the board: another model. */
 	gpu_set(facts, 7, "device", json_string("1cb1"));
 	expect_fit(facts, SMALL(7), "1/1 gpus+0");
@@ -554,30 +560,6 @@ static void test_aliases_and_blockers(void **state)
 	json_decref(facts);
 }
 
-static void test_cpus(void **state)
-{
-	static const struct {
-		const char *text;
-		int count; /* -1: refused */
-	} cases[] = {
-	    {"", 0},       {"4-12,^8,15", 9}, {" 0 - 3 , ^1-2,, 7", 3},
-	    {"^1,0-3", 3}, {"3-1", -1},       {"a", -1},
-	    {"1-", -1},    {"-3", -1},        {"0-8191", 8192},
-	    {"8192", -1},  {"1;2", -1},       {"99999999999999999999", -1},
-	    {"0-3\n", 4},
-	};
-	struct capacity_cpus cpus;
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		int rc = capacity_cpus_parse(cases[i].text, &cpus);
-
-		assert_int_equal(rc, cases[i].count < 0 ? -1 : 0);
-		if (rc == 0)
-			assert_int_equal(capacity_cpus_count(&cpus), cases[i].count);
-	}
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -587,7 +569,6 @@ int main(void)
 	    cmocka_unit_test(test_huge_pages), cmocka_unit_test(test_initial_ratios),
 	    cmocka_unit_test(test_unknown),    cmocka_unit_test(test_hostile),
 	    cmocka_unit_test(test_hard),       cmocka_unit_test(test_aliases_and_blockers),
-	    cmocka_unit_test(test_cpus),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
