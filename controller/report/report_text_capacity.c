@@ -205,31 +205,6 @@ static void put_flavors(const json_t *capacity, FILE *out)
 
 /* ---- what blocks ---- */
 
-/* A node set, broken at the commas between its parts. */
-static void put_hosts(const char *hosts, FILE *out)
-{
-	size_t used = fprintf(out, "             on: ") > 0 ? 17 : 0;
-
-	while (*hosts) {
-		size_t length = 0;
-		int depth = 0;
-
-		while (hosts[length] && (hosts[length] != ',' || depth > 0)) {
-			depth += (hosts[length] == '[') - (hosts[length] == ']');
-			length++;
-		}
-		length += hosts[length] == ',';
-		if (used > 17 && used + length > 80) {
-			fprintf(out, "\n%17s", "");
-			used = 17;
-		}
-		fprintf(out, "%.*s", (int)length, hosts);
-		used += length;
-		hosts += length;
-	}
-	fputc('\n', out);
-}
-
 static void put_blockers(const json_t *capacity, FILE *out)
 {
 	const json_t *blockers = json_object_get(capacity, "blockers"), *blocker;
@@ -246,7 +221,7 @@ static void put_blockers(const json_t *capacity, FILE *out)
 			break;
 		fprintf(out, "  %5lld GPU%-1s %s, %lld by nothing else\n", gpus, plural(gpus),
 		        text_of(blocker, "check"), number_of(blocker, "gpus_alone"));
-		put_hosts(text_of(blocker, "hosts"), out);
+		fprintf(out, "             on: %s\n", text_of(blocker, "hosts"));
 	}
 }
 
