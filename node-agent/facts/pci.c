@@ -93,7 +93,8 @@ static bool extended_readable(struct pci_dev *dev)
 
 static void set_capabilities(json_t *facts, struct pci_dev *dev)
 {
-	if (pci_read_word(dev, PCI_VENDOR_ID) == 0xffff)
+	/* A virtual function's vendor reads all ones, too; its class doesn't. */
+	if (pci_read_long(dev, PCI_CLASS_REVISION) == UINT32_MAX)
 		return;
 	set_header(facts, dev);
 	pci_fill_info(dev, PCI_FILL_CAPS | PCI_FILL_EXT_CAPS);

@@ -249,6 +249,23 @@ static void test_express_types(void **state)
 	}
 }
 
+/* Vendor and device of a virtual function read all ones; the kernel gives it its parent's. */
+static void test_virtual_function(void **state)
+{
+	const struct root *root = &((struct agent *)*state)->root;
+	unsigned char config[CONFIG];
+	device(root, NIC_FUNCTION, "0x8086\n", "0x1520\n", "0x020000\n");
+	config_express(config, 0);
+	put32(config, 0x00, UINT32_MAX);
+	extended(config, 0x100, 0x000d, 0); /* ACS */
+	agent_root_bytes(root, NIC_FUNCTION "/config", config, CONFIG);
+	json_t *devices = pci(root);
+	assert_json(fact(devices, 0, "pcie"), "{'type':'endpoint'}");
+	assert_json(fact(devices, 0, "multifunction"), "false");
+	assert_json(fact(devices, 0, "acs"), "{'capable':0,'enabled':0}");
+	json_decref(devices);
+}
+
 static void test_circular(void **state)
 {
 	const struct root *root = &((struct agent *)*state)->root;
@@ -318,8 +335,8 @@ static void test_no_pci(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {TEST(test_card),          TEST(test_unreadable),
-	                                   TEST(test_express_types), TEST(test_circular),
-	                                   TEST(test_locked_device), TEST(test_garbage),
-	                                   TEST(test_no_pci)};
+	                                   TEST(test_express_types), TEST(test_virtual_function),
+	                                   TEST(test_circular),      TEST(test_locked_device),
+	                                   TEST(test_garbage),       TEST(test_no_pci)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
