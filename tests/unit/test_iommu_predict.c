@@ -522,6 +522,70 @@ static void test_random(void **state)
 	}
 }
 
+static json_t *recorded(const char *name)
+{
+	char path[512];
+	json_t *facts;
+
+	snprintf(path, sizeof(path), "%s/tests/unit/topologies/%s.json", TEST_SOURCE_DIR, name);
+	facts = json_load_file(path, 0, NULL);
+	if (!facts)
+		fail_msg("%s cannot be read", path);
+	return facts;
+}
+
+/* Facts of virtual machines with and without an IOMMU, written by tests/vm/groups.sh: what is
+ * predicted from the one are the groups that the kernel made in the other. */
+static void expect_real(const char *without, const char *with)
+{
+	json_t *before = recorded(without), *after = recorded(with);
+	struct host_facts off, on;
+	struct iommu_prediction prediction, again;
+	size_t compared = 0;
+	bool joined;
+
+	predict(before, &off, &prediction);
+	predict(after, &on, &again);
+	assert_int_equal(off.groups, 0);
+	for (size_t a = 0; a < on.device_count; a++) {
+		const struct host_facts_device *x = host_facts_find(&off, on.devices[a].address);
+
+		if (!x || on.devices[a].group < 0)
+			continue;
+		compared++;
+		assert_true(iommu_prediction_certain(&prediction, x));
+		for (size_t b = 0; b < a; b++) {
+			const struct host_facts_device *y =
+			    host_facts_find(&off, on.devices[b].address);
+			bool now = on.devices[a].group == on.devices[b].group;
+
+			if (y && on.devices[b].group >= 0 &&
+			    now != together(&prediction, (size_t)(x - off.devices),
+			                    (size_t)(y - off.devices)))
+				fail_msg("%s: %s and %s: %s", without, x->address, y->address,
+				         now ? "together" : "apart");
+		}
+		/* The boot with the IOMMU gives the same prediction. */
+		assert_null(iommu_prediction_differs(&again, &on.devices[a], &joined));
+	}
+	/* Both have nearly all of them: the machine's devices, and 36 groups of them. */
+	assert_true(compared >= 70 && compared + 1 >= off.device_count);
+	assert_true(on.groups >= 36);
+	iommu_prediction_free(&prediction);
+	iommu_prediction_free(&again);
+	host_facts_free(&off);
+	host_facts_free(&on);
+	json_decref(before);
+	json_decref(after);
+}
+
+static void test_real_kernels(void **state)
+{
+	(void)state;
+	expect_real("intel-without", "intel-with");
+	expect_real("amd-without", "amd-with");
+}
+
 /* GROUPS: of each device in turn, by the kernel. Which of them DEVICE (by index) is found to differ
  * by:
  * "+ADDRESS": it has joined; "-ADDRESS": it has not. */
@@ -573,7 +637,7 @@ int main(void)
 	    cmocka_unit_test(test_topologies),    cmocka_unit_test(test_command_line),
 	    cmocka_unit_test(test_tables),        cmocka_unit_test(test_hostile_paths),
 	    cmocka_unit_test(test_hostile_sizes), cmocka_unit_test(test_random),
-	    cmocka_unit_test(test_comparison),
+	    cmocka_unit_test(test_comparison),    cmocka_unit_test(test_real_kernels),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
