@@ -258,6 +258,26 @@ static void test_topologies(void **state)
 	     "00:01.0 root_port acs; 01:14.0 endpoint mf id=1002:4385 in=00:01.0; 01:14.2 "
 	     "endpoint id=1002:4383 in=00:01.0",
 	     "00:01.0 01:14.0+01:14.2"},
+	    /* Behind a bridge that mixes requests up it does not help that the bridge is vouched
+	       for. */
+	    {"its bridge",
+	     "00:14.0 pci mf id=1002:4385; 00:14.4 pci id=1002:4384; 01:05.0 pci in=00:14.4",
+	     "00:14.0 00:14.4+01:05.0"},
+	    {"other such bridges",
+	     "00:01.0 pcie_to_pci id=8086:15b7; 00:02.0 pci_to_pcie id=8086:15b7; 01:01.0 pci "
+	     "in=00:01.0; 02:00.0 endpoint in=00:02.0",
+	     "00:01.0+01:01.0 00:02.0+02:00.0"},
+	    {"virtual functions that say they are conventional",
+	     "00:01.0 endpoint mf acs; 00:01.1 pci vf=00:01.0; 00:01.2 pci; 00:02.0 pci; 00:02.1 "
+	     "pci "
+	     "vf=00:02.0",
+	     "00:01.0 00:01.1 00:01.2 00:02.0 00:02.1"},
+	    {"a coprocessor that answers to other slots",
+	     "00:12.0 endpoint mf; 00:12.1 endpoint acs id=8086:2260; 00:12.3 endpoint",
+	     "00:12.0+00:12.1+00:12.3"},
+	    {"one that answers to five functions of each",
+	     "00:01.0 endpoint; 00:02.5 endpoint; 00:03.0 endpoint id=8086:2954",
+	     "00:01.0+00:03.0 00:02.5"},
 	    {"Zhaoxin ports, known and not",
 	     "00:01.0 root_port mf id=1d17:0710; 00:01.1 root_port acs id=1d17:0722; 00:01.2 "
 	     "root_port acs id=1d17:0722",

@@ -420,6 +420,9 @@ static void test_group_compared(void **state)
 	expect_result(facts, &host, "device.group-predicted", GPU,
 	              "warn: group 1 also holds 0000:00:01.0, which was not to be expected");
 	expect_result(facts_load("done"), &host, "device.group-predicted", GPU, "absent");
+	/* The groups of the no-IOMMU mode are no groups. */
+	facts = with_hardware(with_iommu("done", "units", json_array()));
+	expect_result(facts, &host, "device.group-predicted", GPU, "absent");
 	expect_result(with_hardware(facts_load("iommu-off")), &host, "device.group-predicted", GPU,
 	              "absent");
 }
