@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 #include "controller/readiness/host_facts.h"
+#include "controller/readiness/iommu_predict.h"
 #include "controller/readiness/selection.h"
 
 #define CHECKS(X)                                                                                  \
@@ -25,6 +26,7 @@
 	X(CHECK_DEVICE_HOST_DEVICE, "device.host-device")                                          \
 	X(CHECK_DEVICE_IOMMU_GROUP, "device.iommu-group")                                          \
 	X(CHECK_DEVICE_GROUP_VIABLE, "device.group-viable")                                        \
+	X(CHECK_DEVICE_GROUP_PREDICTED, "device.group-predicted")                                  \
 	X(CHECK_DEVICE_DRIVER, "device.driver")                                                    \
 	X(CHECK_DEVICE_SIBLINGS, "device.siblings")                                                \
 	X(CHECK_DEVICE_RESERVED, "device.reserved-regions")                                        \
@@ -79,6 +81,7 @@ struct check_subject {
 	const struct inventory_host *host;
 	const struct host_facts *facts;
 	const struct selection *selection;
+	const struct iommu_prediction *prediction; /* of these facts */
 	/* By selection index: cards that stay with the host since one of their functions is
 	 * blocked; NULL: none. */
 	const bool *left_out;
@@ -105,6 +108,23 @@ bool checks_is_wanted(const struct check_subject *subject, const char *address);
  * card is not that it is blocked. */
 bool checks_goes_to_guests(const struct check_subject *subject, const char *address,
                            const char *card);
+
+/* The kernel's own rule (vfio_dev_viable): bridges don't count; nothing else in the group may serve
+ * the host. */
+bool checks_serves_host(const struct host_facts_device *other);
+
+/* Is DEVICE's group only predicted so far, since no IOMMU is at work? */
+bool checks_group_is_predicted(const struct host_facts *facts,
+                               const struct host_facts_device *device);
+
+/* device.group-viable for such a device. */
+void checks_group_predict(const struct check_subject *subject, const struct selection_device *item,
+                          const struct host_facts_device *device, struct check_list *list);
+/* device.group-predicted: is the group what was to be expected? Says nothing where it can't be
+ * known.
+ */
+void checks_group_compare(const struct check_subject *subject,
+                          const struct host_facts_device *device, struct check_list *list);
 
 void checks_host(const struct check_subject *subject, struct check_list *list);
 /* All checks of one device that is not ignored; what makes it unassignable first. */

@@ -61,9 +61,7 @@ static void check_iommu_group(const struct check_subject *s, const struct host_f
 		          "no iommu_group link");
 }
 
-/* The kernel's own rule (vfio_dev_viable): bridges don't count; nothing else in the group may serve
- * the host. */
-static bool serves_host(const struct host_facts_device *other)
+bool checks_serves_host(const struct host_facts_device *other)
 {
 	return other->endpoint && other->driver && !host_facts_is_vfio(other->driver) &&
 	       strcmp(other->driver, "pci-stub") != 0;
@@ -80,7 +78,7 @@ static const struct host_facts_device *hinderer(const struct check_subject *s,
 		const struct host_facts_device *other = &s->facts->devices[i];
 
 		if (other->group != group || strcmp(other->address, item->address) == 0 ||
-		    !serves_host(other))
+		    !checks_serves_host(other))
 			continue;
 		if (!checks_is_wanted(s, other->address))
 			return other;
@@ -97,6 +95,10 @@ static void check_group_viable(const struct check_subject *s, const struct selec
 	const struct selection_device *other;
 	bool own;
 
+	if (checks_group_is_predicted(s->facts, device)) {
+		checks_group_predict(s, item, device, list);
+		return;
+	}
 	if (device->group < 0) {
 		check_add(list, CHECK_DEVICE_GROUP_VIABLE, device->address, CHECK_UNKNOWN,
 		          "Groups are only known once the IOMMU is on.", "See device.iommu-group.",
@@ -241,6 +243,7 @@ void checks_device(const struct check_subject *subject, const struct selection_d
 	check_host_device(device, list);
 	check_iommu_group(subject, device, list);
 	check_group_viable(subject, item, device, list);
+	checks_group_compare(subject, device, list);
 	check_driver(device, list);
 	if (item->primary)
 		check_siblings(subject, item, list);

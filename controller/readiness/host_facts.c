@@ -107,9 +107,10 @@ static bool is_address(const char *text)
 		return false;
 	domain = length - 8;
 	text += domain;
+	/* A bus has 32 slots. */
 	return is_hex(text - domain, domain) && text[0] == ':' && is_hex(text + 1, 2) &&
-	       text[3] == ':' && is_hex(text + 4, 2) && text[6] == '.' && text[7] >= '0' &&
-	       text[7] <= '7';
+	       text[3] == ':' && is_hex(text + 4, 2) && text[4] <= '1' && text[6] == '.' &&
+	       text[7] >= '0' && text[7] <= '7';
 }
 
 static int get_hex4(const json_t *object, const char *key, bool needed, const char **out,
@@ -142,6 +143,34 @@ static bool is_time(const char *text)
 		i += 1 + digits;
 	}
 	return text[i] == 'Z' && text[i + 1] == '\0';
+}
+
+/* `pcie`: absent is unknown, null is conventional PCI; a type that has no name is unknown. */
+static int parse_pcie(const json_t *object, enum pcie_type *out, struct gf_err *err)
+{
+	static const struct {
+		const char *name;
+		enum pcie_type type;
+	} types[] = {
+#define X(id, name) {name, id},
+	    HOST_FACTS_PCIE(X)
+#undef X
+	};
+	const json_t *pcie;
+	const char *type;
+
+	*out = json_object_get(object, "pcie") ? PCIE_NONE : PCIE_UNKNOWN;
+	if (get_object(object, "pcie", &pcie, err) < 0 ||
+	    (pcie && get_string(pcie, "type", &type, err) < 0))
+		return -1;
+	if (!pcie)
+		return 0;
+	*out = PCIE_UNKNOWN;
+	for (size_t i = 0; type && i < sizeof(types) / sizeof(types[0]); i++) {
+		if (strcmp(types[i].name, type) == 0)
+			*out = types[i].type;
+	}
+	return 0;
 }
 
 static int parse_bars(const json_t *object, int *unassigned, struct gf_err *err)
@@ -199,6 +228,8 @@ static int parse_device(const json_t *object, struct host_facts_device *device, 
 	    get_strings(object, "siblings", &device->siblings, err) < 0 ||
 	    get_object(object, "acs", &acs, err) < 0 ||
 	    get_object(object, "sriov", &sriov, err) < 0 ||
+	    get_fact(object, "multifunction", &device->multifunction, err) < 0 ||
+	    parse_pcie(object, &device->pcie, err) < 0 ||
 	    parse_bars(object, &device->bars_unassigned, err) < 0)
 		return -1;
 	if (get_string(object, "physical_function", &device->physical_function, err) < 0)

@@ -18,6 +18,26 @@
 enum fact { FACT_UNKNOWN = -1, FACT_NO = 0, FACT_YES = 1 };
 
 /* Strings are borrowed from the document; NULL is unknown (or "none", where said). */
+/* The device/port type of the PCI Express capability; PCIE_NONE: conventional PCI. */
+#define HOST_FACTS_PCIE(X)                                                                         \
+	X(PCIE_ENDPOINT, "endpoint")                                                               \
+	X(PCIE_LEGACY_ENDPOINT, "legacy_endpoint")                                                 \
+	X(PCIE_ROOT_PORT, "root_port")                                                             \
+	X(PCIE_UPSTREAM, "upstream")                                                               \
+	X(PCIE_DOWNSTREAM, "downstream")                                                           \
+	X(PCIE_TO_PCI, "pcie_to_pci")                                                              \
+	X(PCI_TO_PCIE, "pci_to_pcie")                                                              \
+	X(PCIE_RC_ENDPOINT, "rc_endpoint")                                                         \
+	X(PCIE_RC_EVENT_COLLECTOR, "rc_event_collector")
+
+enum pcie_type {
+	PCIE_UNKNOWN = -1,
+	PCIE_NONE,
+#define X(id, name) id,
+	HOST_FACTS_PCIE(X)
+#undef X
+};
+
 struct host_facts_device {
 	const json_t *json;
 	const char *address, *vendor, *device, *class_code;
@@ -26,7 +46,8 @@ struct host_facts_device {
 	bool endpoint;
 	int group;     /* -1: none */
 	int numa_node; /* -1: unknown */
-	enum fact boot_vga, acs;
+	enum fact boot_vga, acs, multifunction;
+	enum pcie_type pcie;
 	int sriov_total, sriov_used;   /* 0 without the capability */
 	const char *physical_function; /* of a virtual one: the address of its parent; else NULL */
 	const char *power_state;

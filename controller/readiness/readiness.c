@@ -33,6 +33,7 @@ static const char *const verdict_names[] = {"ready",   "unknown", "pending",
 struct judgement {
 	struct host_facts facts;
 	struct selection selection;
+	struct iommu_prediction prediction;
 	struct check_list list;
 	size_t host_checks; /* the first so many of the list are about the host */
 	size_t *first;      /* by selection index: where its own checks begin in the list */
@@ -183,6 +184,7 @@ static void judgement_free(struct judgement *j)
 {
 	check_list_free(&j->list);
 	selection_free(&j->selection);
+	iommu_prediction_free(&j->prediction);
 	host_facts_free(&j->facts);
 	free(j->left_out);
 	free(j->first);
@@ -218,14 +220,17 @@ static int judge(const struct inventory_host *host, const json_t *facts,
                  const struct host_facts *parsed, const bool *fixed, struct judgement *j,
                  struct gf_err *err)
 {
-	struct check_subject subject = {
-	    .host = host, .facts = &j->facts, .selection = &j->selection};
+	struct check_subject subject = {.host = host,
+	                                .facts = &j->facts,
+	                                .selection = &j->selection,
+	                                .prediction = &j->prediction};
 
 	memset(j, 0, sizeof(*j));
 	j->fixed = fixed;
 	if (host_facts_again(parsed, facts, &j->facts, err) < 0)
 		return -1;
-	if (selection_from_facts(&j->facts, host, &j->selection, err) < 0) {
+	if (selection_from_facts(&j->facts, host, &j->selection, err) < 0 ||
+	    iommu_predict(&j->facts, &j->prediction, err) < 0) {
 		judgement_free(j);
 		return -1;
 	}
@@ -301,6 +306,21 @@ static json_t *string_or_null(const char *text)
 	return text ? json_string(text) : json_null();
 }
 
+/* The addresses of the group that the device will be in, itself among them; null: not certain. */
+static json_t *predicted_json(const struct judgement *j, const struct host_facts_device *device)
+{
+	size_t count;
+	const size_t *members = iommu_prediction_group(&j->prediction, device, &count);
+	json_t *addresses;
+
+	if (!iommu_prediction_certain(&j->prediction, device))
+		return json_null();
+	addresses = json_array();
+	for (size_t i = 0; i < count; i++)
+		json_array_append_new(addresses, json_string(j->facts.devices[members[i]].address));
+	return addresses;
+}
+
 static json_t *device_json(const struct judgement *j, size_t index)
 {
 	const struct selection_device *item = &j->selection.items[index];
@@ -316,6 +336,8 @@ static json_t *device_json(const struct judgement *j, size_t index)
 	json_object_set_new(json, "driver", string_or_null(device->driver));
 	json_object_set_new(json, "iommu_group",
 	                    device->group >= 0 ? json_integer(device->group) : json_null());
+	if (checks_group_is_predicted(&j->facts, device))
+		json_object_set_new(json, "predicted_group", predicted_json(j, device));
 	json_object_set_new(json, "numa_node",
 	                    device->numa_node >= 0 ? json_integer(device->numa_node) : json_null());
 	json_object_set_new(json, "alias", string_or_null(item->alias));

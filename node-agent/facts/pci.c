@@ -55,8 +55,31 @@ static void set_serial(json_t *facts, struct pci_dev *dev, const struct pci_cap 
 static void set_header(json_t *facts, struct pci_dev *dev)
 {
 	static const char *const headers[] = {"endpoint", "bridge", "cardbus"};
-	u8 type = pci_read_byte(dev, PCI_HEADER_TYPE) & 0x7f;
+	u8 byte = pci_read_byte(dev, PCI_HEADER_TYPE), type = byte & 0x7f;
 	json_object_set_new(facts, "header", type < 3 ? json_string(headers[type]) : json_null());
+	json_object_set_new(facts, "multifunction", json_boolean(byte & 0x80));
+}
+
+/* The device/port type of the PCI Express capability (pci_regs.h, PCI_EXP_TYPE_*), which the
+ * kernel's IOMMU groups depend on. Without the right to read past the first 64 bytes nobody can
+ * tell whether there is a capability: then there is no key. */
+static void set_express(json_t *facts, struct pci_dev *dev)
+{
+	static const char *const types[16] = {"endpoint",    "legacy_endpoint",   NULL,
+	                                      NULL,          "root_port",         "upstream",
+	                                      "downstream",  "pcie_to_pci",       "pci_to_pcie",
+	                                      "rc_endpoint", "rc_event_collector"};
+	u32 word = 0;
+	if (pci_read_block(dev, 0x40, (u8 *)&word, sizeof(word)) == 0)
+		return;
+	struct pci_cap *cap = pci_find_cap(dev, PCI_CAP_ID_EXP, PCI_CAP_NORMAL);
+	if (!cap) {
+		json_object_set_new(facts, "pcie", json_null());
+		return;
+	}
+	const char *type = types[pci_read_word(dev, (int)cap->addr + PCI_EXP_FLAGS) >> 4 & 0xf];
+	json_object_set_new(facts, "pcie",
+	                    json_pack("{s:o}", "type", type ? json_string(type) : json_null()));
 }
 
 /* Extended capabilities exist only for PCI Express, and can be seen only if more than 256 bytes can
@@ -70,10 +93,12 @@ static bool extended_readable(struct pci_dev *dev)
 
 static void set_capabilities(json_t *facts, struct pci_dev *dev)
 {
-	if (pci_read_word(dev, PCI_VENDOR_ID) == 0xffff)
+	/* A virtual function's vendor reads all ones, too; its class doesn't. */
+	if (pci_read_long(dev, PCI_CLASS_REVISION) == UINT32_MAX)
 		return;
 	set_header(facts, dev);
 	pci_fill_info(dev, PCI_FILL_CAPS | PCI_FILL_EXT_CAPS);
+	set_express(facts, dev);
 	if (!extended_readable(dev))
 		return;
 	json_object_set_new(

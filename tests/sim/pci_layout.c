@@ -92,10 +92,25 @@ static void bars_write(const struct sim_device *device, unsigned char *config, c
 	}
 }
 
-static void capabilities_write(const struct sim_device *device, unsigned char *config)
+/* The device/port type of the PCI Express capability. Below a root port a bridge is a switch's
+ * upstream port, below that its downstream port. */
+static unsigned express_type(const struct sim_host *host, const struct sim_device *device)
+{
+	unsigned bus = address_bus(device->address);
+
+	if (!device->bridge)
+		return 0;
+	for (size_t i = 0; bus && i < host->device_count; i++) {
+		if (host->devices[i].bridge && host->devices[i].secondary_bus == (int)bus)
+			return express_type(host, &host->devices[i]) == 5 ? 6 : 5;
+	}
+	return 4;
+}
+
+static void capabilities_write(const struct sim_host *host, const struct sim_device *device,
+                               unsigned char *config)
 {
 	size_t at = 0x100, previous = 0;
-	unsigned type = device->bridge ? 4 : 0;
 
 	if (!device->power_management && !device->pcie)
 		return;
@@ -108,7 +123,7 @@ static void capabilities_write(const struct sim_device *device, unsigned char *c
 	if (!device->pcie)
 		return;
 	put16(config, 0x78, 0x0010); /* PCI Express, the last one */
-	put16(config, 0x7a, 2 | type << 4);
+	put16(config, 0x7a, 2 | express_type(host, device) << 4);
 	put32(config, 0x7c, strstr(device->reset_method, "flr") ? 1u << 28 : 0);
 	if (device->acs) {
 		put32(config, at, 0x000d | 1u << 16);
@@ -158,7 +173,7 @@ static void config_write(const struct sim_host *host, const struct sim_device *d
 		if (&host->devices[i] != device && !strncmp(other, device->address, 10))
 			config[0x0e] |= 0x80;
 	}
-	capabilities_write(device, config);
+	capabilities_write(host, device, config);
 }
 
 #define FILE_WRITE(name, ...)                                                                      \

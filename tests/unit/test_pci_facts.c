@@ -78,6 +78,7 @@ static void make_card(const struct root *root)
 	unsigned char config[CONFIG];
 	device(root, PORT, "0x8086\n", "0x1901\n", "0x060400\n");
 	config_express(config, 1);
+	put16(config, 0x42, 0x0042);        /* a root port */
 	extended(config, 0x100, 0x000d, 0); /* ACS */
 	put16(config, 0x104, 0x001f);
 	put16(config, 0x106, 0x001d);
@@ -170,6 +171,10 @@ static void test_card(void **state)
 	assert_json(fact(devices, 1, "serial"), "'00-11-22-33-44-55-66-77'");
 	assert_json(fact(devices, 1, "path"), "['0000:00:01.0']");
 	assert_json(fact(devices, 1, "siblings"), "['0000:01:00.1']");
+	assert_json(fact(devices, 1, "multifunction"), "true");
+	assert_json(fact(devices, 1, "pcie"), "{'type':'endpoint'}");
+	assert_json(fact(devices, 0, "multifunction"), "false");
+	assert_json(fact(devices, 0, "pcie"), "{'type':'root_port'}");
 	assert_json(fact(devices, 0, "header"), "'bridge'");
 	assert_json(fact(devices, 0, "acs"), "{'capable':31,'enabled':29}");
 	assert_json(fact(devices, 0, "resizable_bar"), "false");
@@ -186,7 +191,12 @@ static void test_unreadable(void **state)
 		int fill;
 		size_t size;
 		bool express;
-	} cases[] = {{0xff, CONFIG, false}, {0, 64, true}, {0, 256, true}, {0, 0, false}};
+		const char *pcie; /* NULL: no key */
+	} cases[] = {{0xff, CONFIG, false, NULL},
+	             {0, 64, true, NULL},
+	             {0, 256, true, "{'type':'endpoint'}"},
+	             {0, 256, false, "null"},
+	             {0, 0, false, NULL}};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		memset(config, cases[i].fill, CONFIG);
 		if (cases[i].express)
@@ -197,11 +207,63 @@ static void test_unreadable(void **state)
 		assert_json(fact(devices, 0, "acs"), "null");
 		assert_json(fact(devices, 0, "sriov"), "null");
 		assert_json(fact(devices, 0, "serial"), "null");
-		if (cases[i].size == 256 || cases[i].fill)
+		if (cases[i].pcie)
+			assert_json(fact(devices, 0, "pcie"), cases[i].pcie);
+		else
+			assert_null(json_object_get(json_array_get(devices, 0), "pcie"));
+		if ((cases[i].size == 256 && cases[i].express) || cases[i].fill)
 			assert_json(fact(devices, 0, "resizable_bar"), "null");
 		assert_json(fact(devices, 0, "header"), "'endpoint'");
 		json_decref(devices);
 	}
+}
+
+static void test_express_types(void **state)
+{
+	const struct root *root = &((struct agent *)*state)->root;
+	static const char *const types[16] = {"{'type':'endpoint'}",
+	                                      "{'type':'legacy_endpoint'}",
+	                                      "{'type':null}",
+	                                      "{'type':null}",
+	                                      "{'type':'root_port'}",
+	                                      "{'type':'upstream'}",
+	                                      "{'type':'downstream'}",
+	                                      "{'type':'pcie_to_pci'}",
+	                                      "{'type':'pci_to_pcie'}",
+	                                      "{'type':'rc_endpoint'}",
+	                                      "{'type':'rc_event_collector'}",
+	                                      "{'type':null}",
+	                                      "{'type':null}",
+	                                      "{'type':null}",
+	                                      "{'type':null}",
+	                                      "{'type':null}"};
+	unsigned char config[CONFIG];
+	device(root, NIC, "0x8086\n", "0x1521\n", "0x020000\n");
+	for (unsigned i = 0; i < 16; i++) {
+		config_express(config, 0);
+		put16(config, 0x42, i << 4 | 2);
+		agent_root_bytes(root, NIC "/config", config, CONFIG);
+		json_t *devices = pci(root);
+		assert_json(fact(devices, 0, "pcie"), types[i]);
+		json_decref(devices);
+	}
+}
+
+/* Vendor and device of a virtual function read all ones; the kernel gives it its parent's. */
+static void test_virtual_function(void **state)
+{
+	const struct root *root = &((struct agent *)*state)->root;
+	unsigned char config[CONFIG];
+	device(root, NIC_FUNCTION, "0x8086\n", "0x1520\n", "0x020000\n");
+	config_express(config, 0);
+	put32(config, 0x00, UINT32_MAX);
+	extended(config, 0x100, 0x000d, 0); /* ACS */
+	agent_root_bytes(root, NIC_FUNCTION "/config", config, CONFIG);
+	json_t *devices = pci(root);
+	assert_json(fact(devices, 0, "pcie"), "{'type':'endpoint'}");
+	assert_json(fact(devices, 0, "multifunction"), "false");
+	assert_json(fact(devices, 0, "acs"), "{'capable':0,'enabled':0}");
+	json_decref(devices);
 }
 
 static void test_circular(void **state)
@@ -272,8 +334,9 @@ static void test_no_pci(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {TEST(test_card),     TEST(test_unreadable),
-	                                   TEST(test_circular), TEST(test_locked_device),
-	                                   TEST(test_garbage),  TEST(test_no_pci)};
+	const struct CMUnitTest tests[] = {TEST(test_card),          TEST(test_unreadable),
+	                                   TEST(test_express_types), TEST(test_virtual_function),
+	                                   TEST(test_circular),      TEST(test_locked_device),
+	                                   TEST(test_garbage),       TEST(test_no_pci)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -107,6 +107,37 @@ static json_t *with_iommu(const char *fixture, const char *key, json_t *value)
 	return facts;
 }
 
+/* WANTED: the addresses that stay, or (with a code) the message's beginning. */
+static void expect_preconditions(json_t *facts, const struct inventory_host *host,
+                                 const char *expected, bool ok)
+{
+	struct gf_err err = {.code = GF_OK};
+	json_t *wanted = NULL, *device;
+	char got[256] = "";
+	size_t i;
+	int rc = readiness_preconditions(host, facts, &wanted, &err);
+
+	if (!ok) {
+		assert_int_equal(rc, -1);
+		assert_int_equal(err.code, GF_E_BLOCKED);
+		assert_null(wanted);
+		if (!strstr(err.msg, expected))
+			fail_msg("\"%s\" is not in \"%s\"", expected, err.msg);
+		json_decref(facts);
+		return;
+	}
+	if (rc != 0)
+		fail_msg("%s", err.msg);
+	json_array_foreach(wanted, i, device)
+	{
+		strcat(got, i ? " " : "");
+		strcat(got, json_string_value(json_object_get(device, "address")) + 5);
+	}
+	assert_string_equal(got, expected);
+	json_decref(wanted);
+	json_decref(facts);
+}
+
 static void test_fixtures(void **state)
 {
 	struct inventory_gpu gpu = FACTS_GPU;
@@ -269,6 +300,133 @@ static void test_device_checks(void **state)
 	              GPU, "warn: numa_node is -1, numa_policy is required");
 }
 
+/* What an agent of now says of these hosts' hardware beside what is in the fixtures. */
+static json_t *with_hardware(json_t *facts)
+{
+	json_t *device;
+	size_t i;
+
+	json_array_foreach(json_object_get(facts, "pci"), i, device)
+	{
+		const char *header = json_string_value(json_object_get(device, "header"));
+		bool bridge = strcmp(header, "bridge") == 0;
+
+		json_object_set_new(device, "pcie",
+		                    json_pack("{s:s}", "type", bridge ? "root_port" : "endpoint"));
+		json_object_set_new(device, "multifunction", json_boolean(!bridge));
+	}
+	return facts;
+}
+
+static void expect_predicted(json_t *facts, const struct inventory_host *host, const char *wanted)
+{
+	json_t *entry = readiness_evaluate(host, facts, true, NULL);
+	json_t *group =
+	    json_object_get(facts_device(entry, "devices", "0000:01:00.0"), "predicted_group");
+	char *got = json_dumps(group, JSON_ENCODE_ANY | JSON_COMPACT);
+
+	assert_string_equal(got ? got : "absent", wanted);
+	free(got);
+	json_decref(entry);
+	json_decref(facts);
+}
+
+#define VIABLE "device.group-viable"
+
+static void test_predicted_groups(void **state)
+{
+	struct inventory_gpu gpu = FACTS_GPU;
+	struct inventory_host host = facts_host(&gpu, 1);
+	json_t *facts = with_hardware(facts_load("iommu-off")), *path;
+
+	(void)state;
+	expect_predicted(json_incref(facts), &host, "[\"0000:01:00.0\",\"0000:01:00.1\"]");
+	expect_result(json_incref(facts), &host, VIABLE, GPU,
+	              "pass: predicted: will share its group with 0000:01:00.1; none of them "
+	              "serves the host");
+	expect_preconditions(json_incref(facts), &host, "01:00.0 01:00.1", true);
+	/* With functions "primary" the other one stays, and can't. */
+	gpu.functions = FUNCTIONS_PRIMARY;
+	expect_preconditions(json_incref(facts), &host,
+	                     "A function of the same card will share its IOMMU group", false);
+	gpu.functions = FUNCTIONS_ALL;
+	json_object_set_new(facts_device(facts, "pci", AUDIO), "acs", json_object());
+	json_object_set_new(facts_device(facts, "pci", GPU), "acs", json_object());
+	expect_result(json_incref(facts), &host, VIABLE, GPU,
+	              "pass: predicted: will be alone in its group");
+
+	/* The network card is behind the same port, which has no ACS: known before any reboot. */
+	path = json_object_get(facts_device(facts, "pci", GPU), "path");
+	json_object_set(facts_device(facts, "pci", "0000:06:00.0"), "path", path);
+	json_object_set_new(facts_device(facts, "pci", "0000:00:01.0"), "acs", json_null());
+	expect_result(json_incref(facts), &host, VIABLE, GPU,
+	              "fail: predicted: will share its group with 0000:06:00.0 [8086:1533], driver "
+	              "igb");
+	expect_preconditions(json_incref(facts), &host, "will share its group with 0000:06:00.0",
+	                     false);
+	expect_predicted(json_incref(facts), &host,
+	                 "[\"0000:00:01.0\",\"0000:01:00.0\",\"0000:01:00.1\",\"0000:06:00.0\"]");
+	/* Without a driver of the host's it does no harm. */
+	json_object_set_new(facts_device(facts, "pci", "0000:06:00.0"), "driver", json_null());
+	expect_result(json_incref(facts), &host, VIABLE, GPU,
+	              "pass: predicted: will share its group with 0000:00:01.0, 0000:01:00.1, "
+	              "0000:06:00.0; none of them serves the host");
+	/* Groups without a unit are those of the no-IOMMU mode: nobody goes by them. */
+	json_object_set_new(facts_device(facts, "pci", GPU), "iommu_group", json_integer(1));
+	json_object_set_new(json_object_get(json_object_get(facts, "host"), "iommu"), "groups",
+	                    json_integer(1));
+	expect_result(json_incref(facts), &host, VIABLE, GPU,
+	              "pass: predicted: will share its group with 0000:00:01.0, 0000:01:00.1, "
+	              "0000:06:00.0; none of them serves the host");
+	json_decref(facts);
+
+	/* Where it can't be told nothing is: an older agent, a bridge that could not be read, a
+	 * kernel that is told otherwise. */
+	expect_result(facts_load("iommu-off"), &host, VIABLE, GPU,
+	              "unknown: no groups yet; what kind of PCI device 0000:00:01.0 is, or what is "
+	              "above it, is not known");
+	expect_predicted(facts_load("iommu-off"), &host, "null");
+	facts = with_hardware(facts_load("iommu-off"));
+	json_object_del(facts_device(facts, "pci", "0000:00:01.0"), "pcie");
+	expect_result(facts, &host, VIABLE, GPU,
+	              "unknown: no groups yet; what kind of PCI device 0000:00:01.0 is, or what is "
+	              "above it, is not known");
+	facts = with_hardware(facts_load("iommu-off"));
+	json_object_set_new(json_object_get(facts, "host"), "cmdline",
+	                    json_string("pci=disable_acs_redir=00:01.0"));
+	expect_result(facts, &host, VIABLE, GPU,
+	              "unknown: no groups yet; the command line holds disable_acs_redir=");
+	/* Groups that are there need no prediction. */
+	expect_predicted(with_hardware(facts_load("nvidia")), &host, "absent");
+}
+
+static void test_group_compared(void **state)
+{
+	struct inventory_gpu gpu = FACTS_GPU;
+	struct inventory_host host = facts_host(&gpu, 1);
+	json_t *facts = with_hardware(facts_load("done"));
+
+	(void)state;
+	expect_result(json_incref(facts), &host, "device.group-predicted", GPU,
+	              "pass: group 1 is the one that the hardware gives reason to expect");
+	json_object_set_new(facts_device(facts, "pci", AUDIO), "iommu_group", json_integer(9));
+	expect_result(json_incref(facts), &host, "device.group-predicted", GPU,
+	              "warn: group 1 does not hold 0000:01:00.1, as was to be expected");
+	/* It is no reason against the card. */
+	expect_facts(json_incref(facts), &host, "ready: 01:00.0 ready; 01:00.1 ready");
+	json_object_set_new(facts_device(facts, "pci", AUDIO), "iommu_group", json_integer(1));
+	json_object_set_new(facts_device(facts, "pci", "0000:00:01.0"), "iommu_group",
+	                    json_integer(1));
+	expect_result(facts, &host, "device.group-predicted", GPU,
+	              "warn: group 1 also holds 0000:00:01.0, which was not to be expected");
+	expect_result(facts_load("done"), &host, "device.group-predicted", GPU, "absent");
+	/* The groups of the no-IOMMU mode are no groups. */
+	facts = with_hardware(with_iommu("done", "units", json_array()));
+	expect_result(facts, &host, "device.group-predicted", GPU, "absent");
+	expect_result(with_hardware(facts_load("iommu-off")), &host, "device.group-predicted", GPU,
+	              "absent");
+}
+
 static void test_reset(void **state)
 {
 	struct inventory_gpu gpu = FACTS_GPU;
@@ -322,37 +480,6 @@ static void test_never_reached(void **state)
 	assert_true(json_is_false(json_object_get(entry, "reachable")));
 	assert_true(json_is_null(json_object_get(entry, "observed")));
 	json_decref(entry);
-}
-
-/* WANTED: the addresses that stay, or (with a code) the message's beginning. */
-static void expect_preconditions(json_t *facts, const struct inventory_host *host,
-                                 const char *expected, bool ok)
-{
-	struct gf_err err = {.code = GF_OK};
-	json_t *wanted = NULL, *device;
-	char got[256] = "";
-	size_t i;
-	int rc = readiness_preconditions(host, facts, &wanted, &err);
-
-	if (!ok) {
-		assert_int_equal(rc, -1);
-		assert_int_equal(err.code, GF_E_BLOCKED);
-		assert_null(wanted);
-		if (!strstr(err.msg, expected))
-			fail_msg("\"%s\" is not in \"%s\"", expected, err.msg);
-		json_decref(facts);
-		return;
-	}
-	if (rc != 0)
-		fail_msg("%s", err.msg);
-	json_array_foreach(wanted, i, device)
-	{
-		strcat(got, i ? " " : "");
-		strcat(got, json_string_value(json_object_get(device, "address")) + 5);
-	}
-	assert_string_equal(got, expected);
-	json_decref(wanted);
-	json_decref(facts);
 }
 
 static void test_preconditions(void **state)
@@ -435,6 +562,8 @@ int main(void)
 	    cmocka_unit_test(test_twin),
 	    cmocka_unit_test(test_host_checks),
 	    cmocka_unit_test(test_device_checks),
+	    cmocka_unit_test(test_predicted_groups),
+	    cmocka_unit_test(test_group_compared),
 	    cmocka_unit_test(test_reset),
 	    cmocka_unit_test(test_own_function_in_group),
 	    cmocka_unit_test(test_hostile_evidence),

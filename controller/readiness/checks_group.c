@@ -1,0 +1,147 @@
+/* checks_group.c: the group that a device will be in once the IOMMU is on, and whether the one that
+ * it is in now is that one. A prediction is marked as such wherever it is told.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "controller/readiness/checks.h"
+
+#define NAMED_MEMBERS 4 /* of a group, in evidence */
+
+bool checks_group_is_predicted(const struct host_facts *facts,
+                               const struct host_facts_device *device)
+{
+	enum fact works = checks_iommu_works(facts);
+
+	return works == FACT_NO || (works == FACT_UNKNOWN && device->group < 0);
+}
+
+/* What will keep ITEM's group from guests; as `hinderer` does with groups that are there. */
+static const struct host_facts_device *predicted_hinderer(const struct check_subject *s,
+                                                          const struct selection_device *item,
+                                                          const size_t *members, size_t count)
+{
+	const struct host_facts_device *left_out = NULL;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct host_facts_device *other = &s->facts->devices[members[i]];
+
+		if (strcmp(other->address, item->address) == 0 || !checks_serves_host(other))
+			continue;
+		if (!checks_is_wanted(s, other->address))
+			return other;
+		if (!left_out && !checks_goes_to_guests(s, other->address, item->card))
+			left_out = other;
+	}
+	return left_out;
+}
+
+/* "0000:00:01.0, 0000:01:00.1 and 3 more": the members but DEVICE. */
+static void members_name(const struct check_subject *s, const struct host_facts_device *device,
+                         const size_t *members, size_t count, char *text, size_t size)
+{
+	size_t used = 0, named = 0;
+
+	text[0] = '\0';
+	for (size_t i = 0; i < count && named < NAMED_MEMBERS; i++) {
+		const struct host_facts_device *other = &s->facts->devices[members[i]];
+
+		if (other == device)
+			continue;
+		used += (size_t)snprintf(text + used, size - used, "%s%.16s", named ? ", " : "",
+		                         other->address);
+		named++;
+	}
+	if (count - 1 > named)
+		snprintf(text + used, size - used, " and %zu more", count - 1 - named);
+}
+
+static void predict_unknown(const struct check_subject *s, const struct host_facts_device *device,
+                            struct check_list *list)
+{
+	const struct host_facts_device *doubt = iommu_prediction_doubt(s->prediction, device);
+
+	if (s->prediction->token)
+		check_add(list, CHECK_DEVICE_GROUP_VIABLE, device->address, CHECK_UNKNOWN,
+		          "The kernel command line changes which devices are isolated, so the "
+		          "groups can't be predicted.",
+		          "Take the token off the kernel command line, or see after the reboot.",
+		          "no groups yet; the command line holds %s", s->prediction->token);
+	else
+		check_add(list, CHECK_DEVICE_GROUP_VIABLE, device->address, CHECK_UNKNOWN,
+		          "Groups are only known once the IOMMU is on, and the facts are not "
+		          "enough to predict this one.",
+		          "Run `gpufleet scan` again; if that does not help, see after the "
+		          "reboot.",
+		          "no groups yet; what kind of PCI device %.16s is, or what is above it, "
+		          "is not known",
+		          doubt ? doubt->address : device->address);
+}
+
+void checks_group_predict(const struct check_subject *s, const struct selection_device *item,
+                          const struct host_facts_device *device, struct check_list *list)
+{
+	size_t count;
+	const size_t *members = iommu_prediction_group(s->prediction, device, &count);
+	const struct host_facts_device *found;
+	const struct selection_device *other;
+	char names[160];
+	bool own;
+
+	if (!iommu_prediction_certain(s->prediction, device)) {
+		predict_unknown(s, device, list);
+		return;
+	}
+	found = predicted_hinderer(s, item, members, count);
+	if (!found && count == 1) {
+		check_add(list, CHECK_DEVICE_GROUP_VIABLE, device->address, CHECK_PASS, NULL, NULL,
+		          "predicted: will be alone in its group");
+		return;
+	}
+	if (!found) {
+		members_name(s, device, members, count, names, sizeof(names));
+		check_add(list, CHECK_DEVICE_GROUP_VIABLE, device->address, CHECK_PASS, NULL, NULL,
+		          "predicted: will share its group with %s; none of them serves the host",
+		          names);
+		return;
+	}
+	other = selection_find(s->selection, found->address);
+	own = other && !other->primary && strcmp(other->card, item->card) == 0;
+	check_add(
+	    list, CHECK_DEVICE_GROUP_VIABLE, device->address, CHECK_BLOCKED,
+	    own ? "A function of the same card will share its IOMMU group and stays with the host."
+	        : "The IOMMU group will hold another device that serves the host.",
+	    own ? "Set `functions` to \"all\" for the card in the inventory."
+	        : "Move the card to a slot of its own (a port with ACS), enable ACS in the "
+	          "firmware, or give up the other device: name it under `gpus` too, or take its "
+	          "driver away.",
+	    "predicted: will share its group with %s [%s:%s], driver %.40s", found->address,
+	    found->vendor, found->device, found->driver);
+}
+
+void checks_group_compare(const struct check_subject *s, const struct host_facts_device *device,
+                          struct check_list *list)
+{
+	const struct host_facts_device *other;
+	bool joined = false;
+
+	if (device->group < 0 || checks_iommu_works(s->facts) != FACT_YES ||
+	    !iommu_prediction_certain(s->prediction, device))
+		return;
+	other = iommu_prediction_differs(s->prediction, device, &joined);
+	if (!other)
+		check_add(list, CHECK_DEVICE_GROUP_PREDICTED, device->address, CHECK_PASS, NULL,
+		          NULL, "group %d is the one that the hardware gives reason to expect",
+		          device->group);
+	else
+		check_add(list, CHECK_DEVICE_GROUP_PREDICTED, device->address, CHECK_WARN,
+		          "The kernel grouped the devices otherwise than was predicted from the "
+		          "hardware: what was predicted of this host's kind before its IOMMU was "
+		          "on is not to be relied on.",
+		          "Go by device.group-viable, which looks at the groups that are there. "
+		          "Look for a patched kernel and for options of the firmware that change "
+		          "ACS.",
+		          joined ? "group %d also holds %s, which was not to be expected"
+		                 : "group %d does not hold %s, as was to be expected",
+		          device->group, other->address);
+}
