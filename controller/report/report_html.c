@@ -105,14 +105,7 @@ void report_html_bar(FILE *out, const size_t counts[HTML_VERDICTS], size_t scale
 	fprintf(out, "</svg>");
 }
 
-static int put_fleet(const struct html_page *page, FILE *out)
-{
-	report_html_text(out, report_html_value(page->report, "fleet"));
-	return 0;
-}
-
-/* RFC 3339 in UTC as people write it: without the T, and without seconds. */
-static void put_time(FILE *out, const char *time)
+void report_html_time(FILE *out, const char *time)
 {
 	fprintf(out, "<time datetime=\"");
 	report_html_text(out, time);
@@ -128,6 +121,12 @@ static void put_time(FILE *out, const char *time)
 	fprintf(out, "</time>");
 }
 
+static int put_fleet(const struct html_page *page, FILE *out)
+{
+	report_html_text(out, report_html_value(page->report, "fleet"));
+	return 0;
+}
+
 static int put_generated(const struct html_page *page, FILE *out)
 {
 	const char *oldest = "", *newest = "";
@@ -135,7 +134,7 @@ static int put_generated(const struct html_page *page, FILE *out)
 	size_t i;
 
 	fprintf(out, "Written ");
-	put_time(out, report_html_value(page->report, "generated"));
+	report_html_time(out, report_html_value(page->report, "generated"));
 	json_array_foreach(json_object_get(page->report, "hosts"), i, host)
 	{
 		const char *observed = report_html_value(host, "observed");
@@ -150,10 +149,10 @@ static int put_generated(const struct html_page *page, FILE *out)
 	if (!*oldest)
 		return 0;
 	fprintf(out, strncmp(oldest, newest, 16) == 0 ? " from facts of " : " from facts between ");
-	put_time(out, oldest);
+	report_html_time(out, oldest);
 	if (strncmp(oldest, newest, 16) != 0) {
 		fprintf(out, " and ");
-		put_time(out, newest);
+		report_html_time(out, newest);
 	}
 	return 0;
 }
@@ -279,6 +278,8 @@ static const struct {
     {"capacity", report_html_capacity},
     {"map", report_html_map},
     {"history", report_html_history},
+    {"changes", report_html_changes},
+    {"what_if", report_html_what_if},
     {"tables", report_html_tables},
     {"details", report_html_details},
     {"style_hash", put_style_hash},

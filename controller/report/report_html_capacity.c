@@ -240,6 +240,8 @@ static void put_fits(const json_t *flavor, const char *key, FILE *out)
 	const json_t *fits = json_object_get(flavor, key);
 
 	fprintf(out, "<td>");
+	if (json_is_true(json_object_get(flavor, "at_least")))
+		fprintf(out, "at least ");
 	if (json_is_integer(fits))
 		report_html_integer(out, (long long)json_integer_value(fits));
 	else
@@ -247,17 +249,65 @@ static void put_fits(const json_t *flavor, const char *key, FILE *out)
 	fprintf(out, "</td>");
 }
 
+/* What keeps out the next guest, and what the count rests on. */
+static void put_limits(const json_t *flavor, FILE *out)
+{
+	static const char *const titles[][2] = {{"gpus", "GPUs"},
+	                                        {"unsplittable", "GPUs that may not be split"},
+	                                        {"numa", "NUMA nodes"},
+	                                        {"vcpus", "processors"},
+	                                        {"ram", "memory"}};
+	static const char *const notes[][2] = {
+	    {"unknown_hosts", "processors or memory not known on"},
+	    {"assumed_hosts", "Nova's initial allocation ratio taken on"}};
+	const json_t *limit;
+	bool more = false;
+	size_t i, k;
+
+	fprintf(out, "<td class=\"text\">");
+	json_array_foreach(json_object_get(flavor, "limits"), i, limit)
+	{
+		const char *name = report_html_value(limit, "limit");
+
+		for (k = 0; k < sizeof(titles) / sizeof(titles[0]); k++) {
+			if (strcmp(titles[k][0], name) == 0)
+				name = titles[k][1];
+		}
+		fprintf(out, "%s", more ? "; " : "");
+		report_html_text(out, name);
+		fprintf(out, " on ");
+		report_html_count(out, (size_t)report_html_number(limit, "hosts"), "host");
+		more = true;
+	}
+	for (k = 0; k < sizeof(notes) / sizeof(notes[0]); k++) {
+		long long hosts = report_html_number(flavor, notes[k][0]);
+
+		if (hosts <= 0)
+			continue;
+		fprintf(out, "%s%s ", more ? "; " : "", notes[k][1]);
+		report_html_count(out, (size_t)hosts, "host");
+		more = true;
+	}
+	fprintf(out, "</td>");
+}
+
 static void put_flavors(const json_t *report, FILE *out)
 {
 	const json_t *flavors = json_object_get(json_object_get(report, "capacity"), "flavors"),
 	             *flavor;
+	bool limits = json_object_get(json_array_get(flavors, 0), "limits") != NULL;
 	size_t i;
 
 	if (json_array_size(flavors) == 0)
 		return;
-	fprintf(out, "<table class=\"capacity flavors\"><caption>More guests that fit</caption>\n"
-	             "<thead><tr><th scope=\"col\">flavor</th><th scope=\"col\">now</th><th "
-	             "scope=\"col\">when all pending hosts are done</th></tr></thead>\n<tbody>\n");
+	fprintf(out,
+	        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"More guests "
+	        "that fit\"><table class=\"capacity flavors\"><caption>More guests that fit"
+	        "</caption>\n<thead><tr><th scope=\"col\">flavor</th><th scope=\"col\">now</th>"
+	        "<th scope=\"col\">when all pending hosts are done</th>");
+	if (limits)
+		fprintf(out, "<th scope=\"col\" class=\"text\">then limited by</th>");
+	fprintf(out, "</tr></thead>\n<tbody>\n");
 	json_array_foreach(flavors, i, flavor)
 	{
 		fprintf(out, "<tr><th scope=\"row\">");
@@ -265,9 +315,11 @@ static void put_flavors(const json_t *report, FILE *out)
 		fprintf(out, "</th>");
 		put_fits(flavor, "fits_now", out);
 		put_fits(flavor, "fits_when_ready", out);
+		if (limits)
+			put_limits(flavor, out);
 		fprintf(out, "</tr>\n");
 	}
-	fprintf(out, "</tbody></table>\n");
+	fprintf(out, "</tbody></table></div>\n");
 }
 
 int report_html_capacity(const struct html_page *page, FILE *out)

@@ -2,8 +2,9 @@
  * under the line of their total. Time goes to the right by the clock, not by the number of the
  * scan; between two scans the first one's numbers stand, since nothing else is known.
  *
- * "history": [{"time": RFC 3339 in UTC, "ready", "in_use", "pending", "blocked", "total"}…], oldest
- * first. What has no readable time is left out.
+ * "history": [{"time": RFC 3339 in UTC, "ready", "in_use", "pending", "blocked", "unknown",
+ * "ignored", "total"}…], oldest first. Ignored GPUs are no capacity: they are not shown. What has
+ * no readable time is left out.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -21,8 +22,7 @@
 #define TICKS       4
 #define COUNT_MAX   1000000000 /* more GPUs than there are */
 
-#define STACKED                                                                                    \
-	HTML_IGNORED /* ready, in use, pending, blocked, unknown (what is left of the total) */
+#define STACKED HTML_IGNORED /* all verdicts but the last */
 
 struct point {
 	double time; /* seconds */
@@ -47,19 +47,14 @@ static int point_read(const json_t *entry, struct point *point)
 {
 	const char *text = report_html_value(entry, "time");
 	struct tm tm = {0};
-	double sum = 0;
 
 	if (!strptime(text, "%Y-%m-%dT%H:%M:%S", &tm))
 		return -1;
 	*point = (struct point){.time = (double)timegm(&tm), .text = text};
-	for (int i = 0; i < HTML_UNKNOWN; i++) {
+	for (int i = 0; i < STACKED; i++) {
 		point->counts[i] = count_of(entry, report_html_sign((enum html_verdict)i)->name);
-		sum += point->counts[i];
+		point->total += point->counts[i];
 	}
-	point->total = count_of(entry, "total");
-	if (point->total < sum)
-		point->total = sum;
-	point->counts[HTML_UNKNOWN] = point->total - sum;
 	return 0;
 }
 
@@ -95,11 +90,11 @@ static double round_up(double number)
 
 	for (long long unit = 1;; unit *= 10) {
 		for (size_t i = 0; i < sizeof(tenths) / sizeof(tenths[0]); i++) {
-			long long step = unit * tenths[i];
+			long long top = unit * tenths[i] / 10 * TICKS;
 
 			/* There is no half GPU. */
-			if (step % 10 == 0 && (double)(step / 10 * TICKS) >= number)
-				return (double)(step / 10 * TICKS);
+			if (unit * tenths[i] % 10 == 0 && (double)top >= number)
+				return (double)top;
 		}
 	}
 }
@@ -158,8 +153,10 @@ static void put_axes(const struct plot *plot, FILE *out)
 
 		fprintf(out,
 		        "<line class=\"grid\" x1=\"%.0f\" x2=\"%.0f\" y1=\"%.1f\" y2=\"%.1f\"/>"
-		        "<text x=\"%.0f\" y=\"%.1f\" text-anchor=\"end\">%.0f</text>\n",
-		        PLOT_LEFT, PLOT_WIDTH, y, y, PLOT_LEFT - 8, y + 4, number);
+		        "<text x=\"%.0f\" y=\"%.1f\" text-anchor=\"end\">",
+		        PLOT_LEFT, PLOT_WIDTH, y, y, PLOT_LEFT - 8, y + 4);
+		report_html_integer(out, (long long)number);
+		fprintf(out, "</text>\n");
 	}
 	for (int i = 0; i <= TICKS; i++) {
 		time_t at = (time_t)(plot->from + (plot->to - plot->from) * i / TICKS);

@@ -49,6 +49,8 @@ bool report_html_primary(const json_t *device);
 void report_html_bar(FILE *out, const size_t counts[HTML_VERDICTS], size_t scale);
 void report_html_integer(FILE *out, long long number);             /* "1,234" */
 void report_html_count(FILE *out, size_t count, const char *noun); /* "2 hosts" */
+/* RFC 3339 in UTC as people write it: without the T, and without seconds. */
+void report_html_time(FILE *out, const char *time);
 /* Names as a node set; a long one is folded away under their number. */
 void report_html_nodeset(FILE *out, const struct string_list *names);
 
@@ -67,5 +69,7 @@ int report_html_problems(const struct html_page *page, FILE *out);
 int report_html_capacity(const struct html_page *page, FILE *out);
 int report_html_map(const struct html_page *page, FILE *out);
 int report_html_history(const struct html_page *page, FILE *out);
+int report_html_changes(const struct html_page *page, FILE *out);
+int report_html_what_if(const struct html_page *page, FILE *out);
 
 #endif

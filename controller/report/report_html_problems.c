@@ -97,10 +97,14 @@ static enum weight weight_of(enum html_verdict verdict)
 	                                 : WEIGHT_HOST;
 }
 
-/* The report says "fail" of what apply mends and of what it cannot mend; the fix tells them apart.
- */
+/* The report says "fail" of what apply mends and of what it cannot mend. The check's own verdict
+ * tells them apart; in a report without it, the fix does. */
 static bool mended_by_apply(const json_t *check)
 {
+	const char *verdict = report_html_value(check, "verdict");
+
+	if (*verdict)
+		return strcmp(verdict, "pending") == 0;
 	return strncmp(report_html_value(check, "fix"), "`gpufleet apply`", 16) == 0;
 }
 
@@ -163,7 +167,7 @@ static struct problem *problem_of(struct problems *list, const json_t *check, en
 	const json_t *known = json_object_get(list->index, cause);
 	size_t first = known ? (size_t)json_integer_value(known) : NONE, place;
 
-	for (place = first; place != NONE; place = list->items[place].next) {
+	for (place = first; place < list->count; place = list->items[place].next) {
 		struct problem *problem = &list->items[place];
 
 		/* A check that is only now and then a warning is another problem then. */
@@ -240,8 +244,27 @@ static int by_loss(const void *a, const void *b)
 	return strcmp(report_html_value(x->check, "id"), report_html_value(y->check, "id"));
 }
 
-static void put_problem(const struct problem *problem, FILE *out)
+/* How many GPUs nothing but this blocks; -1: the report does not say. */
+static long long gpus_alone(const struct problem *problem, const json_t *report)
 {
+	const json_t *blocker;
+	size_t i;
+
+	json_array_foreach(json_object_get(json_object_get(report, "capacity"), "blockers"), i,
+	                   blocker)
+	{
+		if (strcmp(report_html_value(blocker, "check"),
+		           report_html_value(problem->check, "id")) == 0 &&
+		    same_text(blocker, problem->check, "cause") &&
+		    same_text(blocker, problem->check, "fix"))
+			return report_html_number(blocker, "gpus_alone");
+	}
+	return -1;
+}
+
+static void put_problem(const struct problem *problem, const json_t *report, FILE *out)
+{
+	long long alone = gpus_alone(problem, report);
 	const char *device = report_html_value(problem->check, "device");
 	const char *fix = report_html_value(problem->check, "fix");
 
@@ -258,6 +281,11 @@ static void put_problem(const struct problem *problem, FILE *out)
 		fprintf(out, "</b> on ");
 	}
 	report_html_count(out, problem->hosts.count, "host");
+	if (problem->gpus && alone >= 0 && (size_t)alone < problem->gpus) {
+		fprintf(out, ", ");
+		report_html_integer(out, alone);
+		fprintf(out, " of them for this alone");
+	}
 	fprintf(out, " <code class=\"check\">");
 	report_html_text(out, report_html_value(problem->check, "id"));
 	fprintf(out, "</code></p>\n<dl>");
@@ -277,7 +305,7 @@ static void put_problem(const struct problem *problem, FILE *out)
 	fprintf(out, "</dd></div></dl></li>\n");
 }
 
-static void put_range(const struct problems *list, bool warnings, FILE *out)
+static void put_range(const struct problems *list, const json_t *report, bool warnings, FILE *out)
 {
 	size_t shown = 0, left_out = 0;
 
@@ -289,7 +317,7 @@ static void put_range(const struct problems *list, bool warnings, FILE *out)
 			left_out++;
 			continue;
 		}
-		put_problem(&list->items[i], out);
+		put_problem(&list->items[i], report, out);
 		shown++;
 	}
 	fprintf(out, "</ol>\n");
@@ -300,21 +328,21 @@ static void put_range(const struct problems *list, bool warnings, FILE *out)
 		        left_out);
 }
 
-static void put_all(const struct problems *list, FILE *out)
+static void put_all(const struct problems *list, const json_t *report, FILE *out)
 {
 	size_t warnings = 0;
 
 	for (size_t i = 0; i < list->count; i++)
 		warnings += list->items[i].weight == WEIGHT_WARNING;
 	if (warnings < list->count)
-		put_range(list, false, out);
+		put_range(list, report, false, out);
 	else
 		fprintf(out, "<p>Nothing keeps a GPU from a guest.</p>\n");
 	if (warnings) {
 		fprintf(out, "<details class=\"warnings\"><summary>");
 		report_html_count(out, warnings, "warning");
 		fprintf(out, ", which change%s no verdict</summary>\n", warnings == 1 ? "s" : "");
-		put_range(list, true, out);
+		put_range(list, report, true, out);
 		fprintf(out, "</details>\n");
 	}
 }
@@ -335,7 +363,7 @@ int report_html_problems(const struct html_page *page, FILE *out)
 	if (rc == 0 && list.count)
 		qsort(list.items, list.count, sizeof(*list.items), by_loss);
 	if (rc == 0)
-		put_all(&list, out);
+		put_all(&list, page->report, out);
 	for (i = 0; i < list.count; i++)
 		string_list_free(&list.items[i].hosts);
 	free(list.items);

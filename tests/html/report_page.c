@@ -49,6 +49,15 @@ static const char *kind_of(size_t host)
 	return NULL; /* never reached */
 }
 
+static void *allocate(size_t count, size_t size)
+{
+	void *memory = calloc(count, size);
+
+	if (!memory)
+		exit(1);
+	return memory;
+}
+
 static json_t *load(const char *name)
 {
 	char path[512];
@@ -90,7 +99,7 @@ static void copy_cards(json_t *facts, size_t gpus)
 			json_object_set_new(moved, "address", moved_address(address, copy));
 			if (json_is_integer(json_object_get(moved, "iommu_group")))
 				json_object_set_new(moved, "iommu_group",
-				                    json_integer((json_int_t)(50 + copy)));
+				                    json_integer((json_int_t)copy + 50));
 			json_object_set_new(moved, "numa_node", json_integer(copy >= gpus / 2));
 			siblings = json_object_get(moved, "siblings");
 			json_array_foreach(siblings, k, sibling) json_array_set_new(
@@ -146,9 +155,8 @@ static void fleet_host(struct fleet *fleet, size_t i, json_t *facts)
 /* What the store would say of earlier scans: a fleet that was brought up in steps. */
 static json_t *history(const json_t *totals)
 {
-	static const char *const keys[] = {"ready", "in_use", "pending", "blocked"};
-	json_int_t total = json_integer_value(json_object_get(totals, "gpus")) -
-	                   json_integer_value(json_object_get(totals, "ignored"));
+	static const char *const keys[] = {"ready",   "in_use",  "pending",
+	                                   "blocked", "unknown", "ignored"};
 	json_t *list = json_array();
 
 	for (int i = 0; i < SCANS; i++) {
@@ -160,7 +168,7 @@ static json_t *history(const json_t *totals)
 
 		strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&at, &tm));
 		json_object_set_new(entry, "time", json_string(text));
-		for (int k = 0; k < 4; k++) {
+		for (int k = 0; k < 6; k++) {
 			json_int_t now = json_integer_value(json_object_get(totals, keys[k]));
 			json_int_t then = k < 2 ? now * (i / 4 * 4 + 4) / SCANS : now;
 
@@ -168,7 +176,7 @@ static json_t *history(const json_t *totals)
 			json_object_set_new(entry, keys[k],
 			                    json_integer(k == 2 ? now + moved : then));
 		}
-		json_object_set_new(entry, "total", json_integer(total));
+		json_object_set(entry, "total", json_object_get(totals, "gpus"));
 		json_array_append_new(list, entry);
 	}
 	return list;
@@ -183,12 +191,10 @@ static int make_fleet(size_t count, size_t gpus)
 	struct gf_err err;
 	int rc;
 
-	fleet.hosts = calloc(count + 1, sizeof(*fleet.hosts));
-	fleet.entries = calloc(count + 1, sizeof(*fleet.entries));
-	fleet.names = calloc(count + 1, sizeof(*fleet.names));
-	fleet.domains = calloc(count + 1, sizeof(*fleet.domains));
-	if (!fleet.hosts || !fleet.entries || !fleet.names || !fleet.domains)
-		return 1;
+	fleet.hosts = allocate(count + 1, sizeof(*fleet.hosts));
+	fleet.entries = allocate(count + 1, sizeof(*fleet.entries));
+	fleet.names = allocate(count + 1, sizeof(*fleet.names));
+	fleet.domains = allocate(count + 1, sizeof(*fleet.domains));
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 		json_t *one = load(kinds[i]);
 

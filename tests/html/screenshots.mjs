@@ -17,7 +17,7 @@ try {
 			for (const [name, address] of Object.entries(fleets)) {
 				const page = await browser.open(address, {scheme, width, height: width === 400 ? 900 : 1000});
 
-				for (const part of ["h1", "#capacity", "#map", "#hosts", "#devices"]) {
+				for (const part of ["h1", "#problems", "#capacity", "#map", "#hosts", "#devices"]) {
 					await page.$eval(part, element => element.scrollIntoView());
 					await page.screenshot({path: join(directory, `${name}-${scheme}-${width}-${part.replace("#", "")}.png`)});
 				}

@@ -7,6 +7,7 @@ import {axe, Browser, fleetReport} from "./browser.mjs";
 const hostile = "</script><img src=x onerror=pwned()><!--\"'&amp;\n\u2028\u202e";
 // As it is shown: marks that nobody sees, as bytes.
 const shown = "</script><img src=x onerror=pwned()><!--\"'&amp;\\x0a\\xe2\\x80\\xa8\\xe2\\x80\\xae";
+const signs = {ready: "R", in_use: "U", pending: "P", blocked: "B", unknown: "?", ignored: "–"};
 let browser, report, small, large, spoiled;
 
 function spoil(text) {
@@ -27,9 +28,21 @@ function spoil(text) {
 	return JSON.stringify(copy);
 }
 
+// What a report has of --since and --what-if, and of flavors' limits.
+function enrich(text) {
+	const copy = JSON.parse(text), flavors = copy.capacity.flavors;
+
+	for (const flavor of flavors)
+		Object.assign(flavor, {at_least: false, limits: [{limit: "vcpus", hosts: 3, guests: 9}], unknown_hosts: 2, assumed_hosts: 80});
+	copy.what_if = {changes: ["fix:iommu.tables"], fixes: true, gpus_changed: 12, now: copy.capacity, then: copy.capacity};
+	copy.changes = {since: copy.generated, from: copy.generated, to: copy.generated,
+		hosts: [{name: "gpu0001", changes: [{what: "kernel", device: null, before: "6.1.0-17-amd64", after: "6.1.0-18-amd64"}]}]};
+	return JSON.stringify(copy);
+}
+
 before(async () => {
 	browser = await Browser.start();
-	report = fleetReport(100, 4);
+	report = enrich(fleetReport(100, 4));
 	small = browser.write("small", report);
 	spoiled = browser.write("spoiled", spoil(report));
 	large = browser.write("large", fleetReport(5000, 8));
@@ -94,7 +107,7 @@ test("strings of hosts stay text", async () => {
 		assert.equal(await page.$$eval("img, iframe, script:not([type]) ~ script", list => list.length), 0);
 		assert.equal(await page.$eval("h1", head => head.lastChild.textContent.trim()), shown);
 		assert.equal((await cells(page, "hosts", 1))[0], `0${shown}`);
-		assert.equal((await cells(page, "devices", 3))[0], `${shown} (10de:1b06)`);
+		assert.equal((await cells(page, "devices", 4))[0], `${shown} (10de:1b06)`);
 		await page.click("#devices-data tbody .link");
 		assert.ok((await page.$eval("#detail", dialog => dialog.textContent)).includes(shown));
 	});
@@ -118,9 +131,9 @@ test("the tables say what the report says", async () => {
 		rows.forEach((row, i) => {
 			const [name, device] = primaries[i];
 
-			assert.deepEqual(row, [name, device.address, `${device.name} (${device.vendor}:${device.device})`, device.driver ?? "",
+			assert.deepEqual(row, [name, device.address, signs[device.verdict] + device.verdict.replace("_", " "),
+				`${device.name} (${device.vendor}:${device.device})`, device.driver ?? "",
 				String(device.iommu_group ?? ""), String(device.numa_node ?? ""), device.alias ?? "",
-				{ready: "R", in_use: "U", pending: "P", blocked: "B", unknown: "?", ignored: "–"}[device.verdict] + device.verdict.replace("_", " "),
 				device.reasons.join(", ")]);
 		});
 	});
@@ -147,13 +160,13 @@ test("a column sorts by mouse and by keyboard", async () => {
 		assert.equal(places[0], 0);
 		// Numbers sort as numbers, and what has none comes last both ways.
 		for (const sort of ["ascending", "descending"]) {
-			await page.click("#devices-data thead th:nth-child(5) button");
-			assert.equal(await sortOf(page, "devices", 5), sort);
-			const groups = (await cells(page, "devices", 5)).map(Number);
+			await page.click("#devices-data thead th:nth-child(6) button");
+			assert.equal(await sortOf(page, "devices", 6), sort);
+			const groups = (await cells(page, "devices", 6)).map(Number);
 			assert.ok(groups.every((group, i) => i === 0 || (sort === "ascending" ? groups[i - 1] <= group : groups[i - 1] >= group)), String(groups));
 		}
 		await page.click("#devices-table .pager button:last-of-type");
-		assert.equal((await cells(page, "devices", 5)).at(-1), "");
+		assert.equal((await cells(page, "devices", 6)).at(-1), "");
 	});
 });
 
@@ -308,7 +321,7 @@ test("it can be read without JavaScript", async () => {
 	await withPage(small, {script: false}, async page => {
 		const text = await page.$eval("body", body => body.innerText);
 
-		for (const part of ["Problems", "Enable VT-d in the firmware setup", "nvidia1080", "rack3", "This table needs JavaScript"])
+		for (const part of ["Problems", "Enable VT-d in the firmware setup", "nvidia1080", "rack3", "6.1.0-17-amd64", "processors on 3 hosts", "This table needs JavaScript"])
 			assert.ok(text.includes(part), part);
 		assert.equal(await page.$eval("#theme", button => getComputedStyle(button).display), "none");
 		assert.equal(await page.$$eval(".cells .cell.blocked", list => list.length > 0), true);

@@ -37,12 +37,15 @@ static char *page_of(json_t *report)
 	return buffer;
 }
 
+/* Without the checks that the report's hosts share, so that a test can change one's. */
 static json_t *build(const struct fleet *fleet)
 {
-	json_t *report = report_build(&fleet->inventory, fleet->entries, FLEET_HOSTS,
+	json_t *shared = report_build(&fleet->inventory, fleet->entries, FLEET_HOSTS,
 	                              "2026-01-02T03:04:05Z", NULL);
+	json_t *report = json_deep_copy(shared);
 
 	assert_non_null(report);
+	json_decref(shared);
 	return report;
 }
 
@@ -348,9 +351,9 @@ static void test_history(void **state)
 	/* What makes no sense is left out, whatever it is. */
 	json_array_append_new(history, scan("yesterday", 5, 10));
 	json_array_append_new(history, json_string("<b>"));
-	json_array_append_new(history,
-	                      json_pack("{s:s, s:I, s:I}", "time", "2026-01-04T00:00:00Z", "total",
-	                                (json_int_t)INT64_MAX, "ready", (json_int_t)INT64_MIN));
+	json_array_append_new(history, json_pack("{s:s, s:I, s:I}", "time", "2026-01-04T00:00:00Z",
+	                                         "pending", (json_int_t)INT64_MAX, "ready",
+	                                         (json_int_t)INT64_MIN));
 	json_array_append_new(history, scan("2026-01-02T00:00:00Z", 5, 10));
 	page = page_of(json_incref(report));
 	expect_in(page, "<h2 id=\"history\">Over time</h2>", true);
@@ -375,12 +378,123 @@ static void test_history(void **state)
 	free(page);
 }
 
+/* A check's own verdict, where the report has it, counts for more than the words of its fix. */
+static void test_check_verdicts(void **state)
+{
+	json_t *report = build(*state), *check;
+	size_t i;
+	char *page;
+
+	json_array_foreach(json_object_get(host_at(report, 2), "checks"), i, check)
+	{
+		if (strcmp(json_string_value(json_object_get(check, "status")), "fail") == 0)
+			json_object_set_new(check, "fix", json_string("Do it by hand."));
+	}
+	page = page_of(json_incref(report));
+	expect_in(page, "class=\"problem w-pending\"", true);
+	free(page);
+	json_array_foreach(json_object_get(host_at(report, 3), "checks"), i, check)
+	{
+		const char *id = json_string_value(json_object_get(check, "id"));
+		bool mended =
+		    strcmp(id, "device.driver") == 0 || strcmp(id, "device.siblings") == 0;
+
+		if (strcmp(json_string_value(json_object_get(check, "status")), "fail") != 0)
+			continue;
+		json_object_set_new(check, "fix", json_string("Do it by hand."));
+		json_object_set_new(check, "verdict", json_string(mended ? "pending" : "blocked"));
+	}
+	page = page_of(report);
+	/* The blocked host's driver is not what blocks it. */
+	expect_in(page, "<b>1 GPU</b> on 1 host <code class=\"check\">device.driver</code>", true);
+	expect_in(page, "<b>2 GPUs</b>", false);
+	free(page);
+}
+
+/* What the report has besides: limits of flavors, blockers, what would be, what changed. */
+static void test_further_parts(void **state)
+{
+	static const char further[] =
+	    "{\"what_if\": {\"changes\": [\"fix:iommu.tables\", \"<b>\"], \"gpus_changed\": 1234,"
+	    "  \"now\": {\"flavors\": [{\"flavor\": \"f\", \"fits_now\": 1, \"fits_when_ready\": "
+	    "2}]},"
+	    "  \"then\": {\"flavors\": [{\"flavor\": \"f\", \"fits_now\": 3, \"fits_when_ready\": "
+	    "4},"
+	    "    {\"flavor\": \"new\", \"fits_now\": 5, \"fits_when_ready\": 6}]}},"
+	    " \"changes\": {\"since\": \"x\", \"from\": \"2026-01-01T00:00:00Z\", \"to\": \"y\", "
+	    "\"hosts\": ["
+	    "  {\"name\": \"gpu01\", \"changes\": [{\"what\": \"kernel\", \"device\": null, "
+	    "\"before\": \"6.1\","
+	    "    \"after\": \"6.2<\"}, {\"what\": \"driver\", \"device\": \"0000:01:00.0\", "
+	    "\"before\": null,"
+	    "    \"after\": \"vfio-pci\"}]},"
+	    "  {\"name\": \"gpu02\", \"changes\": [{\"what\": \"kernel\", \"device\": null, "
+	    "\"before\": \"6.1\","
+	    "    \"after\": \"6.2<\"}]}]}}";
+	static const char flavors[] =
+	    "[{\"flavor\": \"f\", \"fits_now\": 1, \"fits_when_ready\": 2000, \"at_least\": true,"
+	    "  \"limits\": [{\"limit\": \"ram\", \"hosts\": 3, \"guests\": 4}, {\"limit\": "
+	    "\"<i>\", \"hosts\": 1}],"
+	    "  \"unknown_hosts\": 2, \"assumed_hosts\": 0}]";
+	json_t *report = build(*state), *parts = json_loads(further, 0, NULL), *check;
+	json_t *capacity = json_object_get(report, "capacity"), *blocker = json_object();
+	size_t i;
+	char *page;
+
+	assert_non_null(parts);
+	json_object_update(report, parts);
+	json_decref(parts);
+	json_object_set_new(capacity, "flavors", json_loads(flavors, 0, NULL));
+	json_array_foreach(json_object_get(host_at(report, 3), "checks"), i, check)
+	{
+		if (strcmp(json_string_value(json_object_get(check, "id")),
+		           "device.group-viable") != 0)
+			continue;
+		json_object_set(blocker, "check", json_object_get(check, "id"));
+		json_object_set(blocker, "cause", json_object_get(check, "cause"));
+		json_object_set(blocker, "fix", json_object_get(check, "fix"));
+		break;
+	}
+	json_object_set_new(blocker, "gpus_alone", json_integer(0));
+	json_object_set_new(capacity, "blockers", json_pack("[o]", blocker));
+	page = page_of(report);
+	expect_in(page, "<b>1 GPU</b> on 1 host, 0 of them for this alone <code", true);
+	expect_in(page, "<td>at least 1</td><td>at least 2,000</td>", true);
+	expect_in(page,
+	          "memory on 3 hosts; &lt;i&gt; on 1 host; processors or memory not known on 2 "
+	          "hosts</td>",
+	          true);
+	expect_in(page, "<code>fix:iommu.tables</code>, <code>&lt;b&gt;</code>: 1,234 GPUs would",
+	          true);
+	expect_in(page, "<th scope=\"row\">f</th><td>1</td><td>3</td><td>2</td><td>4</td>", true);
+	expect_in(page, "<th scope=\"row\">new</th><td>–</td><td>5</td><td>–</td><td>6</td>", true);
+	expect_in(page,
+	          "Changed since <time datetime=\"2026-01-01T00:00:00Z\">2026-01-01 00:00 "
+	          "UTC</time></h2>",
+	          true);
+	expect_in(page,
+	          "<th "
+	          "scope=\"row\">kernel</th><td>6.1</td><td>6.2&lt;</td><td></"
+	          "td><td><code>gpu[01-02]</code></td>",
+	          true);
+	expect_in(page,
+	          "<th "
+	          "scope=\"row\">driver</th><td></td><td>vfio-pci</td><td>0000:01:00.0</"
+	          "td><td><code>gpu01</code></td>",
+	          true);
+	free(page);
+}
+
 /* A report of another shape is a page of little, not a crash. */
 static void test_odd_reports(void **state)
 {
 	static const char *const reports[] = {
 	    "{}",
 	    "{\"hosts\": {}, \"totals\": [], \"capacity\": 1, \"history\": {}}",
+	    "{\"capacity\": {\"flavors\": [1], \"blockers\": [2], \"aliases\": [3]}, \"history\": "
+	    "[4, {}]}",
+	    "{\"what_if\": {\"changes\": [1], \"then\": {\"aliases\": [2]}}, \"changes\": "
+	    "{\"hosts\": [3, {\"changes\": [4]}]}}",
 	    "{\"hosts\": [1, null, {\"devices\": [1, {\"primary\": true}], \"checks\": [2, {}]}]}",
 	    "{\"hosts\": [{\"name\": \"a\", \"verdict\": \"odd\", \"devices\": [{\"reasons\": "
 	    "[1]}], "
@@ -410,6 +524,8 @@ int main(void)
 	    cmocka_unit_test(test_problems_count_gpus_and_hosts),
 	    cmocka_unit_test(test_domains),
 	    cmocka_unit_test(test_history),
+	    cmocka_unit_test(test_check_verdicts),
+	    cmocka_unit_test(test_further_parts),
 	    cmocka_unit_test(test_odd_reports),
 	};
 

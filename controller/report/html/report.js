@@ -42,12 +42,12 @@
 			columns: [
 				{key: "host", label: "Host", data: devices.host},
 				{key: "address", label: "Address", data: devices.address, cell: link(devices.address, row => Dialog.device(data, row))},
-				{key: "model", label: "Model", data: devices.model},
+				{key: "verdict", label: "Verdict", data: devices.verdict, class: "v", cell: verdict(devices.verdict)},
+				{key: "model", label: "Model", data: devices.model, class: "long", cell: row => [make("span", {title: devices.model.text(row)}, devices.model.text(row))]},
 				{key: "driver", label: "Driver", data: devices.driver},
 				{key: "group", label: "Group", data: devices.group, number: true},
 				{key: "numa", label: "NUMA", data: devices.numa, number: true},
 				{key: "alias", label: "Alias", data: devices.alias},
-				{key: "verdict", label: "Verdict", data: devices.verdict, class: "v", cell: verdict(devices.verdict)},
 				{key: "reasons", label: "Reasons", data: devices.reasons, class: "wrap", cell: row => reasons(devices.reasons, row)},
 			],
 			selects: [
