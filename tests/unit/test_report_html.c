@@ -274,6 +274,10 @@ static void test_reads_without_script(void **state)
 	expect_in(page, "Fix</dt><dd>Run <code>gpufleet scan</code>", true);
 	expect_in(page, "<th scope=\"row\">nvidia1080</th>", true);
 	expect_in(page, "<th scope=\"row\">mi210</th>", true); /* none of them is there */
+	expect_in(page,
+	          "</svg></td><td>5</td><td>2</td><td>1</td><td>1</td><td>1</td><td "
+	          "class=\"zero\">0</td></tr>",
+	          true);
 	expect_in(page, "<th scope=\"row\">gpu.1</th><td>2</td><td>3</td>", true);
 	/* The worst first, and what apply mends under "pending". */
 	blocked = strstr(page, "class=\"problem w-blocked\"");
@@ -372,6 +376,11 @@ static void test_history(void **state)
 	expect_in(
 	    page,
 	    "<path class=\"f-ready\" d=\"M56.0 195.3H1200.0V85.3V232.0H1200.0V232.0H56.0Z\"/>",
+	    true);
+	/* In use: on top of that, its lower edge back along the same steps. */
+	expect_in(
+	    page,
+	    "<path class=\"f-in_use\" d=\"M56.0 177.0H1200.0V67.0V85.3H1200.0V195.3H56.0Z\"/>",
 	    true);
 	expect_in(page, "<td>10</td><td>8</td><td>1</td><td>0</td><td>1</td><td>0</td>", true);
 	json_decref(history);
