@@ -299,6 +299,24 @@ static int put_field(const char *name, size_t length, const struct html_page *pa
 	return 0;
 }
 
+/* Checks come device by device: what CHECK is about is mostly at PLACE, where the last one's was.
+ */
+static long long device_place(const json_t *devices, const json_t *check, long long place)
+{
+	const char *about = json_string_value(json_object_get(check, "device"));
+	size_t count = json_array_size(devices);
+
+	if (!about)
+		return HTML_ABOUT_HOST;
+	for (size_t i = 0; i < count; i++) {
+		size_t at = ((place < 0 ? 0 : (size_t)place) + i) % count;
+
+		if (strcmp(report_html_value(json_array_get(devices, at), "address"), about) == 0)
+			return (long long)at;
+	}
+	return HTML_ABOUT_NOTHING;
+}
+
 static int page_scan(const json_t *report, struct html_page *page)
 {
 	const json_t *hosts = json_object_get(report, "hosts"), *host, *check;
@@ -312,6 +330,9 @@ static int page_scan(const json_t *report, struct html_page *page)
 		return -1;
 	json_array_foreach(hosts, i, host)
 	{
+		const json_t *devices = json_object_get(host, "devices");
+		long long place = HTML_ABOUT_HOST;
+
 		json_array_foreach(json_object_get(host, "checks"), k, check)
 		{
 			if (strcmp(report_html_value(check, "status"), "pass") == 0)
@@ -325,7 +346,8 @@ static int page_scan(const json_t *report, struct html_page *page)
 					return -1;
 				page->checks = more;
 			}
-			page->checks[count++] = check;
+			place = device_place(devices, check, place);
+			page->checks[count++] = (struct html_check){check, place};
 		}
 		page->first[i + 1] = count;
 	}

@@ -220,20 +220,6 @@ int report_html_tables(const struct html_page *page, FILE *out)
 	return failed ? -1 : 0;
 }
 
-/* The place of the device at ADDRESS among the host's; -1: the check is about the host. */
-static long long device_place(const json_t *host, const char *address)
-{
-	const json_t *device;
-	size_t i;
-
-	json_array_foreach(json_object_get(host, "devices"), i, device)
-	{
-		if (address && strcmp(report_html_value(device, "address"), address) == 0)
-			return (long long)i;
-	}
-	return -1;
-}
-
 static void details_fill(const struct html_page *page, struct columns *hosts,
                          struct columns *checks)
 {
@@ -244,19 +230,17 @@ static void details_fill(const struct html_page *page, struct columns *hosts,
 	struct column *evidence = column_open(checks, "evidence", true);
 	struct column *cause = column_open(checks, "cause", true);
 	struct column *fix = column_open(checks, "fix", true);
-	const json_t *host;
-	size_t i;
+	size_t host_count = json_array_size(json_object_get(page->report, "hosts"));
 
 	if (hosts->failed || checks->failed)
 		return;
-	json_array_foreach(json_object_get(page->report, "hosts"), i, host)
-	{
+	for (size_t i = 0; i < host_count; i++) {
 		for (size_t k = page->first[i]; k < page->first[i + 1]; k++) {
-			const json_t *check = page->checks[k];
-			const char *about = json_string_value(json_object_get(check, "device"));
+			const json_t *check = page->checks[k].check;
+			long long place = page->checks[k].place;
 
 			put_field(id, check, "id");
-			put_number(device, device_place(host, about));
+			put_number(device, place < 0 ? -1 : place);
 			put_field(status, check, "status");
 			put_field(evidence, check, "evidence");
 			put_field(cause, check, "cause");

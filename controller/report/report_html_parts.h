@@ -58,9 +58,17 @@ void report_html_nodeset(FILE *out, const struct string_list *names);
  * not are looked for once. */
 struct html_page {
 	const json_t *report;
-	const json_t **checks; /* that did not pass, host by host */
-	size_t *first;         /* of each host: its first of them; one more at the end */
+	struct html_check *checks; /* that did not pass, host by host */
+	size_t *first;             /* of each host: its first of them; one more at the end */
 };
+
+struct html_check {
+	const json_t *check;
+	long long place; /* of the device that it is about, among the host's; or: */
+};
+
+#define HTML_ABOUT_HOST    (-1LL)
+#define HTML_ABOUT_NOTHING (-2LL) /* about a device that the host does not list */
 
 /* One section of the page each. Return 0, or -1 when out of memory. */
 int report_html_tables(const struct html_page *page, FILE *out);  /* report_html_data.c */

@@ -122,35 +122,42 @@ static bool is_lost_to(const json_t *device, const char *id, bool mended)
 	return is_lost(device, mended) && has_reason(device, id);
 }
 
-/* How much CHECK matters on HOST; WEIGHT_WARNING + 1: not at all. */
-static enum weight check_weight(const json_t *host, const json_t *check)
+static enum weight device_weight(const json_t *device, const char *id, bool mended)
 {
-	const char *status = report_html_value(check, "status"), *id, *about;
+	return is_lost_to(device, id, mended) ? weight_of(report_html_verdict(device))
+	                                      : WEIGHT_WARNING + 1;
+}
+
+/* How much a check matters on HOST; WEIGHT_WARNING + 1: not at all. */
+static enum weight check_weight(const json_t *host, const struct html_check *item)
+{
+	const json_t *check = item->check, *devices = json_object_get(host, "devices"), *device;
+	const char *status = report_html_value(check, "status"), *id;
 	enum weight worst = WEIGHT_WARNING + 1;
-	const json_t *device;
 	bool mended;
 	size_t i;
 
 	if (strcmp(status, "warn") == 0)
 		return WEIGHT_WARNING;
 	id = report_html_value(check, "id");
-	about = report_html_value(check, "device");
 	mended = mended_by_apply(check);
 	/* Of a host without GPUs only its Nova counts: it may be a control host. */
 	if (report_html_verdict(host) == HTML_IGNORED && strncmp(id, "nova.", 5) != 0)
 		return worst;
-	json_array_foreach(json_object_get(host, "devices"), i, device)
+	if (item->place >= 0)
+		return device_weight(json_array_get(devices, (size_t)item->place), id, mended);
+	if (item->place == HTML_ABOUT_NOTHING)
+		return worst;
+	json_array_foreach(devices, i, device)
 	{
-		enum weight weight = weight_of(report_html_verdict(device));
+		enum weight weight = device_weight(device, id, mended);
 
-		if ((!*about || strcmp(about, report_html_value(device, "address")) == 0) &&
-		    weight < worst && is_lost_to(device, id, mended))
-			worst = weight;
+		worst = weight < worst ? weight : worst;
 	}
-	if (worst < WEIGHT_HOST || *about || mended)
+	if (worst < WEIGHT_HOST || mended)
 		return worst;
 	/* No device to lose: the host itself is blocked, or was never reached. */
-	if (json_array_size(json_object_get(host, "devices")) == 0 && strncmp(id, "nova.", 5) != 0)
+	if (json_array_size(devices) == 0 && strncmp(id, "nova.", 5) != 0)
 		return weight_of(report_html_verdict(host));
 	return strcmp(status, "fail") == 0 ? WEIGHT_HOST : worst;
 }
@@ -191,22 +198,43 @@ static struct problem *problem_of(struct problems *list, const json_t *check, en
 	return &list->items[place];
 }
 
-static int add_check(struct problems *list, const json_t *host, const json_t *check)
+/* Counts the GPUs that a check costs: of all of HOST's, or of the card that it is about. */
+static int count_gpus(struct problems *list, size_t problem, const json_t *host,
+                      const struct html_check *item)
 {
-	enum weight weight = check_weight(host, check);
-	const char *id, *about;
-	struct problem *problem;
-	const json_t *device;
-	bool mended;
+	const json_t *devices = json_object_get(host, "devices"), *device, *about = NULL;
+	const char *id = report_html_value(item->check, "id");
+	bool mended = mended_by_apply(item->check);
 	size_t i;
+	int rc = 0;
+
+	if (item->place >= 0)
+		about = json_array_get(devices, (size_t)item->place);
+	if (report_html_primary(about))
+		return is_lost(about, mended) ? count_gpu(list, problem, (size_t)item->place) : 0;
+	json_array_foreach(devices, i, device)
+	{
+		if (!report_html_primary(device))
+			continue;
+		/* What another function has shows in the card's own reasons as device.siblings. */
+		if (about ? same_slot(report_html_value(device, "address"),
+		                      report_html_value(about, "address")) &&
+		                is_lost(device, mended)
+		          : is_lost_to(device, id, mended))
+			rc |= count_gpu(list, problem, i);
+	}
+	return rc;
+}
+
+static int add_check(struct problems *list, const json_t *host, const struct html_check *item)
+{
+	enum weight weight = check_weight(host, item);
+	struct problem *problem;
 	int rc = 0;
 
 	if (weight > WEIGHT_WARNING)
 		return 0;
-	id = report_html_value(check, "id");
-	about = report_html_value(check, "device");
-	mended = mended_by_apply(check);
-	problem = problem_of(list, check, weight);
+	problem = problem_of(list, item->check, weight);
 	if (!problem)
 		return -1;
 	if (weight < problem->weight)
@@ -217,17 +245,8 @@ static int add_check(struct problems *list, const json_t *host, const json_t *ch
 		problem->last_host = host;
 		rc = string_list_append(&problem->hosts, report_html_value(host, "name"));
 	}
-	if (weight >= WEIGHT_HOST)
-		return rc;
-	json_array_foreach(json_object_get(host, "devices"), i, device)
-	{
-		/* What another function has shows in the card's own reasons as device.siblings. */
-		if (report_html_primary(device) &&
-		    (*about ? same_slot(report_html_value(device, "address"), about) &&
-		                  is_lost(device, mended)
-		            : is_lost_to(device, id, mended)))
-			rc |= count_gpu(list, (size_t)(problem - list->items), i);
-	}
+	if (weight < WEIGHT_HOST)
+		rc |= count_gpus(list, (size_t)(problem - list->items), host, item);
 	return rc;
 }
 
@@ -358,7 +377,7 @@ int report_html_problems(const struct html_page *page, FILE *out)
 	{
 		list.counted_count = 0;
 		for (size_t k = page->first[i]; rc == 0 && k < page->first[i + 1]; k++)
-			rc = add_check(&list, host, page->checks[k]);
+			rc = add_check(&list, host, &page->checks[k]);
 	}
 	if (rc == 0 && list.count)
 		qsort(list.items, list.count, sizeof(*list.items), by_loss);

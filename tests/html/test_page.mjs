@@ -8,7 +8,7 @@ const hostile = "</script><img src=x onerror=pwned()><!--\"'&amp;\n\u2028\u202e"
 // As it is shown: marks that nobody sees, as bytes.
 const shown = "</script><img src=x onerror=pwned()><!--\"'&amp;\\x0a\\xe2\\x80\\xa8\\xe2\\x80\\xae";
 const signs = {ready: "R", in_use: "U", pending: "P", blocked: "B", unknown: "?", ignored: "–"};
-let browser, report, small, large, spoiled;
+let browser, report, small, spoiled, large;
 
 function spoil(text) {
 	const copy = JSON.parse(text);
@@ -45,8 +45,13 @@ before(async () => {
 	report = enrich(fleetReport(100, 4));
 	small = browser.write("small", report);
 	spoiled = browser.write("spoiled", spoil(report));
-	large = browser.write("large", fleetReport(5000, 8));
 });
+
+// Made when a test first asks for it: it takes the longest of all.
+function largePage() {
+	large ??= browser.write("large", fleetReport(5000, 8));
+	return large;
+}
 
 after(() => browser.stop());
 
@@ -79,7 +84,7 @@ async function press(page, selector, key) {
 }
 
 test("a page asks for nothing and keeps to its policy", async () => {
-	for (const address of [small, large])
+	for (const address of [small, largePage()])
 		await withPage(address, {}, async page => assert.equal(await page.$eval("html", root => root.dataset.state), "done"));
 });
 
@@ -222,7 +227,7 @@ test("a problem leads to its devices", async () => {
 });
 
 test("every row of 5,000 hosts can be reached", async () => {
-	await withPage(large, {}, async page => {
+	await withPage(largePage(), {}, async page => {
 		const seen = new Set();
 
 		for (;;) {
@@ -349,7 +354,7 @@ test("axe-core finds nothing, in light and in dark", async () => {
 });
 
 test("axe-core finds nothing on 5,000 hosts", async () => {
-	await withPage(large, {}, async page => {
+	await withPage(largePage(), {}, async page => {
 		// The colours of 5,000 equal cells are those of a hundred.
 		assert.deepEqual(await axe(page, {rules: {"color-contrast": {enabled: false}}}), []);
 	});
