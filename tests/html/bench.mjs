@@ -13,7 +13,7 @@ function median(numbers) {
 }
 
 try {
-	const address = browser.write("large", fleetReport(hosts, gpus));
+	const address = await browser.write("large", await fleetReport(hosts, gpus));
 	const times = {open: [], sort: [], filter: []};
 
 	for (let round = 0; round < rounds; round++) {

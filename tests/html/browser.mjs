@@ -1,5 +1,5 @@
 // browser.mjs: pages of reports in a headless Chromium that tells of everything a report must not do.
-import {execFileSync} from "node:child_process";
+import {execFile} from "node:child_process";
 import {mkdtempSync, rmSync, writeFileSync} from "node:fs";
 import {createRequire} from "node:module";
 import {tmpdir} from "node:os";
@@ -10,11 +10,24 @@ const require = createRequire(join(process.env.GPUFLEET_NODE_MODULES, "resolve.j
 const puppeteer = require("puppeteer-core");
 const axeSource = require("axe-core").source;
 const reportPage = process.env.GPUFLEET_REPORT_PAGE;
-const large = {maxBuffer: 1 << 30};
+const running = new Set();
+
+// What report_page prints for ARGUMENTS and INPUT. It may take a while: signals are heard meanwhile.
+function run(args, input = "") {
+	return new Promise((resolve, reject) => {
+		const child = execFile(reportPage, args, {maxBuffer: 1 << 30, encoding: "buffer"},
+			(error, output) => (error ? reject(error) : resolve(output)));
+
+		running.add(child);
+		child.on("exit", () => running.delete(child));
+		child.stdin.on("error", () => {}); // It ended early: its status says why.
+		child.stdin.end(input);
+	});
+}
 
 // The report of a made-up fleet, as the program prints it.
 export function fleetReport(hosts, gpus) {
-	return execFileSync(reportPage, ["fleet", String(hosts), String(gpus)], large);
+	return run(["fleet", String(hosts), String(gpus)]);
 }
 
 export class Browser {
@@ -22,10 +35,20 @@ export class Browser {
 		const self = new Browser();
 
 		self.directory = mkdtempSync(join(tmpdir(), "gpufleet-html."));
+		// Whatever ends this process, a signal, too: neither a browser nor its files stay behind.
+		process.once("exit", () => {
+			for (const child of running)
+				child.kill();
+			self.browser?.process()?.kill("SIGKILL");
+			rmSync(self.directory, {recursive: true, force: true, maxRetries: 5});
+		});
+		for (const [signal, number] of [["SIGINT", 2], ["SIGTERM", 15], ["SIGHUP", 1]])
+			process.once(signal, () => process.exit(128 + number));
 		self.browser = await puppeteer.launch({
 			executablePath: process.env.GPUFLEET_CHROMIUM,
 			// Root has no sandbox of its own in a container; the page is ours.
 			args: ["--no-sandbox", "--disable-gpu", "--force-color-profile=srgb"],
+			handleSIGINT: false, handleSIGTERM: false, handleSIGHUP: false,
 			userDataDir: join(self.directory, "profile"),
 		});
 		return self;
@@ -33,14 +56,15 @@ export class Browser {
 
 	async stop() {
 		await this.browser.close();
+		this.browser = null;
 		rmSync(this.directory, {recursive: true, force: true});
 	}
 
 	// Writes the page of REPORT (JSON text) and returns its address.
-	write(name, report) {
+	async write(name, report) {
 		const path = join(this.directory, `${name}.html`);
 
-		writeFileSync(path, execFileSync(reportPage, ["render"], {...large, input: report}));
+		writeFileSync(path, await run(["render"], report));
 		return pathToFileURL(path).href;
 	}
 

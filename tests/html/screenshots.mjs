@@ -10,7 +10,7 @@ const browser = await Browser.start();
 
 mkdirSync(directory, {recursive: true});
 try {
-	const fleets = {small: browser.write("small", fleetReport(24, 4)), large: browser.write("large", fleetReport(5000, 8))};
+	const fleets = {small: await browser.write("small", await fleetReport(24, 4)), large: await browser.write("large", await fleetReport(5000, 8))};
 
 	for (const scheme of ["light", "dark"]) {
 		for (const width of [1280, 400]) {

@@ -42,14 +42,14 @@ function enrich(text) {
 
 before(async () => {
 	browser = await Browser.start();
-	report = enrich(fleetReport(100, 4));
-	small = browser.write("small", report);
-	spoiled = browser.write("spoiled", spoil(report));
+	report = enrich(await fleetReport(100, 4));
+	small = await browser.write("small", report);
+	spoiled = await browser.write("spoiled", spoil(report));
 });
 
 // Made when a test first asks for it: it takes the longest of all.
-function largePage() {
-	large ??= browser.write("large", fleetReport(5000, 8));
+async function largePage() {
+	large ??= await browser.write("large", await fleetReport(5000, 2));
 	return large;
 }
 
@@ -84,7 +84,7 @@ async function press(page, selector, key) {
 }
 
 test("a page asks for nothing and keeps to its policy", async () => {
-	for (const address of [small, largePage()])
+	for (const address of [small, await largePage()])
 		await withPage(address, {}, async page => assert.equal(await page.$eval("html", root => root.dataset.state), "done"));
 });
 
@@ -227,7 +227,7 @@ test("a problem leads to its devices", async () => {
 });
 
 test("every row of 5,000 hosts can be reached", async () => {
-	await withPage(largePage(), {}, async page => {
+	await withPage(await largePage(), {}, async page => {
 		const seen = new Set();
 
 		for (;;) {
@@ -354,7 +354,7 @@ test("axe-core finds nothing, in light and in dark", async () => {
 });
 
 test("axe-core finds nothing on 5,000 hosts", async () => {
-	await withPage(largePage(), {}, async page => {
+	await withPage(await largePage(), {}, async page => {
 		// The colours of 5,000 equal cells are those of a hundred.
 		assert.deepEqual(await axe(page, {rules: {"color-contrast": {enabled: false}}}), []);
 	});
