@@ -353,6 +353,28 @@ test("axe-core finds nothing, in light and in dark", async () => {
 	}
 });
 
+test("the letters of the verdicts have contrast", async () => {
+	// axe-core leaves texts of one character to people.
+	for (const scheme of ["light", "dark"]) {
+		await withPage(small, {scheme}, async page => {
+			const contrasts = await page.$$eval(".cell", list => {
+				const light = color => {
+					const [red, green, blue] = color.match(/[0-9.]+/g).slice(0, 3).map(part => part / 255)
+						.map(part => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4));
+					return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+				};
+				return [...new Map(list.map(cell => [cell.className, cell])).values()].map(cell => {
+					const style = getComputedStyle(cell), [low, high] = [light(style.color), light(style.backgroundColor)].sort((a, b) => a - b);
+					return [cell.className, (high + 0.05) / (low + 0.05)];
+				});
+			});
+
+			assert.ok(contrasts.length >= 7, JSON.stringify(contrasts));
+			assert.deepEqual(contrasts.filter(([, contrast]) => contrast < 4.5), []);
+		});
+	}
+});
+
 test("axe-core finds nothing on 5,000 hosts", async () => {
 	await withPage(await largePage(), {}, async page => {
 		// The colours of 5,000 equal cells are those of a hundred.
