@@ -18,7 +18,9 @@
 	function hostTable(data) {
 		const {hosts} = data;
 		const domains = hosts.domain.texts.length > 0;
-		const count = (label, key) => ({key, label, data: hosts[key], number: true});
+		// The eye is to find what is not zero.
+		const count = (label, key) => ({key, label, data: hosts[key], number: true,
+			cell: row => [make("span", {class: hosts[key].ids[row] === 0 && "zero"}, hosts[key].text(row))]});
 
 		return Table.create(document.getElementById("hosts-table"), {
 			id: "hosts-data", noun: "host", caption: "Table of hosts", rows: data.hostCount,
