@@ -5,6 +5,7 @@
 
 #include "controller/report/report_ansible.h"
 #include "controller/report/report_csv.h"
+#include "controller/report/report_html.h"
 #include "controller/report/report_libvirt.h"
 #include "controller/report/report_openstack.h"
 #include "controller/report/report_prometheus.h"
@@ -18,6 +19,11 @@ static int write_text(const struct report_output *output, FILE *out, struct gf_e
 static int write_json(const struct report_output *output, FILE *out, struct gf_err *err)
 {
 	return report_json(output->report, output->compact, out, err);
+}
+
+static int write_html(const struct report_output *output, FILE *out, struct gf_err *err)
+{
+	return report_html(output->report, out, err);
 }
 
 static int write_openstack(const struct report_output *output, FILE *out, struct gf_err *err)
@@ -50,6 +56,7 @@ static const struct report_format formats[] = {
     {"text", write_text, 0},
     {"json", write_json, 0},
     {"csv", write_csv, 0},
+    {"html", write_html, 0},
     /* The node exporter, which is another user, reads it. */
     {"prometheus", write_prometheus, 0644},
     {"openstack", write_openstack, 0},

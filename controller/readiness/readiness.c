@@ -352,6 +352,7 @@ static json_t *host_json(const struct inventory_host *host, bool reachable, cons
 	json_t *json = json_object();
 
 	json_object_set_new(json, "name", json_string(host->name));
+	json_object_set_new(json, "domain", string_or_null(host->domain));
 	json_object_set_new(json, "reachable", json_boolean(reachable));
 	json_object_set_new(json, "observed", string_or_null(observed));
 	json_object_set_new(json, "verdict", json_string(verdict_names[verdict]));

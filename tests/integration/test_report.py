@@ -39,6 +39,14 @@ class Report(Case):
         self.expect(fleet.run("report", "--format", "json", "--output", path), 0)
         with open(path, encoding="utf-8") as file:
             self.assertEqual(json.load(file)["totals"]["pending"], 2)
+        page = fleet.directory + "/report.html"
+        self.expect(fleet.run("report", "--format", "html", "--output", page), 0)
+        with open(page, encoding="utf-8") as file:
+            html = file.read()
+        self.assertTrue(html.startswith("<!doctype html>") and html.endswith("</html>\n"), html[-200:])
+        self.assertIn("A driver of the host's holds the device.".replace("'", "&#39;"), html)
+        # Nothing in it leads anywhere but to itself.
+        self.assertNotRegex(html, r'(src|action|formaction)=|href="(?!#)|url\((?!#)|@import')
         text = self.expect(fleet.run("report"), 0).out
         self.assertIn("0000:01:00.0", text)
 

@@ -50,7 +50,7 @@ cmake --build --preset debug --target launch_script >/dev/null 2>&1
 step "clang-format" clang-format --dry-run -Werror "${sources[@]}"
 step "file length" long_files
 step "cppcheck" cppcheck_all
-step "codespell" codespell --quiet-level=2 --skip='*/bad-inputs/*,*/corpus/*,*.expected' \
+step "codespell" codespell --quiet-level=2 --skip='*/bad-inputs/*,*/corpus/*,*.expected,*/package-lock.json' \
 	--ignore-words-list='nwe,ue,te,nd,fo,crate,ser,daa,busses,hda,msdos' controller inventory playbooks node-agent tests docs README.md dev
 step "shellcheck" shellcheck -x -P SCRIPTDIR -S warning "${scripts[@]}"
 step "clang-tidy" clang_tidy_all

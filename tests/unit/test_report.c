@@ -150,7 +150,8 @@ static void test_shape(void **state)
 
 	json_array_foreach(json_object_get(report, "hosts"), i, host)
 	{
-		assert_int_equal(json_object_size(host), 6);
+		assert_int_equal(json_object_size(host), 7);
+		assert_non_null(json_object_get(host, "domain"));
 		json_array_foreach(json_object_get(host, "devices"), k, device)
 		{
 			/* One more where the group is only predicted. */
