@@ -233,7 +233,8 @@ static int connect_parts(struct session *session, struct gf_err *err)
 
 	if (agent_bundle_load(session->place.bundle, &session->bundle, err))
 		return -1;
-	session->secrets = command_secrets_new(context, &session->loop, &hooks, err);
+	if (!session->secrets)
+		session->secrets = command_secrets_new(context, &session->loop, &hooks, err);
 	if (!session->secrets)
 		return -1;
 	options.secrets = session->secrets;
@@ -335,16 +336,25 @@ void session_release(struct session *session)
 	fleet_free(session->engine);
 	nova_fleet_free(session->nova);
 	ssh_opener_free(session->opener);
-	secrets_free(session->secrets);
 	if (session->store)
 		store_close(session->store);
 	agent_bundle_free(&session->bundle);
 	saved_plan_free(session->saved_plan);
 	playbook_free(session->playbook);
+	command_report_free(&session->built);
 	command_fleet_free(&session->fleet);
 	windows_free(&session->windows);
 	free(session->records);
 	json_decref(session->cut_runs);
 	free(session->reboot_since);
 	json_decref(session->former_runs);
+	session->engine = NULL;
+	session->nova = NULL;
+	session->opener = NULL;
+	session->store = NULL;
+	session->saved_plan = NULL;
+	session->playbook = NULL;
+	session->records = NULL;
+	session->cut_runs = session->former_runs = NULL;
+	session->reboot_since = NULL;
 }
