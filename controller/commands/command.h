@@ -55,6 +55,9 @@ struct command_context {
 	const char *run;
 	bool force, purge;
 	const char *format, *output;
+	const char *since; /* report: as given */
+	bool history;
+	const char *watch;              /* scan: as given */
 	const char *plan_out, *plan_in; /* a saved plan: to be written, to be applied */
 	char *const *argv;              /* what stands after `--`, NULL-terminated */
 	int argc;

@@ -51,6 +51,9 @@ enum option_value {
 	VALUE_PURGE,
 	VALUE_FORMAT,
 	VALUE_OUTPUT,
+	VALUE_SINCE,
+	VALUE_HISTORY,
+	VALUE_WATCH,
 	VALUE_PLAN_OUT,
 	VALUE_PLAN_IN,
 	VALUE_LATER,
@@ -113,8 +116,14 @@ static const struct option_row option_rows[] = {
      OPTION_REPORT,
      "FILE",
      "write there instead of standard output"},
-    {{"since", required_argument, NULL, VALUE_LATER}, OPTION_REPORT, "TIME", LATER},
-    {{"history", no_argument, NULL, VALUE_LATER}, OPTION_REPORT, NULL, LATER},
+    {{"since", required_argument, NULL, VALUE_SINCE},
+     OPTION_REPORT,
+     "TIME",
+     "what changed since the scan at or before TIME: 2026-01-31, 7d, 24h"},
+    {{"history", no_argument, NULL, VALUE_HISTORY},
+     OPTION_REPORT,
+     NULL,
+     "readiness over time, from the scans that are kept"},
     {{"what-if", required_argument, NULL, VALUE_LATER}, OPTION_REPORT, "CHANGE", LATER},
     {{"out", required_argument, NULL, VALUE_PLAN_OUT},
      OPTION_PLAN_OUT,
@@ -281,6 +290,15 @@ static int option_take(struct command_context *context, int value, const char *n
 		return 0;
 	case VALUE_OUTPUT:
 		context->output = optarg;
+		return 0;
+	case VALUE_SINCE:
+		context->since = optarg;
+		return 0;
+	case VALUE_HISTORY:
+		context->history = true;
+		return 0;
+	case VALUE_WATCH:
+		context->watch = optarg;
 		return 0;
 	case VALUE_PLAN_OUT:
 		context->plan_out = optarg;

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "controller/commands/command_report.h"
+#include "controller/commands/report_history.h"
 #include "controller/report/report.h"
 #include "controller/store/store.h"
 
@@ -148,10 +149,11 @@ int command_report(struct command_context *context, struct gf_err *err)
 	struct command_fleet fleet = {0};
 	int status = STATUS_INPUT;
 
-	if (!format)
+	if (!format || report_history_check(context, err))
 		return STATUS_INPUT;
 	if (command_fleet_load(context, &fleet, err) == 0 &&
 	    command_report_build(&fleet, &built, err) == 0 &&
+	    report_history_add(context, &fleet, built.report, err) == 0 &&
 	    command_report_write(context, &fleet, format, &built, err) == 0)
 		status = STATUS_DONE;
 	command_report_free(&built);
