@@ -51,8 +51,12 @@ static void session_signal_cb(uv_signal_t *handle, int number)
 	char *hosts;
 
 	(void)number;
-	if (!session->engine || session->ended)
+	if (!session->engine || session->ended) {
+		session->stopped = true;
+		if (session->resting)
+			uv_stop(&session->loop);
 		return;
+	}
 	secrets_cancel(session->secrets);
 	terminal_clear(&session->terminal);
 	hosts = in_flight(session);
@@ -199,10 +203,15 @@ static void journal_end(struct session *session)
 	json_decref(event);
 }
 
-static void session_begin(struct session *session)
+void session_signals(struct session *session)
 {
 	uv_signal_start(&session->interrupt, session_signal_cb, SIGINT);
 	uv_signal_start(&session->terminate, session_signal_cb, SIGTERM);
+}
+
+static void session_begin(struct session *session)
+{
+	session_signals(session);
 	if (session->terminal.live)
 		uv_timer_start(&session->footer, session_footer_cb, FOOTER_MS, FOOTER_MS);
 	session_resume_show(session);
@@ -250,6 +259,7 @@ int session_round(struct session *session, struct gf_err *err)
 	bool began = false;
 
 	session->status = STATUS_INPUT;
+	session->busy = false;
 	session->declined = session->asking = session->ended = session->prompting = false;
 	if (session_prepare(session, err) == 0) {
 		began = true;
@@ -260,7 +270,8 @@ int session_round(struct session *session, struct gf_err *err)
 			session->show(session);
 		if (session->keep && !session->interrupted && session->keep(session, err))
 			session->status = STATUS_INPUT;
-		session_recap(session);
+		if (!session->watching)
+			session_recap(session);
 	}
 	session->ended = true;
 	if (session->answer.data)

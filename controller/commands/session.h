@@ -31,6 +31,9 @@ struct session {
 	struct terminal terminal;
 	struct secrets *secrets; /* a person is asked once */
 	bool interrupted;
+	bool watching; /* there is another round: a line each, and what hosts tell with -v only */
+	bool resting;  /* between two of them */
+	bool stopped;  /* by ^C, when no run was under way */
 	int status;
 	/* Of one round: session_prepare to session_release. */
 	struct command_fleet fleet;
@@ -60,6 +63,7 @@ struct session {
 	uint64_t began_ms;
 	bool declined, asking, ended;
 	bool prompting; /* for a password */
+	bool busy;      /* it could not begin: another gpufleet is working on the fleet */
 	/* What the command shows once every host is at its end, before the recap. May be NULL. */
 	void (*show)(struct session *session);
 	/* What it writes before the recap; -1 with *err ends with status 1. May be NULL. */
@@ -83,6 +87,13 @@ int session_open(struct session *session, struct command_context *context, enum 
                  struct gf_err *err);
 int session_round(struct session *session, struct gf_err *err);
 void session_close(struct session *session);
+/* From here on ^C and SIGTERM are the session's; a round sees to it itself. */
+void session_signals(struct session *session);
+
+/* session_watch.c: rounds every SECONDS, until ^C; the exit status. A round that can't begin is
+ * left out with a line that says why; the first one is an error unless the fleet is only busy. */
+int session_watch(struct session *session, struct command_context *context, unsigned seconds,
+                  struct gf_err *err);
 
 /* session_history.c: ends the run's scan in the history, with a summary of the fleet as it is now.
  * A run that was interrupted is no scan. Says on stderr what goes wrong. */

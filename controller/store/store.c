@@ -71,6 +71,40 @@ static int file_system_check(int fd, const char *path, struct gf_err *err)
 	return 0;
 }
 
+/* The lock file of the store at PATH, which may be a link. 0, or -1 where the path is too long. */
+static int lock_path_of(const char *path, char *lock_path, size_t size)
+{
+	char *real = realpath(path, NULL);
+	int length = snprintf(lock_path, size, "%s.lock", real ? real : path);
+
+	free(real);
+	return length < (int)size ? 0 : -1;
+}
+
+enum store_hold store_held(const char *path, char *holder, size_t size)
+{
+	char lock_path[PATH_MAX];
+	enum store_hold hold = STORE_FREE;
+	int fd = lock_path_of(path, lock_path, sizeof(lock_path))
+	             ? -1
+	             : open(lock_path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+	if (fd < 0)
+		return STORE_FREE;
+	if (flock(fd, LOCK_SH | LOCK_NB) != 0) {
+		hold = store_lock_is_watch(fd) ? STORE_WATCHED : STORE_HELD;
+		store_lock_holder(fd, holder, size);
+	}
+	close(fd);
+	return hold;
+}
+
+void store_announce_watch(struct store *store)
+{
+	if (store->lock_fd >= 0)
+		(void)store_lock_sign_watch(store->lock_fd);
+}
+
 /* One writing controller a store: a second one would reboot hosts behind the first one's back. */
 static int lock_take(struct store *store, struct gf_err *err)
 {

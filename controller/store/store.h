@@ -29,6 +29,16 @@ struct store *store_open(const char *path, uv_loop_t *loop, struct gf_err *err);
  * loop must then be run once more for the handle's close callback. */
 void store_close(struct store *store);
 
+/* Says in the lock that this is a watch, which lets go of the store between two scans. A fault in
+ * that is none of the store's. */
+void store_announce_watch(struct store *store);
+
+enum store_hold { STORE_FREE, STORE_HELD, STORE_WATCHED };
+
+/* Does another controller hold the store at PATH for writing, and is that a watch? HOLDER says who
+ * it is. */
+enum store_hold store_held(const char *path, char *holder, size_t size);
+
 /* "$XDG_STATE_HOME/gpufleet/FLEET.db", or under ~/.local/state. The caller frees it. */
 char *store_default_path(const char *fleet);
 
