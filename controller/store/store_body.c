@@ -54,6 +54,22 @@ int store_body_digest(const char *text, char digest[SHA256_HEX_SIZE])
 	return 0;
 }
 
+void store_body_raw_digest(const char *text, char digest[SHA256_HEX_SIZE])
+{
+	static const char key[] = "\"observed\":\"";
+	const char *time = strstr(text, key);
+	struct sha256 sha;
+
+	sha256_init(&sha);
+	if (time) {
+		time += sizeof(key) - 1;
+		sha256_update(&sha, text, (size_t)(time - text));
+		text = time + strcspn(time, "\"");
+	}
+	sha256_update(&sha, text, strlen(text));
+	sha256_final_hex(&sha, digest);
+}
+
 static int window_for(size_t size)
 {
 	int window = WINDOW_LEAST;

@@ -14,6 +14,10 @@
  * no JSON object or there is no memory. */
 int store_body_digest(const char *text, char digest[SHA256_HEX_SIZE]);
 
+/* The digest of TEXT as it stands, but for the time: one that is as the last one was need not be
+ * parsed to be known. */
+void store_body_raw_digest(const char *text, char digest[SHA256_HEX_SIZE]);
+
 /* TEXT of SIZE bytes compressed with what it has in common with BASE (NULL: nothing to go by); the
  * caller frees it. NULL when out of memory. */
 void *store_body_pack(const char *text, size_t size, const char *base, size_t base_size,

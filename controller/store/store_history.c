@@ -30,12 +30,13 @@ static const char *const statement_sql[STATEMENTS] = {
     [SCAN_ID] = "SELECT id FROM scans WHERE run = ?1",
     [SCAN_END] = "UPDATE scans SET time = ?2, command = ?3, hosts = ?4, unreachable = ?5,"
                  " summary = ?6 WHERE id = ?1",
-    [SPAN_NEWEST] = "SELECT s.id, s.reachable, s.body, b.digest FROM spans s"
+    [SPAN_NEWEST] = "SELECT s.id, s.reachable, s.body, b.digest, s.raw FROM spans s"
                     " LEFT JOIN bodies b ON b.id = s.body"
                     " WHERE s.host = ?1 ORDER BY s.id DESC LIMIT 1",
-    [SPAN_EXTEND] = "UPDATE spans SET seen = seen + (last <> ?2), last = ?2 WHERE id = ?1",
-    [SPAN_ADD] = "INSERT INTO spans (host, first, last, seen, reachable, body)"
-                 " VALUES (?1, ?2, ?2, 1, ?3, ?4)",
+    [SPAN_EXTEND] = "UPDATE spans SET seen = seen + (last <> ?2), last = ?2,"
+                    " raw = ?3 WHERE id = ?1",
+    [SPAN_ADD] = "INSERT INTO spans (host, first, last, seen, reachable, body, raw)"
+                 " VALUES (?1, ?2, ?2, 1, ?3, ?4, ?5)",
     [BODY_FIND] = "SELECT id FROM bodies WHERE host = ?1 AND digest = ?2",
     [BODY_BASE] = "SELECT id, data FROM bodies WHERE host = ?1 AND base IS NULL"
                   " ORDER BY id DESC LIMIT 1",
@@ -51,7 +52,7 @@ struct store_history {
 struct span {
 	sqlite3_int64 id, body; /* 0: none */
 	bool reachable;
-	char digest[SHA256_HEX_SIZE];
+	char digest[SHA256_HEX_SIZE], raw[SHA256_HEX_SIZE]; /* of the body, of what came last */
 };
 
 struct store_history *store_history_new(sqlite3 *db)
@@ -119,6 +120,12 @@ static sqlite3_int64 scan_of(struct store_history *history, const char *run, con
 	return statement_id(statement_text(history, SCAN_ID, run));
 }
 
+static void digest_copy(char to[SHA256_HEX_SIZE], const char *from)
+{
+	if (from && strlen(from) < SHA256_HEX_SIZE)
+		strcpy(to, from);
+}
+
 static int span_newest(struct store_history *history, const char *host, struct span *span)
 {
 	sqlite3_stmt *newest = statement_text(history, SPAN_NEWEST, host);
@@ -126,30 +133,31 @@ static int span_newest(struct store_history *history, const char *host, struct s
 
 	*span = (struct span){0};
 	if (rc == SQLITE_ROW) {
-		const char *digest = (const char *)sqlite3_column_text(newest, 3);
 
 		span->id = sqlite3_column_int64(newest, 0);
 		span->reachable = sqlite3_column_int(newest, 1) != 0;
 		span->body = sqlite3_column_int64(newest, 2);
-		if (digest && strlen(digest) < sizeof(span->digest))
-			strcpy(span->digest, digest);
+		digest_copy(span->digest, (const char *)sqlite3_column_text(newest, 3));
+		digest_copy(span->raw, (const char *)sqlite3_column_text(newest, 4));
 	}
 	sqlite3_reset(newest);
 	sqlite3_clear_bindings(newest);
 	return rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : -1;
 }
 
-static int span_extend(struct store_history *history, const struct span *span, sqlite3_int64 scan)
+static int span_extend(struct store_history *history, const struct span *span, sqlite3_int64 scan,
+                       const char *raw)
 {
 	sqlite3_stmt *extend = history->statements[SPAN_EXTEND];
 
 	sqlite3_bind_int64(extend, 1, span->id);
 	sqlite3_bind_int64(extend, 2, scan);
+	sqlite3_bind_text(extend, 3, raw, -1, SQLITE_STATIC);
 	return statement_do(extend);
 }
 
 static int span_add(struct store_history *history, const char *host, sqlite3_int64 scan,
-                    bool reachable, sqlite3_int64 body)
+                    bool reachable, sqlite3_int64 body, const char *raw)
 {
 	sqlite3_stmt *add = statement_text(history, SPAN_ADD, host);
 
@@ -157,6 +165,7 @@ static int span_add(struct store_history *history, const char *host, sqlite3_int
 	sqlite3_bind_int(add, 3, reachable);
 	if (body)
 		sqlite3_bind_int64(add, 4, body);
+	sqlite3_bind_text(add, 5, raw, -1, SQLITE_STATIC);
 	return statement_do(add);
 }
 
@@ -217,21 +226,26 @@ static sqlite3_int64 body_add(struct store_history *history, const char *host, c
 static int facts_keep(struct store_history *history, sqlite3_int64 scan, const char *host,
                       const char *body)
 {
-	char digest[SHA256_HEX_SIZE];
+	char digest[SHA256_HEX_SIZE], raw[SHA256_HEX_SIZE];
 	sqlite3_int64 id;
 	struct span span;
 
-	if (store_body_digest(body, digest) || span_newest(history, host, &span))
+	if (span_newest(history, host, &span))
+		return -1;
+	store_body_raw_digest(body, raw);
+	if (span.id && span.reachable && strcmp(span.raw, raw) == 0)
+		return span_extend(history, &span, scan, raw);
+	if (store_body_digest(body, digest))
 		return -1;
 	if (span.id && span.reachable && strcmp(span.digest, digest) == 0)
-		return span_extend(history, &span, scan);
+		return span_extend(history, &span, scan, raw);
 	sqlite3_stmt *find = statement_text(history, BODY_FIND, host);
 
 	sqlite3_bind_text(find, 2, digest, -1, SQLITE_STATIC);
 	id = statement_id(find);
 	if (id == 0)
 		id = body_add(history, host, digest, body);
-	return id < 0 ? -1 : span_add(history, host, scan, true, id);
+	return id < 0 ? -1 : span_add(history, host, scan, true, id, raw);
 }
 
 int store_history_facts(struct store_history *history, const char *run, const char *host,
@@ -250,8 +264,8 @@ static int unreachable_keep(struct store_history *history, sqlite3_int64 scan, c
 	if (span_newest(history, host, &span))
 		return -1;
 	if (span.id && !span.reachable)
-		return span_extend(history, &span, scan);
-	return span_add(history, host, scan, false, span.body);
+		return span_extend(history, &span, scan, NULL);
+	return span_add(history, host, scan, false, span.body, NULL);
 }
 
 static int scan_end(struct store_history *history, sqlite3_int64 scan, const char *time,

@@ -24,7 +24,8 @@ static const char history_sql[] =
     "CREATE TABLE bodies (id INTEGER PRIMARY KEY, host TEXT NOT NULL, digest TEXT NOT NULL,"
     " base INTEGER, data BLOB NOT NULL, UNIQUE (host, digest));"
     "CREATE TABLE spans (id INTEGER PRIMARY KEY, host TEXT NOT NULL, first INTEGER NOT NULL,"
-    " last INTEGER NOT NULL, seen INTEGER NOT NULL, reachable INTEGER NOT NULL, body INTEGER);"
+    " last INTEGER NOT NULL, seen INTEGER NOT NULL, reachable INTEGER NOT NULL, body INTEGER,"
+    " raw TEXT);"
     "CREATE INDEX spans_host ON spans (host, id);";
 
 static int schema_version(sqlite3 *db)
