@@ -103,12 +103,12 @@ static char *unreached(const struct session *session)
 static void round_show(struct session *session, const struct fleet_counts *counts,
                        const json_t *totals)
 {
+	size_t failed = counts->failed + counts->blocked + counts->skipped;
 	char *names = unreached(session), *message = NULL;
-	json_t *more =
-	    json_pack("{s:s, s:{s:I, s:I, s:I, s:I}, s:O?}", "run", session->run, "hosts", "total",
-	              (json_int_t)counts->total, "done", (json_int_t)counts->done, "failed",
-	              (json_int_t)(counts->failed + counts->blocked + counts->skipped),
-	              "unreachable", (json_int_t)counts->unreachable, "totals", totals);
+	json_t *more = json_pack("{s:s, s:{s:I, s:I, s:I, s:I}, s:O?}", "run", session->run,
+	                         "hosts", "total", (json_int_t)counts->total, "done",
+	                         (json_int_t)counts->done, "failed", (json_int_t)failed,
+	                         "unreachable", (json_int_t)counts->unreachable, "totals", totals);
 	struct terminal_event event = {
 	    .event = "scan",
 	    .status = counts->done == counts->total ? "done" : "incomplete",
@@ -118,9 +118,9 @@ static void round_show(struct session *session, const struct fleet_counts *count
 	if (asprintf(&message,
 	             "%zu of %zu host%s scanned, %zu failed, %zu unreachable%s; %lld GPUs: %lld "
 	             "ready, %lld in use, %lld pending, %lld blocked, %lld unknown",
-	             counts->done, counts->total, counts->total == 1 ? "" : "s",
-	             counts->failed + counts->blocked + counts->skipped, counts->unreachable,
-	             names ? names : "", number_of(totals, "gpus") - number_of(totals, "ignored"),
+	             counts->done, counts->total, counts->total == 1 ? "" : "s", failed,
+	             counts->unreachable, names ? names : "",
+	             number_of(totals, "gpus") - number_of(totals, "ignored"),
 	             number_of(totals, "ready"), number_of(totals, "in_use"),
 	             number_of(totals, "pending"), number_of(totals, "blocked"),
 	             number_of(totals, "unknown")) >= 0)

@@ -1,4 +1,5 @@
 /* report_changes.c: what changed between two scans, folded over hosts, and readiness by day. */
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -162,6 +163,14 @@ static void bar_fill(const json_t *point, char bar[BAR + 1])
 	bar[BAR] = '\0';
 }
 
+static bool same_day(const json_t *a, const json_t *b)
+{
+	const char *day = text_of(a, "time"), *other = text_of(b, "time");
+	size_t length = strcspn(day, "T");
+
+	return length == strcspn(other, "T") && memcmp(day, other, length) == 0;
+}
+
 /* The last point of each day, up to the last DAYS_MOST of them. */
 void report_text_history(const json_t *report, FILE *out)
 {
@@ -173,8 +182,7 @@ void report_text_history(const json_t *report, FILE *out)
 	for (size_t i = size; i > 0 && count < DAYS_MOST; i--) {
 		const json_t *point = json_array_get(history, i - 1);
 
-		if (count == 0 ||
-		    strncmp(text_of(point, "time"), text_of(days[count - 1], "time"), 10) != 0)
+		if (count == 0 || !same_day(point, days[count - 1]))
 			days[count++] = point;
 	}
 	fprintf(out, "\nHistory: the last scan of each day%s\n",

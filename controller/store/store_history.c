@@ -162,7 +162,7 @@ static int span_add(struct store_history *history, const char *host, sqlite3_int
 	sqlite3_stmt *add = statement_text(history, SPAN_ADD, host);
 
 	sqlite3_bind_int64(add, 2, scan);
-	sqlite3_bind_int(add, 3, reachable);
+	sqlite3_bind_int(add, 3, reachable ? 1 : 0);
 	if (body)
 		sqlite3_bind_int64(add, 4, body);
 	sqlite3_bind_text(add, 5, raw, -1, SQLITE_STATIC);
