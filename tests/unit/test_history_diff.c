@@ -73,6 +73,11 @@ static void group_joined(json_t *facts)
 	                json_object_get(device(facts, "0000:01:00.0"), "iommu_group"));
 }
 
+static void group_of_audio(json_t *facts)
+{
+	json_object_set_new(device(facts, "0000:01:00.1"), "iommu_group", json_integer(99));
+}
+
 static void groups_gone(json_t *facts)
 {
 	json_object_set_new(device(facts, "0000:01:00.0"), "iommu_group", json_null());
@@ -165,6 +170,10 @@ static const struct {
      {"verdict||ready|blocked", "verdict|0000:01:00.0|ready|blocked",
       "iommu_group|0000:01:00.0|its card alone|with 0000:06:00.0 [*",
       "iommu_group|0000:01:00.1|its card alone|with 0000:06:00.0 [*"}},
+    {"audio in a group of its own",
+     group_of_audio,
+     {"iommu_group|0000:01:00.0|its card alone|the function alone",
+      "iommu_group|0000:01:00.1|its card alone|the function alone"}},
     {"groups gone",
      groups_gone,
      {"verdict||*", "verdict|0000:01:00.0|*", "iommu_group|0000:01:00.0|its card alone|none",
@@ -270,6 +279,26 @@ static void test_new_card(void **state)
 	json_decref(after);
 }
 
+/* Who shares the group is the same, at another bus number. */
+static void test_renumbered_member(void **state)
+{
+	static const char *const none[] = {NULL};
+	struct inventory_host host = facts_host(&gpu, 1);
+	json_t *before = base(), *after = base(), *changes;
+
+	(void)state;
+	group_joined(before);
+	group_joined(after);
+	assert_true(json_array_size(json_object_get(device(after, "0000:06:00.0"), "path")) > 0);
+	set(device(after, "0000:06:00.0"), "address", "0000:09:00.0");
+	changes = history_diff_host(&host, &(struct history_sight){true, true, before, NULL},
+	                            &(struct history_sight){true, true, after, NULL});
+	expect_told("renumbered member", changes, none);
+	json_decref(changes);
+	json_decref(before);
+	json_decref(after);
+}
+
 static void test_hosts_come_and_go(void **state)
 {
 	json_t *facts = base(), *other = base();
@@ -341,9 +370,8 @@ static void test_command_lines(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_each_change),
-	    cmocka_unit_test(test_new_card),
-	    cmocka_unit_test(test_hosts_come_and_go),
+	    cmocka_unit_test(test_each_change),       cmocka_unit_test(test_new_card),
+	    cmocka_unit_test(test_renumbered_member), cmocka_unit_test(test_hosts_come_and_go),
 	    cmocka_unit_test(test_command_lines),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -125,6 +125,11 @@ static void test_clocks_that_go_wrong(void **state)
 	thin_expect(series, 100, 2);
 	json_decref(series);
 	series = json_array();
+	for (size_t i = 0; i < 300; i++)
+		points_add(series, 1700000000, 100000, 2);
+	thin_expect(series, 100, 2);
+	json_decref(series);
+	series = json_array();
 	points_add(series, 1700000000, 0, 600);
 	thin_expect(series, 100, 2);
 	json_decref(series);

@@ -148,6 +148,7 @@ static int scans_each(void *ctx, const struct store_scan *scan)
 {
 	struct fixture *f = ctx;
 
+	assert_non_null(scan->time);
 	json_array_append_new(f->seen,
 	                      json_pack("{s:I, s:s, s:s, s:I, s:O?}", "id", scan->id, "time",
 	                                scan->time, "command", scan->command, "unreachable",
@@ -402,6 +403,22 @@ static void test_thinning_leaves_the_rest_as_it_was(void **state)
 	assert_int_equal(sql_number(f, "select count(*) from scans where time < '2020-02'"), 3);
 }
 
+/* What was packed beside a document outlives the span of that one. */
+static void test_thinning_leaves_what_others_rest_on(void **state)
+{
+	struct fixture *f = *state;
+
+	store_again(f, true);
+	scan(f, "run-1", "6.1", "2026-01-01T00:00:00Z");
+	scan(f, "run-2", "6.2", "2026-01-01T00:00:00Z");
+	assert_int_equal(sql_number(f, "select count(*) from bodies where base is not null"), 1);
+	sql(f, "update scans set time = date('now', '-100 days') || 'T0' || id || ':00:00Z'");
+	scan(f, "run-3", "6.2", "2026-01-01T00:00:00Z");
+	assert_int_equal(json_array_size(scans_list(f)), 2);
+	assert_int_equal(sql_number(f, "select count(*) from spans"), 1);
+	assert_string_equal(kernel_at(f, "gpu01", scan_id(f, 0)), "6.2");
+}
+
 static void event_put(struct fixture *f, const char *run, const char *host, const char *text)
 {
 	json_t *event = json_loads(text, 0, NULL);
@@ -553,6 +570,7 @@ int main(void)
 	    T(test_only_whole_scans_are_in_sight),
 	    T(test_unreachable_hosts),
 	    T(test_thinning_leaves_the_rest_as_it_was),
+	    T(test_thinning_leaves_what_others_rest_on),
 	    T(test_log_of_scans_does_not_grow),
 	    T(test_version_1_is_read),
 	    T(test_version_1_is_taken_over),
