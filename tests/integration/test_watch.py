@@ -106,6 +106,21 @@ class WatchTest(Case):
         self.assertEqual(watch.end(signal.SIGTERM), 130)
         self.assertEqual([name for name in os.listdir(fleet.directory) if name.startswith("report.json.")], [])
 
+    def test_prometheus_textfile(self):
+        """For the node exporter, which runs as another user."""
+        fleet = self.fleet([STOCK])
+        path = os.path.join(fleet.directory, "gpufleet.prom")
+        watch = self.watch(fleet, "--output", path, "--format", "prometheus")
+        watch.line("4 GPUs")
+        self.assertEqual(os.stat(path).st_mode & 0o777, 0o644)
+        for function in "01":
+            fleet.remove("gpu01", f"sys/bus/pci/devices/0000:02:00.{function}")
+        watch.line("3 GPUs")
+        with open(path, encoding="utf-8") as file:
+            lines = file.read().splitlines()
+        self.assertEqual(sum(int(line.split()[-1]) for line in lines if line.startswith("gpufleet_gpus{")), 5)
+        self.assertEqual(watch.end(), 130)
+
     def test_file_can_not_be_written(self):
         """It is said each time, and the watch goes on."""
         fleet = self.fleet([STOCK])
