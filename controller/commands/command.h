@@ -57,6 +57,9 @@ struct command_context {
 	const char *format, *output;
 	const char *what_if[16]; /* --what-if, as often as given */
 	size_t what_if_count;
+	const char *since; /* report: as given */
+	bool history;
+	const char *watch;              /* scan: as given */
 	const char *plan_out, *plan_in; /* a saved plan: to be written, to be applied */
 	char *const *argv;              /* what stands after `--`, NULL-terminated */
 	int argc;

@@ -14,8 +14,8 @@
 const struct command command_table[] = {
     {"check", "INVENTORY", "validate inventory and playbook; touches no host", command_check,
      OPTION_JSON | OPTION_SELECT},
-    {"scan", "INVENTORY", "collect facts; prints a ready-to-paste `gpus` block", command_scan,
-     OPTION_FLEET | OPTION_JSON | OPTION_WATCH},
+    {"scan", "INVENTORY [--watch INTERVAL]", "collect facts; prints a ready-to-paste `gpus` block",
+     command_scan, OPTION_FLEET | OPTION_JSON | OPTION_WATCH},
     {"plan", "INVENTORY [--out FILE]", "show what apply would change; changes nothing",
      command_plan, OPTION_FLEET | OPTION_JSON | OPTION_PLAN_OUT | OPTION_GUESTS},
     {"apply", "INVENTORY [--plan FILE]",
@@ -52,9 +52,11 @@ enum option_value {
 	VALUE_FORMAT,
 	VALUE_OUTPUT,
 	VALUE_WHAT_IF,
+	VALUE_SINCE,
+	VALUE_HISTORY,
+	VALUE_WATCH,
 	VALUE_PLAN_OUT,
 	VALUE_PLAN_IN,
-	VALUE_LATER,
 	VALUE_HELP,
 	VALUE_VERSION,
 };
@@ -64,8 +66,6 @@ struct option_row {
 	unsigned commands; /* OPTION_… that brings it; 0: every command */
 	const char *argument, *doc;
 };
-
-#define LATER "(not available in this version)"
 
 static const struct option_row option_rows[] = {
     {{"limit", required_argument, NULL, VALUE_LIMIT},
@@ -106,20 +106,26 @@ static const struct option_row option_rows[] = {
      NULL,
      "remove the agent, its backups and its units as well"},
     {{"format", required_argument, NULL, VALUE_FORMAT},
-     OPTION_REPORT,
+     OPTION_REPORT | OPTION_WATCH,
      "FORMAT",
-     "text, json, csv, prometheus, openstack (a script that makes the flavors), libvirt "
+     "text, json, html, csv, prometheus, openstack (a script that makes the flavors), libvirt "
      "(XML) or ansible-inventory"},
     {{"output", required_argument, NULL, VALUE_OUTPUT},
-     OPTION_REPORT,
+     OPTION_REPORT | OPTION_WATCH,
      "FILE",
      "write there instead of standard output"},
-    {{"since", required_argument, NULL, VALUE_LATER}, OPTION_REPORT, "TIME", LATER},
-    {{"history", no_argument, NULL, VALUE_LATER}, OPTION_REPORT, NULL, LATER},
     {{"what-if", required_argument, NULL, VALUE_WHAT_IF},
      OPTION_REPORT,
      "CHANGE",
      "capacity with fix=CHECK or flavor=NAME,vcpus=N,ram=MIB,gpus=ALIAS:N; may be repeated"},
+    {{"since", required_argument, NULL, VALUE_SINCE},
+     OPTION_REPORT,
+     "TIME",
+     "what changed since the scan at or before TIME: 2026-01-31, 7d, 24h"},
+    {{"history", no_argument, NULL, VALUE_HISTORY},
+     OPTION_REPORT,
+     NULL,
+     "readiness over time, from the scans that are kept"},
     {{"out", required_argument, NULL, VALUE_PLAN_OUT},
      OPTION_PLAN_OUT,
      "FILE",
@@ -128,7 +134,10 @@ static const struct option_row option_rows[] = {
      OPTION_PLAN_IN,
      "FILE",
      "do exactly this saved plan; hosts that changed since are refused"},
-    {{"watch", required_argument, NULL, VALUE_LATER}, OPTION_WATCH, "INTERVAL", LATER},
+    {{"watch", required_argument, NULL, VALUE_WATCH},
+     OPTION_WATCH,
+     "INTERVAL",
+     "scan again and again, a line each: 60s, 5m, 1h"},
     {{"become-password-fd", required_argument, NULL, VALUE_BECOME_FD},
      OPTION_FLEET,
      "N",
@@ -291,6 +300,15 @@ static int option_take(struct command_context *context, int value, const char *n
 			return gf_err_set(err, GF_E_USAGE, "--what-if: %zu at once are the most",
 			                  context->what_if_count);
 		context->what_if[context->what_if_count++] = optarg;
+		return 0;
+	case VALUE_SINCE:
+		context->since = optarg;
+		return 0;
+	case VALUE_HISTORY:
+		context->history = true;
+		return 0;
+	case VALUE_WATCH:
+		context->watch = optarg;
 		return 0;
 	case VALUE_PLAN_OUT:
 		context->plan_out = optarg;

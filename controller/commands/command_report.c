@@ -5,8 +5,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "controller/commands/command.h"
-#include "controller/commands/report_formats.h"
+#include "controller/commands/command_report.h"
+#include "controller/commands/report_history.h"
 #include "controller/report/report.h"
 #include "controller/store/store.h"
 
@@ -86,7 +86,7 @@ static json_t *build(const struct command_fleet *fleet, struct report_host *host
 
 /* What --what-if asks, added to the report. */
 static int ask_what_if(const struct command_context *context, const struct command_fleet *fleet,
-                       const struct report_host *hosts, json_t *report, struct gf_err *err)
+                       const struct command_report *built, struct gf_err *err)
 {
 	struct capacity_what_if what_if = {0};
 	int rc = 0;
@@ -94,74 +94,91 @@ static int ask_what_if(const struct command_context *context, const struct comma
 	for (size_t i = 0; rc == 0 && i < context->what_if_count; i++)
 		rc = capacity_what_if_add(&what_if, context->what_if[i], fleet->inventory, err);
 	if (rc == 0)
-		rc = report_what_if(report, fleet->inventory, hosts, fleet->count, &what_if, err);
+		rc = report_what_if(built->report, fleet->inventory, built->hosts, built->count,
+		                    &what_if, err);
 	capacity_what_if_free(&what_if);
 	return rc;
 }
 
-static int report_fleet(const struct command_context *context, const struct command_fleet *fleet,
-                        const struct report_format *format, struct gf_err *err)
+int command_report_build(const struct command_fleet *fleet, struct command_report *built,
+                         struct gf_err *err)
 {
-	struct report_host *hosts = calloc(fleet->count + 1, sizeof(*hosts));
+	*built = (struct command_report){
+	    .hosts = calloc(fleet->count + 1, sizeof(*built->hosts)),
+	    .count = fleet->count,
+	};
+	if (!built->hosts)
+		return gf_err_set(err, GF_E_MEMORY, "out of memory");
+	built->report = build(fleet, built->hosts, err);
+	return built->report ? 0 : -1;
+}
+
+void command_report_free(struct command_report *built)
+{
+	json_decref(built->report);
+	/* The facts are only const to those that look at them. */
+	for (size_t i = 0; built->hosts && i < built->count; i++) {
+		union {
+			const json_t *borrowed;
+			json_t *owned;
+		} facts = {.borrowed = built->hosts[i].facts};
+
+		json_decref(facts.owned);
+	}
+	free(built->hosts);
+	*built = (struct command_report){0};
+}
+
+const struct report_format *command_report_format(const struct command_context *context,
+                                                  struct gf_err *err)
+{
+	return report_format_find(context->format ? context->format
+	                          : context->json ? "json"
+	                                          : "text",
+	                          err);
+}
+
+int command_report_write(const struct command_context *context, const struct command_fleet *fleet,
+                         const struct report_format *format, const struct command_report *built,
+                         struct gf_err *err)
+{
 	struct output output = {
-	    .of = {.inventory = fleet->inventory,
-	           .hosts = hosts,
-	           .count = fleet->count,
+	    .of = {.report = built->report,
+	           .inventory = fleet->inventory,
+	           .hosts = built->hosts,
+	           .count = built->count,
 	           .inventory_path = context->inventory_path,
 	           .compact = context->json && !context->format,
 	           .color = context->color && !context->output},
 	    .format = format,
 	};
-	json_t *report;
-	int rc = -1;
 
-	if (!hosts)
-		return gf_err_set(err, GF_E_MEMORY, "out of memory");
-	report = build(fleet, hosts, err);
-	if (report && context->what_if_count &&
-	    ask_what_if(context, fleet, hosts, report, err) < 0) {
-		json_decref(report);
-		report = NULL;
-	}
-	output.of.report = report;
-	if (report && context->output)
-		rc = report_file_write(context->output, format->mode, write_output, &output, err);
-	else if (report)
-		rc = write_output(&output, stdout, err);
-	json_decref(report);
-	/* The facts are only const to those that look at them. */
-	for (size_t i = 0; i < fleet->count; i++) {
-		union {
-			const json_t *borrowed;
-			json_t *owned;
-		} facts = {.borrowed = hosts[i].facts};
-
-		json_decref(facts.owned);
-	}
-	free(hosts);
-	return rc;
+	if (context->output)
+		return report_file_write(context->output, format->mode, write_output, &output, err);
+	return write_output(&output, stdout, err);
 }
 
 int command_report(struct command_context *context, struct gf_err *err)
 {
+	const struct report_format *format = command_report_format(context, err);
+	struct command_report built = {0};
 	struct command_fleet fleet = {0};
-	const struct report_format *format;
 	int status = STATUS_INPUT;
 
-	format = report_format_find(context->format ? context->format
-	                            : context->json ? "json"
-	                                            : "text",
-	                            err);
-	if (!format)
+	if (!format || report_history_check(context, err))
 		return STATUS_INPUT;
 	if (context->what_if_count && strcmp(format->name, "text") != 0 &&
-	    strcmp(format->name, "json") != 0) {
-		gf_err_set(err, GF_E_USAGE, "--what-if goes with --format text or json");
+	    strcmp(format->name, "json") != 0 && strcmp(format->name, "html") != 0) {
+		gf_err_set(err, GF_E_USAGE, "--what-if goes with --format text, json or html");
 		return STATUS_INPUT;
 	}
-	if (command_fleet_load(context, &fleet, err) == 0)
-		status =
-		    report_fleet(context, &fleet, format, err) < 0 ? STATUS_INPUT : STATUS_DONE;
+	if (command_fleet_load(context, &fleet, err) == 0 &&
+	    command_report_build(&fleet, &built, err) == 0 &&
+	    (!context->what_if_count || ask_what_if(context, &fleet, &built, err) == 0) &&
+	    report_history_add(context, &fleet, built.report, err) == 0 &&
+	    command_report_write(context, &fleet, format, &built, err) == 0)
+		status = STATUS_DONE;
+	command_report_free(&built);
 	command_fleet_free(&fleet);
 	return status;
 }

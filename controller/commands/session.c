@@ -51,8 +51,12 @@ static void session_signal_cb(uv_signal_t *handle, int number)
 	char *hosts;
 
 	(void)number;
-	if (!session->engine || session->ended)
+	if (!session->engine || session->ended) {
+		session->stopped = true;
+		if (session->resting)
+			uv_stop(&session->loop);
 		return;
+	}
 	secrets_cancel(session->secrets);
 	terminal_clear(&session->terminal);
 	hosts = in_flight(session);
@@ -199,11 +203,15 @@ static void journal_end(struct session *session)
 	json_decref(event);
 }
 
-static void session_begin(struct session *session)
+void session_signals(struct session *session)
 {
 	uv_signal_start(&session->interrupt, session_signal_cb, SIGINT);
 	uv_signal_start(&session->terminate, session_signal_cb, SIGTERM);
-	session->interrupt.data = session->terminate.data = session->footer.data = session;
+}
+
+static void session_begin(struct session *session)
+{
+	session_signals(session);
 	if (session->terminal.live)
 		uv_timer_start(&session->footer, session_footer_cb, FOOTER_MS, FOOTER_MS);
 	session_resume_show(session);
@@ -214,8 +222,8 @@ static void session_begin(struct session *session)
 	terminal_clear(&session->terminal);
 }
 
-int session_run(struct session *session, struct command_context *context, enum host_job job,
-                struct gf_err *err)
+int session_open(struct session *session, struct command_context *context, enum host_job job,
+                 struct gf_err *err)
 {
 	session->context = context;
 	session->job = job;
@@ -223,36 +231,75 @@ int session_run(struct session *session, struct command_context *context, enum h
 	if (!session->question)
 		session->question = "Apply this?";
 	terminal_init(&session->terminal, stdout, context->json, context->color);
-	if (uv_loop_init(&session->loop)) {
-		gf_err_set(err, GF_E_INTERNAL,
-		           "the event loop can't be made: too many open files?");
-		return STATUS_INPUT;
-	}
+	if (uv_loop_init(&session->loop))
+		return gf_err_set(err, GF_E_INTERNAL,
+		                  "the event loop can't be made: too many open files?");
 	clock_uv_start(&session->clock, &session->loop);
 	loop_watch_start(&session->watch, &session->loop);
 	uv_signal_init(&session->loop, &session->interrupt);
 	uv_signal_init(&session->loop, &session->terminate);
 	uv_timer_init(&session->loop, &session->footer);
+	session->interrupt.data = session->terminate.data = session->footer.data = session;
+	return 0;
+}
+
+/* Links close as the loop runs; what they are made of must outlive them. */
+static void session_drain(struct session *session)
+{
+	uv_unref((uv_handle_t *)&session->interrupt);
+	uv_unref((uv_handle_t *)&session->terminate);
+	while (uv_run(&session->loop, UV_RUN_DEFAULT) != 0)
+		;
+	uv_ref((uv_handle_t *)&session->interrupt);
+	uv_ref((uv_handle_t *)&session->terminate);
+}
+
+int session_round(struct session *session, struct gf_err *err)
+{
+	bool began = false;
+
+	session->status = STATUS_INPUT;
+	session->busy = false;
+	session->declined = session->asking = session->ended = session->prompting = false;
 	if (session_prepare(session, err) == 0) {
+		began = true;
 		session_begin(session);
 		journal_end(session);
+		session_history_end(session);
 		if (session->show && !(session->interrupted && session->status == 130))
 			session->show(session);
 		if (session->keep && !session->interrupted && session->keep(session, err))
 			session->status = STATUS_INPUT;
-		session_recap(session);
+		if (!session->watching)
+			session_recap(session);
 	}
-	/* Links close as the loop runs; the opener must outlive them. */
-	handle_close((uv_handle_t *)&session->interrupt);
-	handle_close((uv_handle_t *)&session->terminate);
-	handle_close((uv_handle_t *)&session->footer);
+	session->ended = true;
 	if (session->answer.data)
 		handle_close((uv_handle_t *)&session->answer);
 	session_release(session);
+	session_drain(session);
+	return began ? 0 : -1;
+}
+
+void session_close(struct session *session)
+{
+	handle_close((uv_handle_t *)&session->interrupt);
+	handle_close((uv_handle_t *)&session->terminate);
+	handle_close((uv_handle_t *)&session->footer);
+	secrets_free(session->secrets);
 	clock_uv_stop(&session->clock);
 	loop_watch_stop(&session->watch);
 	while (uv_run(&session->loop, UV_RUN_DEFAULT) != 0)
 		;
 	uv_loop_close(&session->loop);
+}
+
+int session_run(struct session *session, struct command_context *context, enum host_job job,
+                struct gf_err *err)
+{
+	if (session_open(session, context, job, err))
+		return STATUS_INPUT;
+	session_round(session, err);
+	session_close(session);
 	return session->status;
 }

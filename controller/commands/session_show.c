@@ -16,6 +16,12 @@ static bool state_worth_telling(enum host_state state)
 	       state == HOST_POWER_CYCLING;
 }
 
+/* A watch has a line for each scan; -v shows all. */
+static bool quiet(const struct session *session)
+{
+	return session->watching && !session->context->verbose;
+}
+
 static void show_moved(void *ctx, const struct host *host)
 {
 	struct session *session = ctx;
@@ -26,7 +32,7 @@ static void show_moved(void *ctx, const struct host *host)
 	    .status = host_state_name(host->state),
 	};
 
-	if (host_state_terminal(host->state))
+	if (host_state_terminal(host->state) || quiet(session))
 		return;
 	if (!session->terminal.json && !session->context->verbose &&
 	    !state_worth_telling(host->state))
@@ -47,7 +53,7 @@ static void show_task(void *ctx, const struct host *host, const json_t *task)
 	};
 
 	/* What failed is told when its host ends, with the same words. */
-	if (!session->terminal.json && !session->context->verbose)
+	if ((!session->terminal.json && !session->context->verbose) || quiet(session))
 		return;
 	terminal_event(&session->terminal, &event);
 }
@@ -68,6 +74,8 @@ static void show_finished(void *ctx, const struct host *host)
 		                                       : "nothing to change";
 	if (host->state == HOST_DONE && session->job == JOB_REBOOT)
 		event.message = "rebooted";
+	if (quiet(session))
+		return;
 	/* The recap tells what was not begun; a line each would drown the rest. */
 	if (!session->terminal.json && !session->context->verbose &&
 	    (host->state == HOST_SKIPPED || (host->state == HOST_DONE && !session_acts(session))))

@@ -13,6 +13,8 @@
 #include "controller/ssh/ssh_opener.h"
 #include "inventory/nodeset.h"
 
+#define STORE_WAIT_US 100000
+
 /* Control hosts run their own stages only and are not rebooted, unless they were named. */
 static bool control_takes_part(const struct session *session)
 {
@@ -233,7 +235,8 @@ static int connect_parts(struct session *session, struct gf_err *err)
 
 	if (agent_bundle_load(session->place.bundle, &session->bundle, err))
 		return -1;
-	session->secrets = command_secrets_new(context, &session->loop, &hooks, err);
+	if (!session->secrets)
+		session->secrets = command_secrets_new(context, &session->loop, &hooks, err);
 	if (!session->secrets)
 		return -1;
 	options.secrets = session->secrets;
@@ -279,6 +282,42 @@ static int connect_parts(struct session *session, struct gf_err *err)
 	return session->engine ? 0 : -1;
 }
 
+/* A watch lets go of the store between two scans: others wait for that, and it waits for nobody. */
+static int store_take(struct session *session, struct gf_err *err)
+{
+	const char *path = session->fleet.state_path;
+	bool told = false, again = true;
+
+	for (;;) {
+		char holder[256] = "";
+		enum store_hold hold;
+
+		session->store = store_open(path, &session->loop, err);
+		if (session->store)
+			break;
+		hold = store_held(path, holder, sizeof(holder));
+		session->busy = hold != STORE_FREE;
+		/* Let go of just now? */
+		if (hold == STORE_HELD || (hold == STORE_WATCHED && session->watching) ||
+		    (hold == STORE_FREE && !again))
+			return -1;
+		again = hold == STORE_WATCHED;
+		if (again && !told)
+			fprintf(stderr,
+			        "waiting for the end of the scan that `gpufleet scan --watch` has "
+			        "under way (%s)\n",
+			        holder);
+		told = told || again;
+		if (again)
+			usleep(STORE_WAIT_US);
+		if (err)
+			err->code = GF_OK;
+	}
+	if (session->watching)
+		store_announce_watch(session->store);
+	return 0;
+}
+
 int session_prepare(struct session *session, struct gf_err *err)
 {
 	const struct command_context *context = session->context;
@@ -319,8 +358,7 @@ int session_prepare(struct session *session, struct gf_err *err)
 	if (secret_draw(session, err))
 		return -1;
 	own_boot_id(session);
-	session->store = store_open(session->fleet.state_path, &session->loop, err);
-	if (!session->store)
+	if (store_take(session, err))
 		return -1;
 	if (session_replay(session, err))
 		return -1;
@@ -335,16 +373,25 @@ void session_release(struct session *session)
 	fleet_free(session->engine);
 	nova_fleet_free(session->nova);
 	ssh_opener_free(session->opener);
-	secrets_free(session->secrets);
 	if (session->store)
 		store_close(session->store);
 	agent_bundle_free(&session->bundle);
 	saved_plan_free(session->saved_plan);
 	playbook_free(session->playbook);
+	command_report_free(&session->built);
 	command_fleet_free(&session->fleet);
 	windows_free(&session->windows);
 	free(session->records);
 	json_decref(session->cut_runs);
 	free(session->reboot_since);
 	json_decref(session->former_runs);
+	session->engine = NULL;
+	session->nova = NULL;
+	session->opener = NULL;
+	session->store = NULL;
+	session->saved_plan = NULL;
+	session->playbook = NULL;
+	session->records = NULL;
+	session->cut_runs = session->former_runs = NULL;
+	session->reboot_since = NULL;
 }

@@ -42,7 +42,7 @@ static int journal_store_facts_put(struct journal *journal, const char *host, co
 {
 	struct journal_store *on = (struct journal_store *)journal;
 
-	return store_facts_put(on->store, host, facts, NULL, NULL, err);
+	return store_facts_put(on->store, on->run, host, facts, NULL, NULL, err);
 }
 
 static json_t *journal_store_facts_get(struct journal *journal, const char *host,

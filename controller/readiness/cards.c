@@ -161,19 +161,31 @@ static void change_add(struct changes *changes, const struct card *card, const c
 	         card_text(card, "vendor"), card_text(card, "device"), what, where);
 }
 
+static enum card_change change_of(const struct card *card, const struct card *now)
+{
+	if (!now)
+		return CARD_GONE;
+	if (!same_model(card, now) || other_serial(card, now))
+		return CARD_REPLACED;
+	if (!same_place(card, now))
+		return CARD_MOVED;
+	return same_address(card, now) ? CARD_SAME : CARD_RENUMBERED;
+}
+
 static void changes_find(const struct cards *before, const struct cards *after,
                          struct changes *changes)
 {
 	for (size_t i = 0; i < before->count; i++) {
 		const struct card *card = &before->items[i], *now = card->other;
+		enum card_change change = change_of(card, now);
 
-		if (!now)
+		if (change == CARD_GONE)
 			change_add(changes, card, "is gone", "");
-		else if (!same_model(card, now) || other_serial(card, now))
+		else if (change == CARD_REPLACED)
 			change_add(changes, card, "is another one", "");
-		else if (!same_address(card, now))
+		else if (change != CARD_SAME && !same_address(card, now))
 			change_add(changes, card, "is at ", now->address);
-		else if (!same_place(card, now))
+		else if (change == CARD_MOVED)
 			change_add(changes, card, "is behind another bridge", "");
 	}
 	for (size_t i = 0; i < after->count; i++) {
@@ -198,12 +210,20 @@ static int changes_tell(const struct changes *changes, struct gf_err *err)
 	    changes->first, more);
 }
 
-int cards_compare(const json_t *before, const json_t *after, const struct inventory_host *host,
-                  struct gf_err *err)
+/* The surest likeness first. */
+static void cards_pair_all(struct cards *before, struct cards *after)
 {
 	static bool (*const likeness[])(const struct card *a, const struct card *b) = {
 	    is_unchanged, is_carried, is_renumbered, is_elsewhere, same_place,
 	};
+
+	for (size_t i = 0; i < sizeof(likeness) / sizeof(likeness[0]); i++)
+		cards_pair(before, after, likeness[i]);
+}
+
+int cards_compare(const json_t *before, const json_t *after, const struct inventory_host *host,
+                  struct gf_err *err)
+{
 	struct changes changes = {0};
 	struct cards then, now;
 	int rc;
@@ -212,12 +232,56 @@ int cards_compare(const json_t *before, const json_t *after, const struct invent
 		return 0;
 	rc = cards_find(after, host, &now, err);
 	if (rc == 0) {
-		for (size_t i = 0; i < sizeof(likeness) / sizeof(likeness[0]); i++)
-			cards_pair(&then, &now, likeness[i]);
+		cards_pair_all(&then, &now);
 		changes_find(&then, &now, &changes);
 		rc = changes_tell(&changes, err);
 	}
 	free(then.items);
 	free(now.items);
 	return rc;
+}
+
+static int pairs_take(const struct cards *then, const struct cards *now, struct cards_pairs *pairs)
+{
+	pairs->items = calloc(then->count + now->count + 1, sizeof(*pairs->items));
+	if (!pairs->items)
+		return -1;
+	for (size_t i = 0; i < then->count; i++) {
+		const struct card *card = &then->items[i], *other = card->other;
+
+		pairs->items[pairs->count++] = (struct cards_pair){
+		    card->facts, other ? other->facts : NULL, change_of(card, other)};
+	}
+	for (size_t i = 0; i < now->count; i++) {
+		if (!now->items[i].other)
+			pairs->items[pairs->count++] =
+			    (struct cards_pair){NULL, now->items[i].facts, CARD_NEW};
+	}
+	return 0;
+}
+
+int cards_pair_up(const json_t *before, const json_t *after, const struct inventory_host *host,
+                  struct cards_pairs *pairs, struct gf_err *err)
+{
+	struct cards then = {0}, now = {0};
+	int rc;
+
+	*pairs = (struct cards_pairs){0};
+	rc = cards_find(before, host, &then, err);
+	if (rc == 0)
+		rc = cards_find(after, host, &now, err);
+	if (rc == 0) {
+		cards_pair_all(&then, &now);
+		if (pairs_take(&then, &now, pairs))
+			rc = gf_err_set(err, GF_E_MEMORY, "out of memory");
+	}
+	free(then.items);
+	free(now.items);
+	return rc;
+}
+
+void cards_pairs_free(struct cards_pairs *pairs)
+{
+	free(pairs->items);
+	*pairs = (struct cards_pairs){0};
 }

@@ -20,4 +20,32 @@
 int cards_compare(const json_t *before, const json_t *after, const struct inventory_host *host,
                   struct gf_err *err);
 
+/* What became of a card. */
+enum card_change {
+	CARD_SAME,
+	CARD_RENUMBERED, /* in its place, with another bus number */
+	CARD_MOVED,      /* behind other bridges */
+	CARD_REPLACED,   /* another one is in its place */
+	CARD_GONE,
+	CARD_NEW,
+};
+
+/* One card of before, of now, or both: their objects in the facts (borrowed), NULL where there is
+ * none. */
+struct cards_pair {
+	const json_t *before, *after;
+	enum card_change change;
+};
+
+struct cards_pairs {
+	struct cards_pair *items; /* those of before first */
+	size_t count;
+};
+
+/* Pairs the cards of two facts documents as cards_compare does. -1 with *err (GF_E_PROTOCOL, or out
+ * of memory) when one of them is of the wrong shape; *pairs is then empty. */
+int cards_pair_up(const json_t *before, const json_t *after, const struct inventory_host *host,
+                  struct cards_pairs *pairs, struct gf_err *err);
+void cards_pairs_free(struct cards_pairs *pairs);
+
 #endif

@@ -387,6 +387,8 @@ static int clean_text(const json_t *report, const char *inventory_path, FILE *ou
 		report_text_stale(report, out);
 		report_text_warnings(report, out);
 		report_text_capacity(report, out);
+		report_text_history(report, out);
+		report_text_changes(report, out);
 		print_next(&list, report, inventory_path, out);
 	}
 	for (i = 0; i < list.count; i++) {

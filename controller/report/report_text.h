@@ -8,5 +8,8 @@
 void report_text_stale(const json_t *report, FILE *out);
 void report_text_warnings(const json_t *report, FILE *out);
 void report_text_capacity(const json_t *report, FILE *out);
+/* report_changes.c: of `report --since` and `--history`; nothing where the report has neither. */
+void report_text_changes(const json_t *report, FILE *out);
+void report_text_history(const json_t *report, FILE *out);
 
 #endif

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,30 +12,11 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#include "controller/store/json_share.h"
+#include "controller/store/store_internal.h"
 #include "controller/store/store_lock.h"
-#include "controller/store/store_writer.h"
+#include "controller/store/store_schema.h"
 
-#define STORE_SCHEMA_VERSION 1
-#define STORE_BUSY_MS        5000
-
-struct store {
-	char *path;
-	sqlite3 *read_db;
-	sqlite3 *write_db; /* the writer thread's; NULL in a read-only store */
-	struct store_writer *writer;
-	int lock_fd; /* -1 in a read-only store */
-	struct json_share *share;
-};
-
-static const char schema_sql[] =
-    "CREATE TABLE IF NOT EXISTS events (seq INTEGER PRIMARY KEY AUTOINCREMENT, run TEXT NOT NULL,"
-    " host TEXT NOT NULL, time TEXT NOT NULL, event TEXT NOT NULL);"
-    "CREATE INDEX IF NOT EXISTS events_run ON events (run, seq);"
-    "CREATE TABLE IF NOT EXISTS facts (host TEXT PRIMARY KEY, time TEXT NOT NULL, body TEXT NOT "
-    "NULL);"
-    "CREATE TABLE IF NOT EXISTS expected (host TEXT PRIMARY KEY, time TEXT NOT NULL,"
-    " body TEXT NOT NULL);";
+#define STORE_BUSY_MS 5000
 
 /* Network file systems on which SQLite's WAL loses data (https://sqlite.org/wal.html). The numbers
  * are those of linux/magic.h and fs/smb/client. */
@@ -91,6 +71,40 @@ static int file_system_check(int fd, const char *path, struct gf_err *err)
 	return 0;
 }
 
+/* The lock file of the store at PATH, which may be a link. 0, or -1 where the path is too long. */
+static int lock_path_of(const char *path, char *lock_path, size_t size)
+{
+	char *real = realpath(path, NULL);
+	int length = snprintf(lock_path, size, "%s.lock", real ? real : path);
+
+	free(real);
+	return length < (int)size ? 0 : -1;
+}
+
+enum store_hold store_held(const char *path, char *holder, size_t size)
+{
+	char lock_path[PATH_MAX];
+	enum store_hold hold = STORE_FREE;
+	int fd = lock_path_of(path, lock_path, sizeof(lock_path))
+	             ? -1
+	             : open(lock_path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+	if (fd < 0)
+		return STORE_FREE;
+	if (flock(fd, LOCK_SH | LOCK_NB) != 0) {
+		hold = store_lock_is_watch(fd) ? STORE_WATCHED : STORE_HELD;
+		store_lock_holder(fd, holder, size);
+	}
+	close(fd);
+	return hold;
+}
+
+void store_announce_watch(struct store *store)
+{
+	if (store->lock_fd >= 0)
+		(void)store_lock_sign_watch(store->lock_fd);
+}
+
 /* One writing controller a store: a second one would reboot hosts behind the first one's back. */
 static int lock_take(struct store *store, struct gf_err *err)
 {
@@ -129,53 +143,6 @@ static sqlite3 *database_open(const char *path, int flags, struct gf_err *err)
 	return db;
 }
 
-static int schema_version(sqlite3 *db)
-{
-	sqlite3_stmt *statement = NULL;
-	int version = -1;
-	if (sqlite3_prepare_v2(db, "PRAGMA user_version", -1, &statement, NULL) == SQLITE_OK &&
-	    sqlite3_step(statement) == SQLITE_ROW)
-		version = sqlite3_column_int(statement, 0);
-	sqlite3_finalize(statement);
-	return version;
-}
-
-static int schema_check(struct store *store, sqlite3 *db, bool create, struct gf_err *err)
-{
-	int version = schema_version(db);
-	sqlite3_stmt *statement = NULL;
-	bool foreign = false;
-	if (version < 0)
-		return gf_err_set(err, GF_E_STORE, "%s is not a gpufleet store: %s", store->path,
-		                  sqlite3_errmsg(db));
-	if (version > STORE_SCHEMA_VERSION)
-		return gf_err_set(err, GF_E_STORE,
-		                  "%s was written by a newer gpufleet: use that version",
-		                  store->path);
-	if (version == STORE_SCHEMA_VERSION)
-		return 0;
-	if (!create)
-		return gf_err_set(err, GF_E_STORE, "%s is not a gpufleet store", store->path);
-	/* Another program's database has no version of ours either. */
-	if (sqlite3_prepare_v2(db, "SELECT 1 FROM sqlite_master LIMIT 1", -1, &statement, NULL) ==
-	    SQLITE_OK)
-		foreign = sqlite3_step(statement) == SQLITE_ROW;
-	sqlite3_finalize(statement);
-	if (foreign)
-		return gf_err_set(
-		    err, GF_E_STORE,
-		    "%s is a database of another program: name another file with --state",
-		    store->path);
-	char pragma[64];
-	snprintf(pragma, sizeof(pragma), "PRAGMA user_version = %d", STORE_SCHEMA_VERSION);
-	if (sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL) != SQLITE_OK ||
-	    sqlite3_exec(db, schema_sql, NULL, NULL, NULL) != SQLITE_OK ||
-	    sqlite3_exec(db, pragma, NULL, NULL, NULL) != SQLITE_OK ||
-	    sqlite3_exec(db, "COMMIT", NULL, NULL, NULL) != SQLITE_OK)
-		return gf_err_set(err, GF_E_STORE, "%s: %s", store->path, sqlite3_errmsg(db));
-	return 0;
-}
-
 /* One lock for one store, by whatever link it is named. */
 static int path_resolve(struct store *store, struct gf_err *err)
 {
@@ -202,7 +169,7 @@ static int writing_open(struct store *store, uv_loop_t *loop, struct gf_err *err
 	if (!store->write_db)
 		return -1;
 	/* Looked at before anything in it is changed. */
-	if (schema_check(store, store->write_db, true, err))
+	if (store_schema_prepare(store->write_db, store->path, true, &store->has_history, err))
 		return -1;
 	if (sqlite3_exec(store->write_db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;",
 	                 NULL, NULL, NULL) != SQLITE_OK)
@@ -233,7 +200,8 @@ struct store *store_open(const char *path, uv_loop_t *loop, struct gf_err *err)
 		goto failed;
 	}
 	store->read_db = database_open(path, SQLITE_OPEN_READONLY, err);
-	if (!store->read_db || schema_check(store, store->read_db, false, err))
+	if (!store->read_db ||
+	    store_schema_prepare(store->read_db, store->path, false, &store->has_history, err))
 		goto failed;
 	return store;
 failed:
@@ -256,6 +224,11 @@ void store_close(struct store *store)
 	free(store);
 }
 
+int store_read_failed(const struct store *store, struct gf_err *err)
+{
+	return gf_err_set(err, GF_E_STORE, "%s: %s", store->path, sqlite3_errmsg(store->read_db));
+}
+
 static int json_put(struct store *store, enum store_job_kind kind, const char *run,
                     const char *host, const json_t *value, store_done_cb done, void *ctx,
                     struct gf_err *err)
@@ -274,10 +247,16 @@ int store_event_append(struct store *store, const char *run, const char *host, c
 	return json_put(store, STORE_JOB_EVENT, run, host, event, done, ctx, err);
 }
 
-int store_facts_put(struct store *store, const char *host, const json_t *facts, store_done_cb done,
-                    void *ctx, struct gf_err *err)
+int store_facts_put(struct store *store, const char *run, const char *host, const json_t *facts,
+                    store_done_cb done, void *ctx, struct gf_err *err)
 {
-	return json_put(store, STORE_JOB_FACTS, NULL, host, facts, done, ctx, err);
+	return json_put(store, STORE_JOB_FACTS, run, host, facts, done, ctx, err);
+}
+
+int store_scan_end(struct store *store, const char *run, const json_t *end, store_done_cb done,
+                   void *ctx, struct gf_err *err)
+{
+	return json_put(store, STORE_JOB_SCAN_END, run, "", end, done, ctx, err);
 }
 
 int store_expected_put(struct store *store, const char *host, const json_t *expected,

@@ -29,6 +29,24 @@ int store_lock_sign(int fd)
 	return 0;
 }
 
+#define WATCH_LINE "\nwatch\n"
+
+int store_lock_sign_watch(int fd)
+{
+	off_t end = lseek(fd, 0, SEEK_END);
+
+	if (end < 1 || pwrite(fd, &WATCH_LINE[1], sizeof(WATCH_LINE) - 2, end) < 0)
+		return -1;
+	return 0;
+}
+
+bool store_lock_is_watch(int fd)
+{
+	char content[300] = "";
+
+	return pread(fd, content, sizeof(content) - 1, 0) > 0 && strstr(content, WATCH_LINE);
+}
+
 void store_lock_holder(int fd, char *text, size_t size)
 {
 	char content[256] = "", *lines[LINES], *at = content;

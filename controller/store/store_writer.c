@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "controller/store/store_history.h"
+
 struct store_job {
 	struct store_job *next;
 	enum store_job_kind kind;
@@ -28,7 +30,8 @@ struct store_job_queue {
 
 struct store_writer {
 	sqlite3 *db;
-	sqlite3_stmt *statements[3];
+	sqlite3_stmt *statements[3]; /* of the kinds that are one row */
+	struct store_history *history;
 	uv_thread_t thread;
 	uv_mutex_t lock;
 	uv_cond_t wake;
@@ -72,9 +75,10 @@ static struct store_job *queue_take_all(struct store_job_queue *queue)
 	return jobs;
 }
 
-static int job_write(struct store_writer *writer, struct store_job *job)
+static int row_write(struct store_writer *writer, struct store_job *job)
 {
 	sqlite3_stmt *statement = writer->statements[job->kind];
+
 	sqlite3_bind_text(statement, 2, job->host, -1, SQLITE_STATIC);
 	sqlite3_bind_text(statement, 3, job->time, -1, SQLITE_STATIC);
 	sqlite3_bind_text(statement, 4, job->body, -1, SQLITE_STATIC);
@@ -84,6 +88,17 @@ static int job_write(struct store_writer *writer, struct store_job *job)
 	job->seq = sqlite3_last_insert_rowid(writer->db);
 	sqlite3_reset(statement);
 	return rc == SQLITE_DONE ? 0 : -1;
+}
+
+static int job_write(struct store_writer *writer, struct store_job *job)
+{
+	if (job->kind == STORE_JOB_SCAN_END)
+		return store_history_end(writer->history, job->run, job->time, job->body);
+	if (row_write(writer, job))
+		return -1;
+	if (job->kind != STORE_JOB_FACTS)
+		return 0;
+	return store_history_facts(writer->history, job->run, job->host, job->time, job->body);
 }
 
 /* One transaction for the whole list; every job gets the same verdict. */
@@ -157,6 +172,7 @@ static void statements_finalize(struct store_writer *writer)
 {
 	for (size_t i = 0; i < sizeof(writer->statements) / sizeof(writer->statements[0]); i++)
 		sqlite3_finalize(writer->statements[i]);
+	store_history_free(writer->history);
 }
 
 struct store_writer *store_writer_start(sqlite3 *db, uv_loop_t *loop, struct gf_err *err)
@@ -175,6 +191,11 @@ struct store_writer *store_writer_start(sqlite3 *db, uv_loop_t *loop, struct gf_
 			gf_err_set(err, GF_E_STORE, "%s", sqlite3_errmsg(db));
 			goto err_after_prepare;
 		}
+	writer->history = store_history_new(db);
+	if (!writer->history) {
+		gf_err_set(err, GF_E_STORE, "%s", sqlite3_errmsg(db));
+		goto err_after_prepare;
+	}
 	if (uv_mutex_init(&writer->lock)) {
 		gf_err_set(err, GF_E_INTERNAL, "cannot create a lock");
 		goto err_after_prepare;

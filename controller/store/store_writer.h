@@ -11,12 +11,13 @@
 
 struct store_writer;
 
-enum store_job_kind { STORE_JOB_EVENT, STORE_JOB_FACTS, STORE_JOB_EXPECTED };
+enum store_job_kind { STORE_JOB_EVENT, STORE_JOB_FACTS, STORE_JOB_EXPECTED, STORE_JOB_SCAN_END };
 
 /* Starts the thread on DB, which it uses alone until store_writer_stop. NULL with *err. */
 struct store_writer *store_writer_start(sqlite3 *db, uv_loop_t *loop, struct gf_err *err);
 
-/* Queues a write. RUN may be NULL for facts; BODY is serialised JSON and becomes the writer's. */
+/* Queues a write. RUN may be NULL for what is expected; BODY is serialised JSON and becomes the
+ * writer's. */
 int store_writer_put(struct store_writer *writer, enum store_job_kind kind, const char *run,
                      const char *host, char *body, store_done_cb done, void *ctx,
                      struct gf_err *err);

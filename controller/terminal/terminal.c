@@ -1,7 +1,6 @@
 /* terminal.c: see terminal.h. */
 #include "controller/terminal/terminal.h"
 
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -78,6 +77,8 @@ static void event_json(struct terminal *terminal, const struct terminal_event *e
 	json_object_set_new(object, "message", json_string(""));
 	if (event->message && *event->message)
 		json_put(object, "message", event->message);
+	if (event->more)
+		json_object_update_missing(object, (json_t *)(uintptr_t)event->more);
 	json_dumpf(object, terminal->out, JSON_COMPACT | JSON_ENSURE_ASCII);
 	fputc('\n', terminal->out);
 	json_decref(object);

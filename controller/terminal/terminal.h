@@ -5,6 +5,7 @@
 #ifndef GPUFLEET_TERMINAL_H
 #define GPUFLEET_TERMINAL_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -22,6 +23,7 @@ struct terminal {
 struct terminal_event {
 	const char *event; /* "state", "task", "finished", "run", … */
 	const char *host, *stage, *task, *status, *message;
+	const json_t *more; /* further keys of its JSON line (borrowed), or NULL */
 };
 
 struct terminal_progress {

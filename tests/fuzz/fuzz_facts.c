@@ -8,11 +8,28 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "controller/history/history_diff.h"
 #include "controller/nova/nova_wanted.h"
 #include "controller/readiness/host_facts.h"
 #include "controller/readiness/readiness.h"
 #include "controller/report/pci_names.h"
 #include "controller/report/report.h"
+
+/* What changed on a host that had one device more, or has. */
+static void differ(const struct inventory_host *host, const json_t *facts)
+{
+	json_t *other = json_deep_copy(facts), *there, *back;
+	struct history_sight with = {true, true, facts, NULL}, without = {true, true, other, NULL};
+
+	json_array_remove(json_object_get(other, "pci"), 0);
+	there = history_diff_host(host, &with, &without);
+	back = history_diff_host(host, &without, &with);
+	if (!there || !back)
+		abort();
+	json_decref(there);
+	json_decref(back);
+	json_decref(other);
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 struct pci_names *__real_pci_names_open(const char *path);
@@ -136,6 +153,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		json_decref(report);
 	} else {
 		preconditions(&host, facts);
+		differ(&host, facts);
 		inventory.report_in_placement = size % 3 ? -1 : 1;
 		host.role = size % 5 ? ROLE_COMPUTE : ROLE_CONTROL;
 		tell_nova(&inventory, facts);

@@ -130,8 +130,8 @@ static void test_facts_are_replaced(void **state)
 	assert_false(found);
 	for (int i = 0; i < 3; i++) {
 		json_t *facts = json_pack("{s:i}", "facts", i);
-		assert_int_equal(store_facts_put(store, "gpu01", facts, acknowledged_cb, f, NULL),
-		                 0);
+		assert_int_equal(
+		    store_facts_put(store, "run-1", "gpu01", facts, acknowledged_cb, f, NULL), 0);
 		json_decref(facts);
 		f->last_seq = -1;
 		wait_acknowledged(f, i + 1);

@@ -1,0 +1,29 @@
+/* store_history.h: what the writer thread adds to the history (docs/design/history.md): a span for
+ * each host that goes on while nothing changes, a body for each document that says something else,
+ * a row for each scan. All of it within the transaction of its caller.
+ */
+#ifndef GPUFLEET_STORE_HISTORY_H
+#define GPUFLEET_STORE_HISTORY_H
+
+#include <sqlite3.h>
+
+struct store_history;
+
+/* Prepares its statements on DB. NULL with sqlite3_errmsg(DB). */
+struct store_history *store_history_new(sqlite3 *db);
+void store_history_free(struct store_history *history);
+
+/* HOST was found at TIME by RUN as BODY (serialised JSON) says. 0, or -1. */
+int store_history_facts(struct store_history *history, const char *run, const char *host,
+                        const char *time, const char *body);
+
+/* RUN is over. END (serialised JSON): {"command", "hosts", "unreachable": [names], "summary": {…}
+ * or null}. Drops what earlier scans left in the journal that this one says again and, once a day,
+ * thins what is old. 0, or -1. */
+int store_history_end(struct store_history *history, const char *run, const char *time,
+                      const char *end);
+
+/* For the first time: what the table `facts` holds becomes one scan. 0, or -1. */
+int store_history_begin_with_facts(sqlite3 *db);
+
+#endif
