@@ -141,7 +141,10 @@ static void keep(struct json_share *share, uint64_t hash, const char *text, size
 	if (!copy)
 		return;
 	memcpy(copy, text, length);
-	*entry = (struct entry){hash, (uint32_t)length, copy, json_incref(value)};
+	entry->hash = hash;
+	entry->length = (uint32_t)length;
+	entry->text = copy;
+	entry->value = json_incref(value);
 	share->count++;
 }
 
