@@ -54,10 +54,11 @@ static const char *wanted_verdict(const struct nova_subject *subject, const char
 	json_array_foreach(subject->devices, i, device)
 	{
 		const char *other = json_string_value(json_object_get(device, "address"));
-		const char *verdict = json_string_value(json_object_get(device, "verdict"));
+		const char *verdict;
 
 		if (!other || strcmp(other, address) != 0)
 			continue;
+		verdict = json_string_value(json_object_get(device, "verdict"));
 		if (!verdict || !json_is_true(json_object_get(device, "primary")) ||
 		    !json_is_string(json_object_get(device, "alias")) ||
 		    strcmp(verdict, "ignored") == 0)

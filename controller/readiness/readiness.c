@@ -327,11 +327,11 @@ static json_t *device_json(const struct judgement *j, size_t index)
 	const struct host_facts_device *device = host_facts_find(&j->facts, item->address);
 	json_t *json = json_object();
 
-	json_object_set_new(json, "address", json_string(device->address));
-	json_object_set_new(json, "vendor", json_string(device->vendor));
-	json_object_set_new(json, "device", json_string(device->device));
+	json_object_set(json, "address", json_object_get(device->json, "address"));
+	json_object_set(json, "vendor", json_object_get(device->json, "vendor"));
+	json_object_set(json, "device", json_object_get(device->json, "device"));
 	json_object_set_new(json, "name", json_sprintf("%s:%s", device->vendor, device->device));
-	json_object_set_new(json, "class", json_string(device->class_code));
+	json_object_set(json, "class", json_object_get(device->json, "class"));
 	json_object_set_new(json, "primary", json_boolean(item->primary));
 	json_object_set_new(json, "driver", string_or_null(device->driver));
 	json_object_set_new(json, "iommu_group",

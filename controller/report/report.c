@@ -46,21 +46,35 @@ static json_t *malformed(const struct report_host *host, const struct gf_err *er
 	return entry;
 }
 
-static void name_devices(json_t *entry, struct pci_names *names)
+/* The name of a model, which is looked up once: borrowed from SEEN. NULL where the list's is not
+ * UTF-8. */
+static json_t *model_name(const json_t *device, struct pci_names *names, json_t *seen)
+{
+	const char *vendor = text_of(device, "vendor"), *model = text_of(device, "device");
+	char key[16], name[256];
+	json_t *known;
+
+	snprintf(key, sizeof(key), "%.4s:%.4s", vendor, model);
+	known = json_object_get(seen, key);
+	if (known)
+		return known;
+	json_object_set_new(
+	    seen, key, json_string(pci_names_device(names, vendor, model, name, sizeof(name))));
+	return json_object_get(seen, key);
+}
+
+static void name_devices(json_t *entry, struct pci_names *names, json_t *seen)
 {
 	json_t *device;
 	size_t i;
 
 	json_array_foreach(json_object_get(entry, "devices"), i, device)
 	{
-		char name[256];
-		json_t *text =
-		    json_string(pci_names_device(names, text_of(device, "vendor"),
-		                                 text_of(device, "device"), name, sizeof(name)));
+		json_t *name = model_name(device, names, seen);
 
 		/* A list that is not UTF-8 leaves the ids that are there. */
-		if (text)
-			json_object_set_new(device, "name", text);
+		if (name)
+			json_object_set(device, "name", name);
 	}
 }
 
@@ -88,6 +102,7 @@ struct build {
 	struct nova_fleet *fleet;
 	struct check_pool *pool;
 	struct pci_names *names;
+	json_t *models; /* their names, by vendor:device */
 };
 
 /* The host's entry: readiness, and what Nova there makes of it. */
@@ -118,6 +133,7 @@ static void build_free(struct build *b)
 	nova_fleet_free(b->fleet);
 	check_pool_free(b->pool);
 	pci_names_close(b->names);
+	json_decref(b->models);
 }
 
 /* Reads everybody's facts, since what is told of one host depends on the others. */
@@ -126,6 +142,7 @@ static int build_begin(struct build *b, const struct inventory *inventory, struc
 	b->parsed = calloc(b->count + 1, sizeof(*b->parsed));
 	b->usable = calloc(b->count + 1, sizeof(*b->usable));
 	b->names = pci_names_open(NULL);
+	b->models = json_object();
 	b->pool = check_pool_new();
 	b->fleet = nova_fleet_new(inventory, err);
 	if (!b->fleet)
@@ -181,7 +198,7 @@ json_t *report_build(const struct inventory *inventory, const struct report_host
 	for (size_t i = 0; i < count; i++) {
 		json_t *entry = host_entry(&b, i);
 
-		name_devices(entry, b.names);
+		name_devices(entry, b.names, b.models);
 		count_totals(totals, entry);
 		json_array_append_new(entries, entry);
 	}

@@ -32,20 +32,23 @@ static bool is_formula(const char *text)
 /* The bytes of TEXT as they stand in a cell. */
 static void put_bytes(const char *text, bool quoted, FILE *out)
 {
-	size_t left = strlen(text);
+	const char *end = text + strlen(text), *from = text;
 
-	while (left) {
-		size_t length = escape_length(text, left);
+	while (text < end) {
+		size_t length = escape_length(text, (size_t)(end - text));
 
-		if (!length)
-			fprintf(out, "\\x%02x", (unsigned char)*text);
-		else if (*text == '"' && quoted)
+		if (length && !(*text == '"' && quoted)) {
+			text += length;
+			continue;
+		}
+		fwrite(from, 1, (size_t)(text - from), out);
+		if (length)
 			fputs("\"\"", out);
 		else
-			fwrite(text, 1, length, out);
-		text += length ? length : 1;
-		left -= length ? length : 1;
+			fprintf(out, "\\x%02x", (unsigned char)*text);
+		from = ++text;
 	}
+	fwrite(from, 1, (size_t)(end - from), out);
 }
 
 static void put_text(const char *text, FILE *out)

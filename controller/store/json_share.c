@@ -141,21 +141,37 @@ static void keep(struct json_share *share, uint64_t hash, const char *text, size
 	if (!copy)
 		return;
 	memcpy(copy, text, length);
-	*entry = (struct entry){hash, (uint32_t)length, copy, json_incref(value)};
+	entry->hash = hash;
+	entry->length = (uint32_t)length;
+	entry->text = copy;
+	entry->value = json_incref(value);
 	share->count++;
 }
+
+/* What ends a run of plain bytes: in a string, and outside of one. */
+static const bool string_stops[256] = {
+    ['"'] = true, ['\\'] = true, [0] = true,  [1] = true,  [2] = true,  [3] = true,  [4] = true,
+    [5] = true,   [6] = true,    [7] = true,  [8] = true,  [9] = true,  [10] = true, [11] = true,
+    [12] = true,  [13] = true,   [14] = true, [15] = true, [16] = true, [17] = true, [18] = true,
+    [19] = true,  [20] = true,   [21] = true, [22] = true, [23] = true, [24] = true, [25] = true,
+    [26] = true,  [27] = true,   [28] = true, [29] = true, [30] = true, [31] = true};
+static const bool outer_stops[256] = {
+    ['"'] = true, ['{'] = true, ['['] = true, ['}'] = true, [']'] = true};
 
 /* The end of the string whose first byte is AT, behind its quote; NULL: there is none, or it has
  * bytes that JSON does not allow. */
 static const char *string_end(const char *at, const char *end)
 {
 	for (; at < end; at++) {
+		while (at < end && !string_stops[(unsigned char)*at])
+			at++;
+		if (at == end)
+			return NULL;
 		if (*at == '"')
 			return at + 1;
-		if (*at == '\\')
-			at++;
-		else if ((unsigned char)*at < ' ')
+		if (*at != '\\')
 			return NULL;
+		at++;
 	}
 	return NULL;
 }
@@ -181,6 +197,8 @@ static bool find_brackets(struct json_share *share, const char *text, size_t len
 	while (at < end) {
 		char byte = *at++;
 
+		if (!outer_stops[(unsigned char)byte])
+			continue;
 		if (byte == '"') {
 			at = string_end(at, end);
 			if (!at)
@@ -319,7 +337,8 @@ static json_t *load_brackets(struct document *d)
 	const char *from = d->at++;
 	const struct bracket *bracket = &d->share->brackets[d->bracket++];
 	size_t length = (size_t)(d->text + bracket->end - from);
-	bool shared = length >= SHARED_MIN && length <= SHARED_MAX;
+	/* The document itself is hardly ever one that was there before. */
+	bool shared = from > d->text && length >= SHARED_MIN && length <= SHARED_MAX;
 	uint64_t hash = 0;
 	json_t *value;
 

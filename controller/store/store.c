@@ -326,8 +326,12 @@ static int events_each(struct store *store, const char *sql, const char *argumen
 		    .run = (const char *)sqlite3_column_text(statement, 1),
 		    .host = (const char *)sqlite3_column_text(statement, 2),
 		    .time = (const char *)sqlite3_column_text(statement, 3),
-		    .event = json_loads((const char *)sqlite3_column_text(statement, 4), 0, NULL),
 		};
+		const char *text = (const char *)sqlite3_column_text(statement, 4);
+
+		if (text)
+			event.event = json_share_load(store->share, text,
+			                              (size_t)sqlite3_column_bytes(statement, 4));
 		if (!event.event) {
 			result = gf_err_set(err, GF_E_STORE, "%s: event %lld is damaged",
 			                    store->path, (long long)event.seq);

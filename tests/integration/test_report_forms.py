@@ -184,7 +184,7 @@ class Forms(unittest.TestCase):
         for host in self.json["hosts"]:
             for check in host["checks"]:
                 if check["status"] == "fail" and check["device"] is None and host["verdict"] != "ignored":
-                    self.assertIn(check["cause"], text)
+                    self.assertIn(check["id"], text)
 
     def samples(self):
         """{metric: {labels: value}}"""
@@ -237,6 +237,12 @@ class Forms(unittest.TestCase):
         with open(path, "rb") as file:
             result = subprocess.run([program, "check", "metrics"], stdin=file, capture_output=True, text=True, check=False, timeout=150)
         self.assertEqual((result.returncode, result.stdout, result.stderr), (0, "", ""))
+        rules = os.path.join(SOURCE, "docs/guide/gpufleet-alerts.yml")
+        result = subprocess.run([program, "check", "rules", rules], capture_output=True, text=True, check=False, timeout=150)
+        self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
+        with open(rules, encoding="utf-8") as file:
+            for metric in re.findall(r"gpufleet_[a-z_]+", "".join(line for line in file if "#" not in line)):
+                self.assertIn(metric, self.samples(), "a rule about a metric that there isn't")
         with open(path, "rb") as file:
             wrong = file.read().replace(b"# HELP gpufleet_gpus ", b"# HELP gpufleet_gpuz ")
         result = subprocess.run([program, "check", "metrics"], input=wrong, capture_output=True, check=False, timeout=150)

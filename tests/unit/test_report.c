@@ -219,17 +219,15 @@ static void expect_in_order(const char *text, const char *const *parts)
 {
 	char *flat = flatten(text), *at = flat;
 
-	for (; *parts; parts++) {
+	for (; at && *parts; parts++) {
 		char *part = flatten(*parts);
 
 		at = strstr(at, part);
 		free(part);
-		if (!at) {
-			fail_msg("\"%s\" is missing or too early in:\n%s", *parts, text);
-			return;
-		}
 	}
 	free(flat);
+	if (!at)
+		fail_msg("\"%s\" is missing or too early in:\n%s", parts[-1], text);
 }
 
 /* What a host calls its driver may be anything, also what a terminal would act on. */

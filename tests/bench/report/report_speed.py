@@ -111,12 +111,14 @@ def make_fleet(directory, build, hosts):
 
 
 def measure(command, out):
-    """(CPU seconds, peak MiB) of COMMAND, whose output goes to the file OUT."""
+    """(CPU seconds, peak MiB) of COMMAND, whose output goes to the file OUT; None: it has no such form."""
     with open(out, "wb") as file:
         process = subprocess.Popen(command, stdout=file, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)
         said = process.stderr.read().decode()
         _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
+    if "is not a format" in said:
+        return None
     if process.returncode != 0:
         raise SystemExit(f"{' '.join(map(str, command))} ended with {process.returncode}: {said}")
     return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
@@ -144,6 +146,9 @@ def main():
         for form in options.forms or FORMS:
             command = base + ["--format", form] + (["--limit", "@rack1"] if form == "libvirt" else [])
             runs = [measure(command, directory / "out") for _ in range(options.rounds)]
+            if None in runs:
+                print(f"{form:<18} {'(absent)':>6}")
+                continue
             cpu, memory = (statistics.median(values) for values in zip(*runs))
             late += cpu > TARGET
             print(f"{form:<18} {cpu:6.2f} {memory:9.0f} {(directory / 'out').stat().st_size / 2**20:11.1f}  "
