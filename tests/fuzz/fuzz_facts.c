@@ -125,7 +125,7 @@ static void tell_nova(const struct inventory *inventory, const json_t *facts)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static char name[] = "gpu01", fleet[] = "fuzz", alias[] = "gpu", vendor[] = "10de",
-	            model[] = "1b06";
+	            model[] = "1b06", size_name[] = "gpu.1", policy[] = "required";
 	struct inventory_gpu gpu = {.alias = alias,
 	                            .vendor = vendor,
 	                            .device = model,
@@ -134,8 +134,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	                            .one_time_use = -1};
 	struct inventory_host host = {.name = name,
 	                              .gpus = {.items = &gpu, .count = 1, .given = true}};
-	struct inventory inventory = {
-	    .fleet = fleet, .hosts = &host, .host_count = 1, .gpus = host.gpus};
+	struct inventory_flavor_gpu one = {alias, 1};
+	struct inventory_flavor flavor = {size_name, 4, 8192, 0, &one, 1};
+	struct inventory inventory = {.fleet = fleet,
+	                              .hosts = &host,
+	                              .host_count = 1,
+	                              .gpus = host.gpus,
+	                              .flavors = &flavor,
+	                              .flavor_count = 1};
 	json_t *facts = json_loadb((const char *)data, size, 0, NULL);
 	struct report_host entry = {.host = &host, .facts = facts, .reachable = true};
 	json_t *report;
@@ -146,6 +152,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	 * will do. Of the others each goes one of the ways that facts go; so does what is one byte
 	 * longer, the other way. */
 	host.gpus.given = size & 2;
+	gpu.numa_policy = size & 4 ? policy : NULL;
 	if (!readable(facts) ? size % 16 == 0 : size & 1) {
 		report = report_build(&inventory, &entry, 1, "2026-01-01T00:00:00Z", NULL);
 		if (!report || report_text(report, NULL, terminal_open(), false, NULL) < 0)
