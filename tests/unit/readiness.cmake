@@ -1,5 +1,6 @@
 unit_test(cards readiness inventory wire)
 unit_test(iommu_predict readiness inventory wire)
+unit_test(iommu_groups readiness inventory wire)
 unit_test(selection readiness inventory wire)
 unit_test(readiness readiness inventory wire)
 unit_test(check_pool readiness inventory wire)

@@ -1,5 +1,5 @@
-/* groups_tool.c: reads a facts document and prints the groups that are predicted for its host, a line
- * of addresses each; "?" before the first: not certain.
+/* groups_tool.c: reads a facts document and prints the groups that are predicted for its host, a
+ * line of addresses each; "?" before the first: not certain.
  */
 #include <jansson.h>
 #include <stdio.h>
