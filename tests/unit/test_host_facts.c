@@ -127,7 +127,7 @@ static void test_guests(void **state)
 	agent_root_file(root, "/run/libvirt/qemu/seen.xml",
 	                "<domstatus state='running' pid='100'>\n");
 	agent_root_file(root, "/run/libvirt/qemu/notes.txt", "<domstatus pid='400'>\n");
-	assert_json(guest_facts(root),
+	assert_json(guest_facts(root, NULL),
 	            "[{'pid':100,'name':'instance-1','source':'qemu','devices':['0000:01:00.0',"
 	            "'0000:01:00.1','0000:02:00.0','0000:03:00.0','0000:04:00.0']},"
 	            "{'pid':200,'name':'dpdk','source':'vfio','devices':[]},"
