@@ -140,7 +140,7 @@ static void check_group_viable(const struct check_subject *s, const struct selec
 	          "firmware, or "
 	          "give up the other device: name it under `gpus` too, or take its driver away.",
 	    "group %d also holds %s%s%s", device->group, bad.text,
-	    rest.used ? "; beside it, no hindrance: " : "", rest.text);
+	    rest.used ? "; not in the way: " : "", rest.text);
 }
 
 static void check_driver(const struct host_facts_device *device, struct check_list *list)

@@ -131,6 +131,7 @@ static void tree_look(const struct initramfs_tool *tool, const char *tree, const
 	                                   "/scripts/init-top",
 	                                   "/scripts/init-premount",
 	                                   "/usr/lib/dracut/hooks/pre-udev",
+	                                   "/var/lib/dracut/hooks/pre-udev",
 	                                   "/usr/lib/dracut/hooks/pre-trigger",
 	                                   NULL};
 	struct root inside = {.path = ""};

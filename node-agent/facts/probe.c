@@ -241,9 +241,9 @@ static json_t *answer_json(const struct probe_group *group, bool ended,
 static json_t *device_probe(const struct probe_scan *scan, const json_t *device)
 {
 	const json_t *number = json_object_get(device, "iommu_group");
-	struct probe_group group;
+	struct probe_group group = {.device_count = 0};
 	struct probe_answer answer;
-	char why[160];
+	char why[160] = "";
 	if (!scan->kernel)
 		snprintf(why, sizeof(why), "a simulated host has no kernel to ask");
 	else if (!json_is_integer(number))

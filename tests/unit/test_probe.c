@@ -3,6 +3,7 @@
 #include "tests/unit/agent_root.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/vfio.h>
 #include <sys/mman.h>
 
@@ -216,7 +217,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {TEST(test_answers), TEST(test_refusals),
 	                                   TEST(test_not_asked), TEST(test_hang)};
-	fake = mmap(NULL, sizeof(*fake), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	int zero = open("/dev/zero", O_RDWR | O_CLOEXEC); /* memory that a child shares */
+	assert_true(zero >= 0);
+	fake = mmap(NULL, sizeof(*fake), PROT_READ | PROT_WRITE, MAP_SHARED, zero, 0);
 	assert_true(fake != MAP_FAILED);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -241,7 +241,7 @@ static void test_text(void **state)
 	    "BLOCKED  gpu05  (1 host, 1 GPU)",
 	    "device.group-viable: ",
 	    "seen: gpu05 0000:01:00.0: group 1 also holds 0000:06:00.0 [8086:1533], driver igb; "
-	    "beside ",
+	    "not in the way: ",
 	    "fix:  Move the card",
 	    "BLOCKED  gpu06",
 	    "fix:  Enable VT-d in the firmware setup",
