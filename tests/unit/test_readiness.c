@@ -163,10 +163,9 @@ static void test_device_checks(void **state)
 	              "warn: boot_vga is 1; 1 framebuffers, the first is astdrmfb");
 	expect_result(facts_load("shared-group"), &host, "device.acs-path", GPU,
 	              "warn: 0000:00:01.0 lacks the capability");
-	expect_result(
-	    facts_load("shared-group"), &host, "device.group-viable", GPU,
-	    "fail: group 1 also holds 0000:06:00.0 [8086:1533], driver igb; not in the "
-	    "way: 0000:01:00.1 [10de:10ef], driver snd_hda_intel");
+	expect_result(facts_load("shared-group"), &host, "device.group-viable", GPU,
+	              "fail: group 1 also holds 0000:06:00.0 [8086:1533], driver igb; not in the "
+	              "way: 0000:01:00.1 [10de:10ef], driver snd_hda_intel");
 	expect_result(with_device("done", "0000:06:00.0", "class", json_string("0680")), &host,
 	              "device.nvswitch", GPU, "pass: no NVSwitch on the host");
 	gpu.numa_policy = required;
