@@ -15,7 +15,7 @@ const struct command command_table[] = {
     {"check", "INVENTORY", "validate inventory and playbook; touches no host", command_check,
      OPTION_JSON | OPTION_SELECT},
     {"scan", "INVENTORY", "collect facts; prints a ready-to-paste `gpus` block", command_scan,
-     OPTION_FLEET | OPTION_JSON | OPTION_WATCH},
+     OPTION_FLEET | OPTION_JSON | OPTION_WATCH | OPTION_PROBE},
     {"plan", "INVENTORY [--out FILE]", "show what apply would change; changes nothing",
      command_plan, OPTION_FLEET | OPTION_JSON | OPTION_PLAN_OUT | OPTION_GUESTS},
     {"apply", "INVENTORY [--plan FILE]",
@@ -54,6 +54,7 @@ enum option_value {
 	VALUE_WHAT_IF,
 	VALUE_PLAN_OUT,
 	VALUE_PLAN_IN,
+	VALUE_PROBE,
 	VALUE_LATER,
 	VALUE_HELP,
 	VALUE_VERSION,
@@ -128,6 +129,10 @@ static const struct option_row option_rows[] = {
      OPTION_PLAN_IN,
      "FILE",
      "do exactly this saved plan; hosts that changed since are refused"},
+    {{"probe", no_argument, NULL, VALUE_PROBE},
+     OPTION_PROBE,
+     NULL,
+     "ask each kernel for the devices that nobody uses, as a guest would"},
     {{"watch", required_argument, NULL, VALUE_LATER}, OPTION_WATCH, "INTERVAL", LATER},
     {{"become-password-fd", required_argument, NULL, VALUE_BECOME_FD},
      OPTION_FLEET,
@@ -265,6 +270,9 @@ static int option_take(struct command_context *context, int value, const char *n
 		return 0;
 	case VALUE_GUESTS:
 		context->allow_running_guests = true;
+		return 0;
+	case VALUE_PROBE:
+		context->probe = true;
 		return 0;
 	case VALUE_BECOME_FD:
 		context->become_fd_given = true;

@@ -139,6 +139,21 @@ json_t *check_json(const struct check *check)
 	return json;
 }
 
+void check_text_add(struct check_text *text, const char *format, ...)
+{
+	size_t room = sizeof(text->text) - text->used;
+	va_list args;
+	int length;
+
+	va_start(args, format);
+	length = vsnprintf(text->text + text->used, room, format, args);
+	va_end(args);
+	if (length > 0 && (size_t)length < room)
+		text->used += (size_t)length;
+	else
+		text->text[text->used] = '\0'; /* whole parts only */
+}
+
 bool checks_is_wanted(const struct check_subject *subject, const char *address)
 {
 	const struct selection_device *item = selection_find(subject->selection, address);
