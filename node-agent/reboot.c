@@ -18,7 +18,7 @@
 
 int reboot_guests_forbid(const struct root *root, struct gf_err *err)
 {
-	json_t *guests = guest_facts(root);
+	json_t *guests = guest_facts(root, NULL);
 	int failed = 0;
 	if (!json_is_array(guests)) {
 		failed =

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "node-agent/facts/facts.h"
+#include "node-agent/facts/probe.h"
 #include "node-agent/lease.h"
 #include "node-agent/operation/operation.h"
 #include "node-agent/reboot.h"
@@ -30,8 +31,9 @@ static const char *request_run(const json_t *request)
 
 static json_t *answer_facts(struct serve *serve, const json_t *request, struct gf_err *err)
 {
-	(void)request;
 	json_t *facts = facts_collect(&serve->agent->root, err);
+	if (facts && json_is_true(json_object_get(request, "probe")))
+		probe_facts(&serve->agent->root, NULL, facts);
 	if (facts)
 		json_object_set_new(facts, "trial", trial_facts(serve->agent));
 	return facts;

@@ -38,6 +38,7 @@ enum command_option {
 	OPTION_UNDO = 1 << 8,    /* --force --purge */
 	OPTION_REPORT = 1 << 9,  /* --format --output --since --history --what-if */
 	OPTION_ARGV = 1 << 10,   /* the command after -- */
+	OPTION_PROBE = 1 << 12,  /* --probe */
 	OPTION_SELECT = 1 << 11, /* --limit --state alone: it reads, but goes to no host */
 };
 
@@ -54,6 +55,7 @@ struct command_context {
 	unsigned become_fd; /* --become-password-fd */
 	const char *run;
 	bool force, purge;
+	bool probe; /* scan: ask the kernel for free devices */
 	const char *format, *output;
 	const char *what_if[16]; /* --what-if, as often as given */
 	size_t what_if_count;

@@ -15,7 +15,7 @@ const struct command command_table[] = {
     {"check", "INVENTORY", "validate inventory and playbook; touches no host", command_check,
      OPTION_JSON | OPTION_SELECT},
     {"scan", "INVENTORY [--watch INTERVAL]", "collect facts; prints a ready-to-paste `gpus` block",
-     command_scan, OPTION_FLEET | OPTION_JSON | OPTION_WATCH},
+     command_scan, OPTION_FLEET | OPTION_JSON | OPTION_WATCH | OPTION_PROBE},
     {"plan", "INVENTORY [--out FILE]", "show what apply would change; changes nothing",
      command_plan, OPTION_FLEET | OPTION_JSON | OPTION_PLAN_OUT | OPTION_GUESTS},
     {"apply", "INVENTORY [--plan FILE]",
@@ -57,6 +57,7 @@ enum option_value {
 	VALUE_WATCH,
 	VALUE_PLAN_OUT,
 	VALUE_PLAN_IN,
+	VALUE_PROBE,
 	VALUE_HELP,
 	VALUE_VERSION,
 };
@@ -138,6 +139,10 @@ static const struct option_row option_rows[] = {
      OPTION_WATCH,
      "INTERVAL",
      "scan again and again, a line each: 60s, 5m, 1h"},
+    {{"probe", no_argument, NULL, VALUE_PROBE},
+     OPTION_PROBE,
+     NULL,
+     "ask each kernel for the devices that nobody uses, as a guest would"},
     {{"become-password-fd", required_argument, NULL, VALUE_BECOME_FD},
      OPTION_FLEET,
      "N",
@@ -274,6 +279,9 @@ static int option_take(struct command_context *context, int value, const char *n
 		return 0;
 	case VALUE_GUESTS:
 		context->allow_running_guests = true;
+		return 0;
+	case VALUE_PROBE:
+		context->probe = true;
 		return 0;
 	case VALUE_BECOME_FD:
 		context->become_fd_given = true;

@@ -262,6 +262,7 @@ static int connect_parts(struct session *session, struct gf_err *err)
 	    .undo_run = context->run,
 	    .allow_running_guests = context->allow_running_guests,
 	    .force = context->force,
+	    .probe = context->probe,
 	    .purge = context->purge,
 	    .hooks = &session->hooks.runner,
 	    .windows = session->windows.count ? &session->windows : NULL,

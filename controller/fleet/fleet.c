@@ -107,6 +107,7 @@ static void fleet_share(struct fleet *fleet)
 	    .rollout = &options->inventory->rollout,
 	    .saved_plan = options->saved_plan,
 	    .allow_running_guests = options->allow_running_guests,
+	    .probe = options->probe,
 	    .force = options->force,
 	    .purge = options->purge,
 	    .windows = options->windows,

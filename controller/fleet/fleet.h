@@ -40,6 +40,7 @@ struct fleet_options {
 	const char *undo_run;
 	const struct saved_plan *saved_plan; /* apply: do exactly this; or NULL */
 	bool allow_running_guests, force, purge;
+	bool probe;                    /* scan: ask each kernel for its free devices */
 	struct hook_runner *hooks;     /* runs rollout.health; NULL: it is not asked */
 	const struct windows *windows; /* when hosts may be taken down; NULL: at any time */
 	bool by_name; /* the hosts were named: control hosts may be treated as compute hosts, too */

@@ -54,7 +54,7 @@ static const struct host_state_row host_states[HOST_STATE_COUNT] = {
     [HOST_FACTS] = {"facts",
                     BIT(HOST_WAITING) | BIT(HOST_PLANNING) | BIT(HOST_REBOOT_INTENT) |
                         BIT(HOST_PROVING) | BIT(HOST_PURGING) | BIT(HOST_COMMIT_INTENT) | LOST,
-                    120, host_facts_enter, host_facts_input},
+                    300, host_facts_enter, host_facts_input},
     [HOST_PLANNING] = {"planning",
                        BIT(HOST_WAITING) | BIT(HOST_INTENT) | BIT(HOST_REBOOT_INTENT) |
                            BIT(HOST_PROVING) | BIT(HOST_PURGING) | BIT(HOST_COMMIT_INTENT) | LOST,

@@ -114,6 +114,7 @@ struct host_shared {
 	const struct inventory *inventory;   /* all hosts, of this run or not */
 	const struct inventory_rollout *rollout;
 	bool allow_running_guests, force, purge;
+	bool probe; /* scan: the kernel is asked for the devices that nobody uses */
 	const struct windows *windows; /* when hosts may be taken down; NULL: at any time */
 	bool by_name;                  /* the hosts were named (--limit) */
 	const char *own_boot_id;       /* of the machine that this runs on; NULL: not known */

@@ -29,7 +29,11 @@ json_t *host_context(const struct host *host)
 
 enum host_state host_facts_enter(struct host *host)
 {
-	return host_request(host, json_pack("{s:s}", "request", "facts"));
+	json_t *request = json_pack("{s:s}", "request", "facts");
+
+	if (host->shared->probe)
+		json_object_set_new(request, "probe", json_true());
+	return host_request(host, request);
 }
 
 /* Verify, where nothing was applied: how far is the host from what the inventory says? */

@@ -61,7 +61,8 @@ static char *text_room(struct check_list *list, size_t size)
 	return texts->bytes + texts->used;
 }
 
-static const char *evidence_add(struct check_list *list, const char *format, va_list args)
+__attribute__((format(printf, 2, 0))) static const char *
+evidence_add(struct check_list *list, const char *format, va_list args)
 {
 	va_list again;
 	char *text = text_room(list, EVIDENCE_USUAL);
@@ -137,6 +138,21 @@ json_t *check_json(const struct check *check)
 	json_object_set_new(json, "cause", json_string(check->cause));
 	json_object_set_new(json, "fix", json_string(check->fix));
 	return json;
+}
+
+void check_text_add(struct check_text *text, const char *format, ...)
+{
+	size_t room = sizeof(text->text) - text->used;
+	va_list args;
+	int length;
+
+	va_start(args, format);
+	length = vsnprintf(text->text + text->used, room, format, args);
+	va_end(args);
+	if (length > 0 && (size_t)length < room)
+		text->used += (size_t)length;
+	else
+		text->text[text->used] = '\0'; /* whole parts only */
 }
 
 bool checks_is_wanted(const struct check_subject *subject, const char *address)

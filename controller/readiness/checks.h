@@ -18,19 +18,26 @@
 	X(CHECK_HOST_GUESTS, "host.guests")                                                        \
 	X(CHECK_HOST_LOCKDOWN, "host.lockdown")                                                    \
 	X(CHECK_HOST_SECURE_BOOT, "host.secure-boot")                                              \
+	X(CHECK_HOST_TAINT, "host.taint")                                                          \
+	X(CHECK_HOST_REBOOT, "host.pending-reboot")                                                \
+	X(CHECK_HOST_VFIO, "host.vfio")                                                            \
+	X(CHECK_HOST_DMA_LIMIT, "host.dma-limit")                                                  \
 	X(CHECK_CPU_VIRTUALIZATION, "cpu.virtualization")                                          \
 	X(CHECK_IOMMU_TABLES, "iommu.tables")                                                      \
 	X(CHECK_IOMMU_GROUPS, "iommu.groups")                                                      \
 	X(CHECK_IOMMU_INTERRUPTS, "iommu.interrupt-remapping")                                     \
 	X(CHECK_DEVICE_IN_USE, "device.in-use")                                                    \
+	X(CHECK_DEVICE_HOLDERS, "device.holders")                                                  \
 	X(CHECK_DEVICE_HOST_DEVICE, "device.host-device")                                          \
 	X(CHECK_DEVICE_IOMMU_GROUP, "device.iommu-group")                                          \
 	X(CHECK_DEVICE_GROUP_VIABLE, "device.group-viable")                                        \
 	X(CHECK_DEVICE_GROUP_PREDICTED, "device.group-predicted")                                  \
 	X(CHECK_DEVICE_DRIVER, "device.driver")                                                    \
+	X(CHECK_DEVICE_EARLY, "device.early-binding")                                              \
 	X(CHECK_DEVICE_SIBLINGS, "device.siblings")                                                \
 	X(CHECK_DEVICE_RESERVED, "device.reserved-regions")                                        \
 	X(CHECK_DEVICE_SRIOV, "device.sriov")                                                      \
+	X(CHECK_DEVICE_VGPU, "device.vgpu")                                                        \
 	X(CHECK_DEVICE_BARS, "device.bars")                                                        \
 	X(CHECK_DEVICE_RESET, "device.reset")                                                      \
 	X(CHECK_DEVICE_POWER, "device.power")                                                      \
@@ -39,6 +46,7 @@
 	X(CHECK_DEVICE_TWIN, "device.twin")                                                        \
 	X(CHECK_DEVICE_NUMA, "device.numa")                                                        \
 	X(CHECK_DEVICE_NVSWITCH, "device.nvswitch")                                                \
+	X(CHECK_DEVICE_PROBE, "device.probe")                                                      \
 	X(CHECK_NOVA_RELEASE, "nova.release")                                                      \
 	X(CHECK_NOVA_SERVICE, "nova.service")                                                      \
 	X(CHECK_NOVA_FILES, "nova.files")                                                          \
@@ -130,8 +138,28 @@ void checks_host(const struct check_subject *subject, struct check_list *list);
 /* All checks of one device that is not ignored; what makes it unassignable first. */
 void checks_device(const struct check_subject *subject, const struct selection_device *item,
                    struct check_list *list);
-/* The part of checks_device that is about the hardware and its firmware. */
+/* The parts of checks_device. checks_use.c: who uses it; checks_hardware.c: the card, its slot and
+ * the firmware; checks_sharing.c: what divides a card, or ties it to others; checks_boot.c: what
+ * binds it at the next boot. */
+void checks_use(const struct check_subject *subject, const struct host_facts_device *device,
+                struct check_list *list);
 void checks_hardware(const struct check_subject *subject, const struct selection_device *item,
                      const struct host_facts_device *device, struct check_list *list);
+void checks_sharing(const struct check_subject *subject, const struct selection_device *item,
+                    const struct host_facts_device *device, struct check_list *list);
+void checks_boot(const struct check_subject *subject, const struct host_facts_device *device,
+                 struct check_list *list);
+void check_probe(const struct host_facts_device *device, struct check_list *list);
+
+/* The part of checks_host that is about the kernel's state (checks_state.c). */
+void checks_state(const struct check_subject *subject, struct check_list *list);
+
+/* A short text in parts: what does not fit is left out. */
+struct check_text {
+	char text[480];
+	size_t used;
+};
+void check_text_add(struct check_text *text, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 #endif

@@ -3,24 +3,7 @@
 
 #include "controller/readiness/checks.h"
 
-static void check_in_use(const struct check_subject *s, const struct host_facts_device *device,
-                         struct check_list *list)
-{
-	const char *guest = host_facts_guest_of(s->facts, device->address);
-
-	if (!s->facts->guests)
-		check_add(list, CHECK_DEVICE_IN_USE, device->address, CHECK_UNKNOWN,
-		          "It could not be seen whether guests run here.",
-		          "Run `gpufleet scan` again.", "no guests in the facts");
-	else if (guest)
-		check_add(list, CHECK_DEVICE_IN_USE, device->address, CHECK_BLOCKED,
-		          "A running guest holds the device.",
-		          "Nothing, if that is intended; else migrate or stop the guest.",
-		          "held by the guest %.80s", guest);
-	else
-		check_add(list, CHECK_DEVICE_IN_USE, device->address, CHECK_PASS, NULL, NULL,
-		          "no running guest holds it");
-}
+#define MEMBERS_SHOWN 8
 
 /* Disks, network cards and bridges that a driver of the host's serves: whoever selects one by
  * mistake loses the host. */
@@ -67,30 +50,59 @@ bool checks_serves_host(const struct host_facts_device *other)
 	       strcmp(other->driver, "pci-stub") != 0;
 }
 
-/* What keeps ITEM's group from guests: rather a device that nobody wants than a card that is only
- * left out because of it. */
-static const struct host_facts_device *hinderer(const struct check_subject *s,
-                                                const struct selection_device *item, int group)
+/* Does it keep ITEM's group from guests? Rather a device that nobody wants than a card that is only
+ * left out because of it: 2, 1; 0: no. */
+static int hinders(const struct check_subject *s, const struct selection_device *item,
+                   const struct host_facts_device *other)
 {
-	const struct host_facts_device *left_out = NULL;
+	if (strcmp(other->address, item->address) == 0 || !checks_serves_host(other))
+		return 0;
+	if (!checks_is_wanted(s, other->address))
+		return 2;
+	return checks_goes_to_guests(s, other->address, item->card) ? 0 : 1;
+}
 
-	for (size_t i = 0; i < s->facts->device_count; i++) {
-		const struct host_facts_device *other = &s->facts->devices[i];
+static void member_add(struct check_text *text, const struct host_facts_device *other)
+{
+	check_text_add(text, "%s%s [%s:%s]%s%.40s", text->used ? ", " : "", other->address,
+	               other->vendor, other->device, other->driver ? ", driver " : "",
+	               other->driver ? other->driver : "");
+}
 
-		if (other->group != group || strcmp(other->address, item->address) == 0 ||
-		    !checks_serves_host(other))
-			continue;
-		if (!checks_is_wanted(s, other->address))
-			return other;
-		if (!left_out && !checks_goes_to_guests(s, other->address, item->card))
-			left_out = other;
+/* The endpoints of the group beside ITEM, in two texts: those that keep it from guests (the worse
+ * first), and the rest. Returns the first of the worse, or NULL. */
+static const struct host_facts_device *members(const struct check_subject *s,
+                                               const struct selection_device *item, int group,
+                                               struct check_text *bad, struct check_text *rest)
+{
+	const struct host_facts_device *worst = NULL;
+	size_t count, shown = 0, more = 0;
+	const struct host_facts_device *const *group_members =
+	    host_facts_group(s->facts, group, &count);
+
+	for (int weight = 2; weight >= 0; weight--) {
+		for (size_t i = 0; i < count; i++) {
+			const struct host_facts_device *other = group_members[i];
+
+			if (!other->endpoint || strcmp(other->address, item->address) == 0 ||
+			    hinders(s, item, other) != weight)
+				continue;
+			if (weight && !worst)
+				worst = other;
+			if (shown < MEMBERS_SHOWN)
+				member_add(weight ? bad : rest, other);
+			more += shown++ >= MEMBERS_SHOWN;
+		}
 	}
-	return left_out;
+	if (more)
+		check_text_add(rest->used ? rest : bad, " and %zu more", more);
+	return worst;
 }
 
 static void check_group_viable(const struct check_subject *s, const struct selection_device *item,
                                const struct host_facts_device *device, struct check_list *list)
 {
+	struct check_text bad = {.used = 0}, rest = {.used = 0};
 	const struct host_facts_device *found;
 	const struct selection_device *other;
 	bool own;
@@ -105,10 +117,18 @@ static void check_group_viable(const struct check_subject *s, const struct selec
 		          "no iommu_group link");
 		return;
 	}
-	found = hinderer(s, item, device->group);
+	found = members(s, item, device->group, &bad, &rest);
+	if (!found && !s->facts->groups_said) {
+		check_add(list, CHECK_DEVICE_GROUP_VIABLE, device->address, CHECK_UNKNOWN,
+		          "Not every device says its group and its driver.",
+		          "Run `gpufleet scan` again.", "group %d may hold more than was seen",
+		          device->group);
+		return;
+	}
 	if (!found) {
 		check_add(list, CHECK_DEVICE_GROUP_VIABLE, device->address, CHECK_PASS, NULL, NULL,
-		          "no other member of group %d serves the host", device->group);
+		          "no other member of group %d serves the host%s%s", device->group,
+		          rest.used ? ": " : "", rest.text);
 		return;
 	}
 	other = selection_find(s->selection, found->address);
@@ -121,15 +141,22 @@ static void check_group_viable(const struct check_subject *s, const struct selec
 	        : "Move the card to a slot of its own (a port with ACS), enable ACS in the "
 	          "firmware, or "
 	          "give up the other device: name it under `gpus` too, or take its driver away.",
-	    "group %d also holds %s [%s:%s], driver %.40s", device->group, found->address,
-	    found->vendor, found->device, found->driver);
+	    "group %d also holds %s%s%s", device->group, bad.text,
+	    rest.used ? "; not in the way: " : "", rest.text);
 }
 
 static void check_driver(const struct host_facts_device *device, struct check_list *list)
 {
+	/* Variants know the device: most can move a guest that has it to another host. */
+	const char *variant = device->vfio_driver;
+
 	if (host_facts_is_vfio(device->driver))
 		check_add(list, CHECK_DEVICE_DRIVER, device->address, CHECK_PASS, NULL, NULL,
-		          "driver %.40s", device->driver);
+		          variant && strcmp(device->driver, "vfio-pci") == 0 &&
+		                  strcmp(variant, "vfio_pci") != 0
+		              ? "driver %.40s; modules.alias has a variant for it, %.40s"
+		              : "driver %.40s%.0s",
+		          device->driver, variant ? variant : "");
 	else if (device->driver && strcmp(device->driver, "pci-stub") == 0)
 		check_add(list, CHECK_DEVICE_DRIVER, device->address, CHECK_PENDING,
 		          "pci-stub keeps the host's drivers away, but no guest can be given the "
@@ -148,8 +175,15 @@ static void check_driver(const struct host_facts_device *device, struct check_li
 static void check_siblings(const struct check_subject *s, const struct selection_device *item,
                            struct check_list *list)
 {
+	const struct host_facts_device *card = host_facts_find(s->facts, item->address);
 	size_t bound = 0;
 
+	if (!card->siblings) {
+		check_add(list, CHECK_DEVICE_SIBLINGS, item->address, CHECK_UNKNOWN,
+		          "The card's other functions were not reported.",
+		          "Run `gpufleet scan` again.", "no siblings in the facts");
+		return;
+	}
 	for (size_t i = 0; i < s->selection->count; i++) {
 		const struct selection_device *other = &s->selection->items[i];
 		const struct host_facts_device *device;
@@ -179,41 +213,6 @@ static void check_siblings(const struct check_subject *s, const struct selection
 	          "%zu other functions of the card, none of them on a driver of the host's", bound);
 }
 
-static void check_twin(const struct check_subject *s, const struct host_facts_device *device,
-                       struct check_list *list)
-{
-	for (size_t i = 0; i < s->facts->device_count; i++) {
-		const struct host_facts_device *other = &s->facts->devices[i];
-
-		if (strcmp(other->vendor, device->vendor) != 0 ||
-		    strcmp(other->device, device->device) != 0)
-			continue;
-		if (other == device || checks_goes_to_guests(s, other->address, NULL))
-			continue;
-		if (host_facts_is_vfio(other->driver)) {
-			check_add(list, CHECK_DEVICE_TWIN, device->address, CHECK_WARN,
-			          "A device of the same ids that the inventory leaves to the host "
-			          "is on vfio-pci: something binds by id, not by address.",
-			          "Look for `vfio-pci.ids=` on the kernel command line and for "
-			          "`ids=` in /etc/modprobe.d and the initramfs, take it away, "
-			          "rebuild the initramfs and reboot; or name the device under "
-			          "`gpus`.",
-			          "%s has the ids %s:%s, too, and driver %.40s", other->address,
-			          other->vendor, other->device, other->driver);
-			return;
-		}
-		check_add(
-		    list, CHECK_DEVICE_TWIN, device->address, CHECK_WARN,
-		    "A device of the same ids stays with the host: `vfio-pci.ids=` would take "
-		    "both.",
-		    "Nothing: gpufleet binds by address. Don't add `vfio-pci.ids=` for these ids.",
-		    "%s has the ids %s:%s, too", other->address, other->vendor, other->device);
-		return;
-	}
-	check_add(list, CHECK_DEVICE_TWIN, device->address, CHECK_PASS, NULL, NULL,
-	          "no other %s:%s stays with the host", device->vendor, device->device);
-}
-
 static void check_numa(const struct selection_device *item, const struct host_facts_device *device,
                        struct check_list *list)
 {
@@ -224,7 +223,7 @@ static void check_numa(const struct selection_device *item, const struct host_fa
 		          "NUMA node %d", device->numa_node);
 	else if (policy && strcmp(policy, "required") == 0)
 		check_add(
-		    list, CHECK_DEVICE_NUMA, device->address, CHECK_WARN,
+		    list, CHECK_DEVICE_NUMA, device->address, CHECK_BLOCKED,
 		    "The firmware names no NUMA node, and the alias requires one: Nova would never "
 		    "give the device to a guest.",
 		    "Set `numa_policy` to \"preferred\" or \"legacy\", or update the firmware.",
@@ -239,16 +238,18 @@ void checks_device(const struct check_subject *subject, const struct selection_d
 {
 	const struct host_facts_device *device = host_facts_find(subject->facts, item->address);
 
-	check_in_use(subject, device, list);
+	checks_use(subject, device, list);
 	check_host_device(device, list);
 	check_iommu_group(subject, device, list);
 	check_group_viable(subject, item, device, list);
 	checks_group_compare(subject, device, list);
 	check_driver(device, list);
+	checks_boot(subject, device, list);
 	if (item->primary)
 		check_siblings(subject, item, list);
 	checks_hardware(subject, item, device, list);
-	check_twin(subject, device, list);
+	checks_sharing(subject, item, device, list);
 	if (item->primary)
 		check_numa(item, device, list);
+	check_probe(device, list);
 }

@@ -16,7 +16,7 @@ bool checks_group_is_predicted(const struct host_facts *facts,
 	return works == FACT_NO || (works == FACT_UNKNOWN && device->group < 0);
 }
 
-/* What will keep ITEM's group from guests; as `hinderer` does with groups that are there. */
+/* What will keep ITEM's group from guests; as `hinders` does with groups that are there. */
 static const struct host_facts_device *predicted_hinderer(const struct check_subject *s,
                                                           const struct selection_device *item,
                                                           const size_t *members, size_t count)

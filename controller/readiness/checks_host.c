@@ -57,7 +57,9 @@ enum fact checks_iommu_works(const struct host_facts *facts)
 	if (facts->groups < 0)
 		return FACT_UNKNOWN;
 	/* Groups without a unit are what "no-IOMMU mode" leaves. */
-	if (facts->groups > 0 && (!facts->units || json_array_size(facts->units) > 0))
+	if (facts->groups > 0 && !facts->units)
+		return FACT_UNKNOWN;
+	if (facts->groups > 0 && json_array_size(facts->units) > 0)
 		return FACT_YES;
 	return FACT_NO;
 }
@@ -298,4 +300,5 @@ void checks_host(const struct check_subject *subject, struct check_list *list)
 	check_guests(subject, list);
 	check_lockdown(subject, list);
 	check_secure_boot(subject, list);
+	checks_state(subject, list);
 }

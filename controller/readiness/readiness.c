@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "controller/readiness/check_pool.h"
+#include "controller/readiness/check_table.h"
 #include "controller/readiness/checks.h"
 
 #define SETTLE_ROUNDS 16 /* a bound on what a hostile host can make us compute */
@@ -44,12 +45,6 @@ struct judgement {
 	const bool *fixed; /* by check id: taken for passed; NULL: none */
 };
 
-static bool hides_blocker(enum check_id id)
-{
-	return id == CHECK_CPU_VIRTUALIZATION || id == CHECK_IOMMU_GROUPS ||
-	       id == CHECK_IOMMU_INTERRUPTS || id == CHECK_DEVICE_GROUP_VIABLE;
-}
-
 /* What this check alone makes of a device. */
 static enum verdict check_verdict(const struct check *check)
 {
@@ -59,7 +54,7 @@ static enum verdict check_verdict(const struct check *check)
 	case CHECK_PENDING:
 		return VERDICT_PENDING;
 	case CHECK_UNKNOWN:
-		return hides_blocker(check->id) ? VERDICT_UNKNOWN : VERDICT_READY;
+		return check_rule(check->id)->unknown_gates ? VERDICT_UNKNOWN : VERDICT_READY;
 	default:
 		return VERDICT_READY;
 	}
@@ -191,6 +186,31 @@ static void judgement_free(struct judgement *j)
 	free(j->verdicts);
 }
 
+/* What is still to be done on one function of a card, or could not be seen of it, holds for the
+ * card. */
+static void follow_siblings(struct judgement *j)
+{
+	for (size_t i = 0; i < j->selection.count; i++) {
+		const struct selection_device *sibling = &j->selection.items[i], *card;
+		enum verdict own = j->verdicts[i];
+		size_t at;
+
+		if (sibling->primary || (own != VERDICT_PENDING && own != VERDICT_UNKNOWN))
+			continue;
+		card = selection_find(&j->selection, sibling->card);
+		at = card ? (size_t)(card - j->selection.items) : i;
+		if (at == i || j->verdicts[at] >= own)
+			continue;
+		j->verdicts[at] = own;
+		check_add(&j->list, CHECK_DEVICE_SIBLINGS, card->address,
+		          own == VERDICT_PENDING ? CHECK_PENDING : CHECK_UNKNOWN,
+		          own == VERDICT_PENDING
+		              ? "Another function of the card is not ready yet."
+		              : "Not enough could be seen of another function of the card.",
+		          "See the checks of the other function.", "%s", sibling->address);
+	}
+}
+
 /* A device that is left out stays on the host's driver, which can make its neighbours' group
  * unviable: repeat until nothing changes. */
 static void settle(struct judgement *j, const struct check_subject *subject)
@@ -213,6 +233,7 @@ static void settle(struct judgement *j, const struct check_subject *subject)
 	pass_fixed(j);
 	for (size_t i = 0; i < j->selection.count; i++)
 		j->verdicts[i] = device_verdict(j, &j->selection.items[i]);
+	follow_siblings(j);
 }
 
 /* PARSED: the same facts, where they were parsed before. FIXED: as in the judgement. */

@@ -41,6 +41,10 @@ json_t *readiness_evaluate_fixed(const struct inventory_host *host, const json_t
 int readiness_preconditions(const struct inventory_host *host, const json_t *facts, json_t **wanted,
                             struct gf_err *err);
 
+/* What is published of every check (docs/checks.json): an array of objects `id`, `about`,
+ * `effect`, `unknown`, `precondition` and, of what does not gate, `why`. A new reference. */
+json_t *readiness_check_list(void);
+
 /* NULL-terminated list of every check id. */
 const char *const *readiness_check_ids(void);
 

@@ -88,6 +88,12 @@ int initramfs_inspect(const struct root *root, const struct initramfs_tool *tool
 /* Reads TREE/PATH, at most 1 MiB: malloc'd; NULL when it cannot be read. */
 char *initramfs_tree_read(const char *tree, const char *path, size_t *size);
 
+/* Is DRIVER's module in the unpacked image, or (BUILTIN: see above) in the kernel? */
+bool initramfs_tree_has_driver(const char *tree, const json_t *builtin, const char *driver);
+
+/* Removes an unpacked image, best effort. */
+void initramfs_tree_remove(const char *path);
+
 extern const struct initramfs_tool initramfs_debian, initramfs_dracut;
 
 #endif

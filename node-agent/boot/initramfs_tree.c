@@ -18,7 +18,7 @@ static int tree_remove_entry(const char *path, const struct stat *st, int flag, 
 	return 0;
 }
 
-static void tree_remove(const char *path)
+void initramfs_tree_remove(const char *path)
 {
 	nftw(path, tree_remove_entry, 16, FTW_DEPTH | FTW_PHYS);
 }
@@ -97,6 +97,18 @@ static bool is_builtin(const json_t *builtin, const char *module)
 	return false;
 }
 
+bool initramfs_tree_has_driver(const char *tree, const json_t *builtin, const char *driver)
+{
+	static const char *const places[] = {"usr/lib/modules", "lib/modules"};
+	bool found = is_builtin(builtin, driver);
+	char path[PATH_MAX];
+
+	for (size_t i = 0; i < 2 && !found; i++)
+		if ((size_t)snprintf(path, sizeof(path), "%s/%s", tree, places[i]) < sizeof(path))
+			found = tree_has_module(path, driver, 0);
+	return found;
+}
+
 /* Is every driver of the list in the image? */
 static bool drivers_are_there(const struct root *root, const char *tree, const json_t *builtin,
                               char *why, size_t size)
@@ -106,16 +118,10 @@ static bool drivers_are_there(const struct root *root, const char *tree, const j
 
 	for (char *line = list ? strtok_r(list, "\n", &save) : NULL; line && there;
 	     line = strtok_r(NULL, "\n", &save)) {
-		char driver[65], path[PATH_MAX];
+		char driver[65];
 		if (sscanf(line, "%*s %*s %*s %*s %*s %64s", driver) != 1 || line[0] == '#')
 			continue;
-		bool found = is_builtin(builtin, driver);
-		static const char *const places[] = {"usr/lib/modules", "lib/modules"};
-		for (size_t i = 0; i < 2 && !found; i++)
-			if ((size_t)snprintf(path, sizeof(path), "%s/%s", tree, places[i]) <
-			    sizeof(path))
-				found = tree_has_module(path, driver, 0);
-		if (!found) {
+		if (!initramfs_tree_has_driver(tree, builtin, driver)) {
 			snprintf(why, size, "the module of driver %s is not in it", driver);
 			there = false;
 		}
@@ -175,6 +181,6 @@ int initramfs_inspect(const struct root *root, const struct initramfs_tool *tool
 		snprintf(tree, sizeof(tree), "%.*s%s", (int)sizeof(tree) - 32, where.text, below);
 		result = tree_is_right(root, tool, tree, builtin, why, size);
 	}
-	tree_remove(where.text);
+	initramfs_tree_remove(where.text);
 	return result;
 }

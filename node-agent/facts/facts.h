@@ -31,8 +31,24 @@ const char *platform_boot_tool(const struct root *root);   /* or NULL */
 const char *platform_initramfs(const struct root *root);   /* or NULL */
 
 /* guests.c: the "guests" array: QEMU processes, libvirt domains, other holders of /dev/vfio groups.
- */
-json_t *guest_facts(const struct root *root);
+ * Every open file of every process goes to HOLDERS, too (may be NULL). */
+struct holders;
+json_t *guest_facts(const struct root *root, struct holders *holders);
+
+/* holders.c: the "holders" array: programs that have a device open through its driver. */
+struct holders *holders_open(const struct root *root);
+void holders_see(struct holders *holders, long pid, const char *target);
+json_t *holders_close(struct holders *holders); /* the array, or null */
+int holders_nvidia_minor(const struct root *root, const char *address);
+
+/* vfio_state.c: the "vfio" object. */
+json_t *vfio_facts(const struct root *root, const char *kernel);
+
+/* reboot_state.c: the "pending_reboot" array, or null. */
+json_t *reboot_facts(const struct root *root, const char *kernel);
+
+/* early_binding.c: the "early_binding" object: what binds devices at the next boot. */
+json_t *early_facts(const struct root *root, const char *kernel);
 
 /* numa.c: the "numa" array: NUMA nodes in the order of their numbers; null where the kernel shows
  * none. */
@@ -68,6 +84,10 @@ bool nova_unproven(const struct root *root, const char *name); /* does it stand?
 /* modules.c: which kernel modules claim a device. */
 struct module_index;
 struct module_index *module_index_open(const struct root *root, const char *kernel);
+/* The module of vfio's that fits MODALIAS best, in NAME: a variant driver, else "vfio_pci", else
+ * "". */
+void module_index_vfio(const struct module_index *index, const char *modalias, char *name,
+                       size_t size);
 /* Appends the names of all modules that match MODALIAS to the array NAMES, each once. */
 void module_index_match(const struct module_index *index, const char *modalias, json_t *names);
 void module_index_free(struct module_index *index);

@@ -17,6 +17,7 @@
 struct guest_scan {
 	const struct root *root;
 	json_t *guests;
+	struct holders *holders;
 	/* of the process at hand */
 	long pid;
 	char name[256];
@@ -148,6 +149,18 @@ static void group_device_each(void *ctx, const char *name)
 		devices_add(scan->devices, name, strlen(name));
 }
 
+/* iommufd: /dev/vfio/devices/vfioN is one device; /sys/class/vfio-dev/vfioN/device leads to it. */
+static void cdev_device(struct guest_scan *scan, const char *name)
+{
+	char target[PATH_MAX];
+	ssize_t n = readlink(root_pathf(scan->root, "/sys/class/vfio-dev/%s/device", name).text,
+	                     target, sizeof(target) - 1);
+	target[n > 0 ? n : 0] = '\0';
+	const char *base = strrchr(target, '/');
+	if (base)
+		devices_add(scan->devices, base + 1, strlen(base + 1));
+}
+
 static void fd_each(void *ctx, const char *name)
 {
 	struct guest_scan *scan = ctx;
@@ -155,6 +168,14 @@ static void fd_each(void *ctx, const char *name)
 	ssize_t n = readlink(root_pathf(scan->root, "/proc/%ld/fd/%s", scan->pid, name).text,
 	                     target, sizeof(target) - 1);
 	target[n > 0 ? n : 0] = '\0';
+	holders_see(scan->holders, scan->pid, target);
+	const char *cdev = target + strlen("/dev/vfio/devices/");
+	if (strncmp(target, "/dev/vfio/devices/vfio", strlen("/dev/vfio/devices/vfio")) == 0 &&
+	    !strchr(cdev, '/')) {
+		scan->holds_vfio = true;
+		cdev_device(scan, cdev);
+		return;
+	}
 	const char *group = target + strlen("/dev/vfio/");
 	if (strncmp(target, "/dev/vfio/", strlen("/dev/vfio/")) != 0 ||
 	    !isdigit((unsigned char)*group) || strspn(group, "0123456789") != strlen(group) ||
@@ -240,9 +261,9 @@ static void domain_each(void *ctx, const char *file)
 	free(text);
 }
 
-json_t *guest_facts(const struct root *root)
+json_t *guest_facts(const struct root *root, struct holders *holders)
 {
-	struct guest_scan scan = {.root = root, .guests = json_array()};
+	struct guest_scan scan = {.root = root, .guests = json_array(), .holders = holders};
 	if (facts_each_entry(root, "/proc", process_each, &scan) != 0) {
 		json_decref(scan.guests);
 		return json_null();

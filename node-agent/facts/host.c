@@ -167,9 +167,24 @@ static void set_kernel(const struct root *root, json_t *host)
 	                    tainted ? json_integer(strtoll(line, NULL, 10)) : json_null());
 	if (strchr(kernel, '/'))
 		kernel[0] = '\0';
+	json_object_set_new(host, "vfio", vfio_facts(root, kernel));
+	json_object_set_new(host, "pending_reboot", reboot_facts(root, kernel));
+	json_object_set_new(host, "early_binding", early_facts(root, kernel));
 	json_object_set_new(host, "modules",
 	                    json_pack("{s:o,s:o}", "loaded", module_list_loaded(root), "builtin",
 	                              module_list_builtin(root, kernel)));
+}
+
+/* Who uses devices: one look at the open files of all processes. */
+static void set_users(const struct root *root, json_t *host)
+{
+	struct holders *holders = holders_open(root);
+	json_object_set_new(host, "guests", guest_facts(root, holders));
+	json_t *list = holders_close(holders);
+	/* Where /proc could not be listed, nobody was seen for that reason. */
+	bool seen = json_is_array(json_object_get(host, "guests"));
+	json_object_set(host, "holders", seen ? list : json_null());
+	json_decref(list);
 }
 
 json_t *host_facts(const struct root *root)
@@ -187,7 +202,7 @@ json_t *host_facts(const struct root *root)
 	json_object_set_new(host, "secure_boot", platform_secure_boot(root));
 	set_lockdown(root, host);
 	json_object_set_new(host, "iommu", platform_iommu(root));
-	json_object_set_new(host, "guests", guest_facts(root));
+	set_users(root, host);
 	json_object_set_new(host, "services", service_facts(root));
 	json_object_set_new(host, "framebuffers", framebuffers_value(root));
 	return host;

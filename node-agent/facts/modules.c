@@ -16,6 +16,8 @@
 #define MODULES_FILE_LIMIT ((size_t)64 << 20)
 #define VENDOR_ANY         UINT32_MAX
 #define VENDOR_PREFIX      "pci:v"
+#define VFIO_PREFIX        "vfio_"
+#define VFIO_ALIASES_MAX   128
 
 struct module_alias {
 	uint32_t vendor;
@@ -26,6 +28,9 @@ struct module_index {
 	char *alias_text, *builtin_text;
 	struct module_alias *aliases;
 	size_t count, capacity;
+	/* "vfio_pci:v…" patterns: few. */
+	struct module_alias vfio[VFIO_ALIASES_MAX];
+	size_t vfio_count;
 };
 
 static uint32_t alias_vendor(const char *alias)
@@ -40,8 +45,21 @@ static uint32_t alias_vendor(const char *alias)
 	return *end || *start == '*' ? VENDOR_ANY : (uint32_t)vendor;
 }
 
+/* "vfio_pci:v…" are drivers for guests: matched as "pci:v…", but kept apart. */
+static void index_add_vfio(struct module_index *index, const char *pattern, char *module)
+{
+	if (strncmp(pattern, VENDOR_PREFIX, strlen(VENDOR_PREFIX)) == 0 &&
+	    index->vfio_count < VFIO_ALIASES_MAX)
+		index->vfio[index->vfio_count++] =
+		    (struct module_alias){alias_vendor(pattern), pattern, module};
+}
+
 static void index_add(struct module_index *index, const char *pattern, char *module)
 {
+	if (strncmp(pattern, VFIO_PREFIX, strlen(VFIO_PREFIX)) == 0) {
+		index_add_vfio(index, pattern + strlen(VFIO_PREFIX), module);
+		return;
+	}
 	if (strncmp(pattern, VENDOR_PREFIX, strlen(VENDOR_PREFIX)) != 0 || !*module)
 		return;
 	if (index->count == index->capacity) {
@@ -82,6 +100,7 @@ static void index_read_builtin(struct module_index *index, size_t size)
 	for (char *entry = index->builtin_text; entry < end; entry = next) {
 		next = entry + strlen(entry) + 1;
 		char *dot = strstr(entry, ".alias=" VENDOR_PREFIX);
+		dot = dot ? dot : strstr(entry, ".alias=" VFIO_PREFIX VENDOR_PREFIX);
 		if (!dot)
 			continue;
 		*dot = '\0';
@@ -133,6 +152,26 @@ void module_index_match(const struct module_index *index, const char *modalias, 
 			json_array_append_new(names,
 			                      frame_text(alias->module, strlen(alias->module)));
 	}
+}
+
+void module_index_vfio(const struct module_index *index, const char *modalias, char *name,
+                       size_t size)
+{
+	size_t best = 0;
+	*name = '\0';
+	for (size_t i = 0; index && i < index->vfio_count; i++) {
+		const struct module_alias *alias = &index->vfio[i];
+		/* The pattern with the most of its characters fixed knows the device best. */
+		size_t weight = 1;
+		for (const char *p = alias->pattern; *p; p++)
+			weight += *p != '*';
+		if (weight > best && fnmatch(alias->pattern, modalias, 0) == 0) {
+			best = weight;
+			snprintf(name, size, "%s", alias->module);
+		}
+	}
+	for (char *p = name; *p; p++)
+		*p = *p == '-' ? '_' : *p;
 }
 
 void module_index_free(struct module_index *index)

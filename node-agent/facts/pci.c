@@ -91,6 +91,28 @@ static bool extended_readable(struct pci_dev *dev)
 	       pci_read_block(dev, 0x100, (u8 *)&word, sizeof(word)) != 0;
 }
 
+/* Resizable BARs (PCI Express base specification, 7.8.6): for each a word with the sizes that it
+ * can have (bit 4: 1 MiB, bit 5: 2 MiB, …) and one with its number and present size. */
+static json_t *resizable_value(struct pci_dev *dev, const struct pci_cap *cap)
+{
+	json_t *bars = json_array();
+	unsigned count = pci_read_long(dev, (int)cap->addr + 8) >> 5 & 7;
+	for (unsigned i = 0; i < count && i < 6; i++) {
+		u32 can = pci_read_long(dev, (int)(cap->addr + 4 + 8 * i)) >> 4;
+		u32 control = pci_read_long(dev, (int)(cap->addr + 8 + 8 * i));
+		int largest = -1;
+		for (u32 sizes = can & 0x0fffffff; sizes; sizes >>= 1)
+			largest++;
+		unsigned now = control >> 8 & 0x3f;
+		if (largest < 0 || now > 40)
+			continue;
+		json_array_append_new(bars, json_pack("{s:i,s:I,s:I}", "index", (int)(control & 7),
+		                                      "size", (json_int_t)1 << (20 + now),
+		                                      "largest", (json_int_t)1 << (20 + largest)));
+	}
+	return bars;
+}
+
 static void set_capabilities(json_t *facts, struct pci_dev *dev)
 {
 	/* A virtual function's vendor reads all ones, too; its class doesn't. */
@@ -101,10 +123,11 @@ static void set_capabilities(json_t *facts, struct pci_dev *dev)
 	set_express(facts, dev);
 	if (!extended_readable(dev))
 		return;
-	json_object_set_new(
-	    facts, "resizable_bar",
-	    json_boolean(pci_find_cap(dev, PCI_EXT_CAP_ID_REBAR, PCI_CAP_EXTENDED) != NULL));
-	struct pci_cap *cap = pci_find_cap(dev, PCI_EXT_CAP_ID_ACS, PCI_CAP_EXTENDED);
+	struct pci_cap *cap = pci_find_cap(dev, PCI_EXT_CAP_ID_REBAR, PCI_CAP_EXTENDED);
+	json_object_set_new(facts, "resizable_bar", json_boolean(cap != NULL));
+	if (cap)
+		json_object_set_new(facts, "resizable", resizable_value(dev, cap));
+	cap = pci_find_cap(dev, PCI_EXT_CAP_ID_ACS, PCI_CAP_EXTENDED);
 	if (cap)
 		json_object_set_new(facts, "acs",
 		                    json_pack("{s:i,s:i}", "capable",
@@ -144,6 +167,21 @@ static int device_compare(const void *a, const void *b)
 	return left < right ? -1 : left > right;
 }
 
+/* Which firmware framebuffers lie in each device's memory. */
+static void console_fill(const struct root *root, json_t *devices)
+{
+	struct console_ranges *ranges = pci_console_open(root);
+	size_t i;
+	json_t *device;
+	json_array_foreach(devices, i, device)
+	{
+		const char *address = json_string_value(json_object_get(device, "address"));
+		json_object_set_new(device, "console_memory",
+		                    pci_console_facts(ranges, root, address));
+	}
+	pci_console_close(ranges);
+}
+
 static json_t *devices_facts(const struct root *root, struct pci_access *access,
                              const struct module_index *modules)
 {
@@ -167,6 +205,7 @@ static json_t *devices_facts(const struct root *root, struct pci_access *access,
 	}
 	free(sorted);
 	pci_sysfs_siblings(root, devices);
+	console_fill(root, devices);
 	return devices;
 }
 

@@ -218,10 +218,14 @@ static json_t *modules_value(const struct device *dev, const struct module_index
 
 static void set_drivers(const struct device *dev, const struct module_index *modules)
 {
-	char text[256];
+	char text[256], modalias[256];
 	device_link(dev, "driver", text, sizeof(text));
 	facts_set_text(dev->facts, "driver", text);
 	json_object_set_new(dev->facts, "modules", modules_value(dev, modules));
+	text[0] = '\0';
+	if (device_line(dev, "modalias", modalias, sizeof(modalias)) == 0)
+		module_index_vfio(modules, modalias, text, sizeof(text));
+	facts_set_text(dev->facts, "vfio_driver", text);
 }
 
 /* Reading sriov_numvfs (and driver_override) takes the device's lock in the kernel, which a driver
@@ -258,6 +262,8 @@ json_t *pci_sysfs_facts(const struct root *root, const char *address,
 	json_object_set_new(dev.facts, "boot_vga", flag_value(&dev, "boot_vga", json_false()));
 	json_object_set_new(dev.facts, "bars", bars_value(&dev));
 	json_object_set_new(dev.facts, "resizable_bar", json_null());
+	json_object_set_new(dev.facts, "resizable", json_null());
+	json_object_set_new(dev.facts, "vgpu", pci_vgpu_facts(root, address));
 	json_object_set_new(dev.facts, "acs", json_null());
 	json_t *total = number_value(&dev, "sriov_totalvfs");
 	json_object_set_new(dev.facts, "sriov",
@@ -269,6 +275,8 @@ json_t *pci_sysfs_facts(const struct root *root, const char *address,
 	facts_set_text(dev.facts, "physical_function", is_address(text, strlen(text)) ? text : "");
 	device_line(&dev, "power_state", text, sizeof(text));
 	facts_set_text(dev.facts, "power_state", text);
+	device_line(&dev, "power/runtime_status", text, sizeof(text));
+	facts_set_text(dev.facts, "runtime_status", text);
 	json_object_set_new(dev.facts, "d3cold_allowed",
 	                    flag_value(&dev, "d3cold_allowed", json_null()));
 	json_object_set_new(dev.facts, "reset_methods", words_value(&dev, "reset_method"));

@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "node-agent/facts/early_binding.h"
 #include "node-agent/facts/facts.h"
 #include "node-agent/tasks/task_types.h"
 
@@ -355,6 +356,7 @@ void operation_purge(const struct agent *agent, const char *keep)
 	unlink(root_pathf(&agent->root, "%s/nova-paused.lock", agent->state).text);
 	unlink(root_pathf(&agent->root, "%s/reboot-asked.json", agent->state).text);
 	unlink(root_path(&agent->root, INITRAMFS_SEEN).text);
+	unlink(root_path(&agent->root, IMAGE_SEEN).text);
 	journal_remove_tree(root_path(&agent->root, NOVA_UNPROVEN_DIR).text);
 	if (!keep) {
 		journal_remove_tree(root_pathf(&agent->root, "%s/operations", agent->state).text);

@@ -96,6 +96,14 @@ def with_virtualization(text):
                    for line in text.splitlines(keepends=True))
 
 
+def vfio_lay_out():
+    """What a host has that somebody set up by hand: ids for the next boot, and vfio in the running kernel, which is not this
+    container's own."""
+    ids = sorted({ids for _, ids, _, driver, _, _ in DEVICES if driver == "vfio-pci"})
+    write("/etc/modprobe.d/vfio.conf", f"options vfio-pci ids={','.join(ids)}\n")
+    write(f"/lib/modules/{os.uname().release}/modules.builtin", "kernel/drivers/vfio/vfio_iommu_type1.ko\n")
+
+
 def main():
     directory = sys.argv[1]
     sys_dir = os.path.join(directory, "sys")
@@ -111,6 +119,7 @@ def main():
     with open("/proc/cpuinfo", encoding="utf-8") as file:
         write(f"{directory}/proc/cpuinfo", with_virtualization(file.read()))
     write(f"{sys_dir}/firmware/acpi/tables/DMAR", "DMAR")
+    vfio_lay_out()
     for place in ("sys/bus/pci", "sys/kernel/iommu_groups", "sys/class/iommu", "sys/firmware/acpi/tables", "proc/interrupts", "proc/cpuinfo"):
         subprocess.run(["mount", "--bind", f"{directory}/{place}", f"/{place}"], check=True)
 

@@ -7,9 +7,10 @@
     parity.py drivers DIRECTORY NAME WHEN        the drivers of the cards' functions
     parity.py table MACHINES SIMULATOR NAME…     the configurations' table; exit status 1 unless all are the same
 
-What may differ between two runs is taken out of a report, and nothing else: when it was made ("generated") and when each host
-was looked at ("observed", and the same time in the evidence of the check host.facts). Of the capacity only the sums of each alias
-and flavor stay, and of a check not its own verdict: they are worked out from what is compared anyway.
+What may differ between two runs is taken out of a report, and nothing else: when it was made ("generated"), when each host
+was looked at ("observed", and the same time in the evidence of the check host.facts), and the kernel's version in the name of
+an initramfs image. Of the capacity only the sums of each alias and flavor stay, and of a check not its own verdict: they are
+worked out from what is compared anyway.
 
 An observation of a configuration is a few files in a directory: NAME.booted.drivers, a line "ADDRESS DRIVER" for every device that
 has one, and NAME.booted.json, the report; where apply followed, NAME.apply (its exit status), NAME.applied.drivers and
@@ -20,6 +21,7 @@ has all of it.
 import difflib
 import json
 import os
+import re
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -41,6 +43,7 @@ def normalise(report):
             check.pop("verdict", None)
             if check["id"] == "host.facts":
                 check["evidence"] = check["evidence"].replace(host["observed"], "TIME")
+            check["evidence"] = re.sub(r"initrd\.img-[^ :,]+", "initrd.img-KERNEL", check["evidence"])
         host["observed"] = "TIME"
     report["capacity"] = {name: [{key: row[key] for key in row if key in SUMS} for row in report["capacity"][name]]
                           for name in ("aliases", "flavors")}

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <time.h>
 #include <unistd.h>
 
 void boot_model_boot_id(const struct sim_host *host)
@@ -73,6 +74,11 @@ static void kernel_start(struct sim_host *host, const char *cmdline)
 	bool remapping, on = iommu_on(host, cmdline, &remapping);
 
 	boot_model_boot_id(host);
+	sim_path(path, "%.900s/proc/stat", host->root);
+	sim_write(path, "cpu  1 0 1 1 0 0 0 0 0 0\nbtime %lld\nprocesses 1\n",
+	          (long long)time(NULL));
+	sim_path(path, "%.900s/proc/iomem", host->root);
+	sim_write(path, "00001000-0009fbff : System RAM\n00100000-7ffdffff : System RAM\n");
 	sim_path(path, "%.900s/proc/cmdline", host->root);
 	sim_write(path, "%s\n", cmdline);
 	sim_path(path, "%.900s/proc/interrupts", host->root);

@@ -253,6 +253,11 @@ static void parameters_set(const struct model *model, const char *module, const 
 		sim_path(path, "%.900s/sys/module/%s/parameters/allow_unsafe_interrupts",
 		         model->root, module);
 		sim_write(path, "%s\n", *value && strchr("1yY", *value) ? "Y" : "N");
+		sim_path(path, "%.900s/sys/module/%s/parameters/dma_entry_limit", model->root,
+		         module);
+		modprobe_option(&model->config, module, "dma_entry_limit", options, value,
+		                sizeof(value));
+		sim_write(path, "%s\n", *value ? value : "65535");
 	}
 }
 

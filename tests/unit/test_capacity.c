@@ -42,6 +42,13 @@ static json_t *options_new(void)
 	return options;
 }
 
+/* What gives the GPUs to vfio-pci at the next boot, too. */
+static json_t *binding_new(void)
+{
+	return json_pack("{s:s, s:[], s:[{s:s, s:s}]}", "state", "looked", "list", "lines", "where",
+	                 "/etc/modprobe.d/vfio.conf", "line", "options vfio-pci ids=10de:1b06");
+}
+
 /* Eight GPUs on two nodes of two sockets, each in a group of its own; 16 processors, 64 GiB. */
 static json_t *host_facts_new(void)
 {
@@ -51,25 +58,28 @@ static json_t *host_facts_new(void)
 		json_array_append_new(
 		    pci,
 		    json_pack("{s:o, s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:[s], s:[s], s:[], "
-		              "s:s}",
+		              "s:s, s:[], s:[], s:n, s:n, s:[]}",
 		              "address", json_sprintf("0000:%02x:00.0", i + 1), "vendor", "10de",
 		              "device", "1b06", "class", "0302", "header", "endpoint", "driver",
 		              "vfio-pci", "iommu_group", i, "numa_node", i / 4, "reset_methods",
-		              "flr", "reserved_regions", "msi", "path", "power_state", "D0"));
+		              "flr", "reserved_regions", "msi", "path", "power_state", "D0",
+		              "siblings", "bars", "sriov", "vgpu", "console_memory"));
 	for (int n = 0; n < 2; n++)
 		json_array_append_new(numa,
 		                      json_pack("{s:i, s:o, s:i, s:i, s:[]}", "node", n, "cpus",
 		                                json_sprintf("%d-%d", 8 * n, 8 * n + 7),
 		                                "memory_kb", 32 << 20, "socket", n, "huge_pages"));
 	return json_pack(
-	    "{s:i, s:s, s:{s:s, s:i, s:i, s:b, s:o, s:[], s:{s:[s], s:[s], s:i, s:b, s:b}}, s:o, "
+	    "{s:i, s:s, s:{s:s, s:s, s:i, s:i, s:b, s:o, s:[], s:o, s:i, s:{s:s, s:s}, s:[], "
+	    "s:{s:[s], s:[s], s:i, s:b, s:b}}, s:o, "
 	    "s:{s:s, s:s, s:[{s:s, s:o}], s:[], s:[]}}",
-	    "facts", 1, "observed", "2026-01-01T00:00:00Z", "host", "arch", "x86_64", "cpus", 16,
-	    "memory_kb", 64 << 20, "cpu_virtualization", true, "numa", numa, "guests", "iommu",
-	    "tables", "DMAR", "units", "dmar0", "groups", 20, "interrupt_remapping", true,
-	    "unsafe_interrupts", false, "pci", pci, "nova", "deployment", "debian", "release",
-	    "26.2.1", "services", "name", "nova-compute", "options", options_new(), "files",
-	    "problems");
+	    "facts", 1, "observed", "2026-01-01T00:00:00Z", "host", "arch", "x86_64", "cmdline",
+	    "quiet", "cpus", 16, "memory_kb", 64 << 20, "cpu_virtualization", true, "numa", numa,
+	    "guests", "early_binding", binding_new(), "taint", 0, "vfio", "pci", "module", "type1",
+	    "module", "holders", "iommu", "tables", "DMAR", "units", "dmar0", "groups", 20,
+	    "interrupt_remapping", true, "unsafe_interrupts", false, "pci", pci, "nova",
+	    "deployment", "debian", "release", "26.2.1", "services", "name", "nova-compute",
+	    "options", options_new(), "files", "problems");
 }
 
 static json_t *host_of(json_t *facts)
@@ -107,9 +117,9 @@ static void guest_add(json_t *facts, int vcpus, int memory_mb, int node)
 static void switch_add(json_t *facts)
 {
 	json_array_append_new(json_object_get(facts, "pci"),
-	                      json_pack("{s:s, s:s, s:s, s:s, s:s}", "address", "0000:90:00.0",
+	                      json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "address", "0000:90:00.0",
 	                                "vendor", "10de", "device", "22a3", "class", "0680",
-	                                "header", "bridge"));
+	                                "header", "bridge", "driver", "vfio-pci"));
 }
 
 /* ---- asking ---- */
@@ -281,8 +291,9 @@ static void test_numa(void **state)
 	gpu_set(facts, 0, "numa_node", json_integer(-1));
 	gpu_set(facts, 1, "numa_node", json_integer(-1));
 	expect_fit(facts, &plain, "2/2 gpus+0");
+	/* Under `required` they are blocked, and six are left. */
 	required.numa = 1;
-	expect_fit(facts, &required, "1/1 numa+1");
+	expect_fit(facts, &required, "1/1 gpus+0");
 	/* Both nodes on one socket. */
 	expect_fit(facts, &socket, "0/0 numa+1");
 	json_object_set_new(json_array_get(numa, 1), "socket", json_integer(0));
@@ -427,8 +438,10 @@ static void test_unknown(void **state)
 	facts = facts_with_ratios();
 	guest_add(facts, -1, 1, -1);
 	expect_fit(facts, &large, "8/8 gpus+0 unknown");
+	/* Any of the GPUs might be in use: none is ready. */
 	json_object_set_new(host_of(facts), "guests", json_null());
-	expect_fit(facts, &large, "8/8 gpus+0 unknown");
+	expect_fit(facts, &large, "0/0 -+0");
+	expect_fit(facts, &(struct ask){.vcpus = 1, .ram_mb = 1024, .numa = -1}, "0/0 -+0 unknown");
 	json_decref(facts);
 	/* Nova would not start with it. */
 	facts = facts_with_ratios();

@@ -131,7 +131,7 @@ static void test_guests(void **state)
 	agent_root_file(root, "/run/libvirt/qemu/seen.xml",
 	                "<domstatus state='running' pid='100'>\n");
 	agent_root_file(root, "/run/libvirt/qemu/notes.txt", "<domstatus pid='400'>\n");
-	assert_json(guest_facts(root),
+	assert_json(guest_facts(root, NULL),
 	            "[{'pid':100,'name':'instance-1','source':'qemu','devices':['0000:01:00.0',"
 	            "'0000:01:00.1','0000:02:00.0','0000:03:00.0','0000:04:00.0'],"
 	            "'vcpus':4,'memory_mb':4096,'numa_nodes':[1]},"

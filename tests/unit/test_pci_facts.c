@@ -93,10 +93,13 @@ static void make_card(const struct root *root)
 	put16(config, 0x140 + 0x0e, 16);
 	put16(config, 0x140 + 0x10, 2);
 	extended(config, 0x200, 0x0015, 0); /* resizable BAR */
+	put32(config, 0x204, 0x3f00);       /* 16 to 512 MiB */
+	put32(config, 0x208, 1 | 1 << 5 | 8 << 8);
 	agent_root_bytes(root, CARD "/config", config, CONFIG);
 	agent_root_file(root, CARD "/boot_vga", "1\n");
 	agent_root_file(root, CARD "/reset_method", "flr bus\n");
 	agent_root_file(root, CARD "/d3cold_allowed", "1\n");
+	agent_root_file(root, CARD "/power/runtime_status", "suspended\n");
 	agent_root_file(root, CARD "/modalias",
 	                "pci:v000010DEd00001B06sv00001462sd00003609bc03sc00i00\n");
 	agent_root_link(root, CARD "/driver", "../../../../bus/pci/drivers/nouveau");
@@ -137,6 +140,9 @@ static void test_card(void **state)
 	                "alias pci:v*d*sv*sd*bc03sc00i* any-vga\n"
 	                "alias pci:v000010DEd000010EFsv*sd*bc04sc03i* snd_hda_intel\n"
 	                "alias pci:v00008086d*sv*sd*bc*sc*i* other\n"
+	                "alias vfio_pci:v*d*sv*sd*bc*sc*i* vfio_pci\n"
+	                "alias vfio_pci:v000010DEd*sv*sd*bc*sc*i* nvgrace-gpu-vfio-pci\n"
+	                "alias vfio_pci:v000015B3d0000101Esv*sd*bc*sc*i* mlx5_vfio_pci\n"
 	                "alias usb:v10DE* usb\nalias\nalias pci:\n");
 	static const char builtin[] =
 	    "vga.license=GPL\0in-kernel.alias=pci:v*d*sv*sd*bc03sc*i*\0junk";
@@ -163,6 +169,10 @@ static void test_card(void **state)
 	            "{'index':1,'size':268435456,'assigned':false,'prefetchable':true,'io':false},"
 	            "{'index':3,'size':128,'assigned':true,'prefetchable':false,'io':true}]");
 	assert_json(fact(devices, 1, "resizable_bar"), "true");
+	assert_json(fact(devices, 1, "resizable"),
+	            "[{'index':1,'size':268435456,'largest':536870912}]");
+	assert_json(fact(devices, 1, "vfio_driver"), "'nvgrace_gpu_vfio_pci'");
+	assert_json(fact(devices, 1, "runtime_status"), "'suspended'");
 	assert_json(fact(devices, 1, "acs"), "null");
 	assert_json(fact(devices, 1, "sriov"), "{'total':16,'used':2}");
 	assert_json(fact(devices, 1, "power_state"), "'D0'");
@@ -304,6 +314,52 @@ static void test_locked_device(void **state)
 	json_decref(devices);
 }
 
+/* The firmware's framebuffer in the card's memory; who may not see addresses sees zeros. */
+static void test_console(void **state)
+{
+	const struct root *root = &((struct agent *)*state)->root;
+	make_card(root);
+	json_t *devices = pci(root);
+	assert_json(fact(devices, 1, "console_memory"), "null");
+	json_decref(devices);
+	agent_root_file(root, "/proc/iomem",
+	                "00000000-00000000 : System RAM\n00000000-00000000 : PCI Bus\n"
+	                "  00000000-00000000 : BOOTFB\n");
+	devices = pci(root);
+	assert_json(fact(devices, 1, "console_memory"), "null");
+	json_decref(devices);
+	agent_root_file(root, "/proc/iomem",
+	                "00001000-0009fbff : System RAM\nf0000000-f7ffffff : PCI Bus 0000:01\n"
+	                "  f6000000-f6ffffff : 0000:01:00.0\n    f6000000-f67fffff : BOOTFB\n"
+	                "  f7000000-f70fffff : efifb\n");
+	devices = pci(root);
+	assert_json(fact(devices, 1, "console_memory"), "['BOOTFB']");
+	json_decref(devices);
+}
+
+static void test_divided(void **state)
+{
+	const struct root *root = &((struct agent *)*state)->root;
+	make_card(root);
+	json_t *devices = pci(root);
+	assert_json(fact(devices, 1, "vgpu"), "null");
+	json_decref(devices);
+	agent_root_dirs(root, CARD "/mdev_supported_types/nvidia-63/devices");
+	agent_root_dirs(root, CARD "/mdev_supported_types/nvidia-64/devices/83b8f4f2-509f");
+	agent_root_file(root, AUDIO "/nvidia/creatable_vgpu_types",
+	                "ID    : vGPU Name\n557   : NVIDIA A40-1B\n558   : NVIDIA A40-2B\n");
+	agent_root_file(root, AUDIO "/nvidia/current_vgpu_type", "558\n");
+	agent_root_file(root, "/proc/driver/nvidia/gpus/0000:00:01.0/information",
+	                "Device Minor: 2\n");
+	agent_root_dirs(root, "/proc/driver/nvidia/capabilities/gpu2/mig/gi1");
+	agent_root_dirs(root, "/proc/driver/nvidia/capabilities/gpu2/mig/gi7");
+	devices = pci(root);
+	assert_json(fact(devices, 1, "vgpu"), "{'types':2,'instances':1,'mig':0}");
+	assert_json(fact(devices, 2, "vgpu"), "{'types':2,'instances':1,'mig':0}");
+	assert_json(fact(devices, 0, "vgpu"), "{'types':0,'instances':0,'mig':2}");
+	json_decref(devices);
+}
+
 static void test_garbage(void **state)
 {
 	const struct root *root = &((struct agent *)*state)->root;
@@ -337,6 +393,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {TEST(test_card),          TEST(test_unreadable),
 	                                   TEST(test_express_types), TEST(test_virtual_function),
 	                                   TEST(test_circular),      TEST(test_locked_device),
-	                                   TEST(test_garbage),       TEST(test_no_pci)};
+	                                   TEST(test_garbage),       TEST(test_no_pci),
+	                                   TEST(test_console),       TEST(test_divided)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -93,7 +93,7 @@ static void test_verdict_of_a_check(void **state)
 	assert_string_equal(got, "iommu.tables blocked; iommu.groups pending; "
 	                         "iommu.interrupt-remapping pending; device.iommu-group pending; "
 	                         "device.group-viable unknown; device.driver pending; "
-	                         "device.siblings pending; ");
+	                         "device.siblings pending; device.reserved-regions unknown; ");
 	json_decref(entry);
 	json_decref(facts);
 }

@@ -265,7 +265,8 @@ static void test_text(void **state)
 	    "8 hosts, 14 GPUs: 2 ready, 2 pending, 2 blocked, 1 in use, 7 ignored, 0 unknown\n",
 	    "BLOCKED  gpu05  (1 host, 1 GPU)",
 	    "device.group-viable: ",
-	    "seen: gpu05 0000:01:00.0: group 1 also holds 0000:06:00.0 [8086:1533], driver igb\n",
+	    "seen: gpu05 0000:01:00.0: group 1 also holds 0000:06:00.0 [8086:1533], driver igb; "
+	    "not in the way: ",
 	    "fix:  Move the card",
 	    "BLOCKED  gpu06",
 	    "fix:  Enable VT-d in the firmware setup",

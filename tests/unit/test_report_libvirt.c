@@ -261,6 +261,8 @@ static void test_primary_alone(void **state)
 
 	need_validator();
 	fleet->gpus[0].functions = FUNCTIONS_PRIMARY;
+	json_object_set_new(facts_device(fleet->facts[0], "pci", "0000:01:00.0"), "reset_methods",
+	                    json_pack("[s]", "flr"));
 	text = document_of_one(fleet);
 	expect_text(text, FUNCTION("0000", "01", "0", "0", ""));
 	expect_no_text(text, "function='0x1'");

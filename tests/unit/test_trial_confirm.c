@@ -124,7 +124,7 @@ static void test_guests(void **state)
 
 	agent_root_file(&agent->root, "/proc/4242/comm", "qemu-system-x86\n");
 	agent_root_bytes(&agent->root, "/proc/4242/cmdline", guest, sizeof(guest));
-	json_t *guests = guest_facts(&agent->root);
+	json_t *guests = guest_facts(&agent->root, NULL);
 	assert_int_equal(json_array_size(guests), 1);
 	json_decref(guests);
 	assert_int_equal(pthread_create(&thread, NULL, timer_run, &timer), 0);

@@ -13,6 +13,10 @@ static const char facts_format[] =
     "\"6.1.0\",\"arch\":\"x86_64\",\"cmdline\":\"ro quiet\",\"cpu_vendor\":\"intel\","
     "\"cpu_virtualization\":%s,\"distribution\":{\"id\":\"debian\",\"version\":\"12\",\"name\":"
     "\"Debian\"},\"boot_loader\":\"grub\",\"initramfs\":\"initramfs-tools\",\"lockdown\":\"none\","
+    "\"taint\":0,\"vfio\":{\"pci\":\"module\",\"type1\":\"module\"},\"holders\":[],"
+    "\"early_binding\":{\"state\":\"looked\",\"list\":[\"0000:01:00.0 10de 1b06 1462 3609 "
+    "vfio-pci\","
+    "\"0000:02:00.0 10de 1b06 1462 3609 vfio-pci\"]},"
     "\"iommu\":{\"tables\":[\"DMAR\"],\"units\":[\"dmar0\"],\"groups\":4,"
     "\"interrupt_remapping\":true},\"modules\":{\"builtin\":[\"vfio\"]},\"guests\":[%s]},"
     "\"pci\":[%s],\"trial\":%s}";
@@ -21,6 +25,7 @@ static const char card_format[] =
     "%s{\"address\":\"%s\",\"vendor\":\"10de\",\"device\":\"1b06\",\"subsystem_vendor\":\"1462\","
     "\"subsystem_device\":\"3609\",\"class\":\"0300\",\"header\":\"endpoint\",\"driver\":\"%s\","
     "\"iommu_group\":1,\"reserved_regions\":[\"msi\"],\"numa_node\":0,\"boot_vga\":false,"
+    "\"bars\":[],\"sriov\":null,\"vgpu\":null,\"console_memory\":[],"
     "\"power_state\":\"D0\",\"reset_methods\":[\"bus\"],\"path\":[%s],\"siblings\":[]}";
 
 void world_boot_id(const struct world_host *host, char *out, size_t size)
