@@ -58,6 +58,8 @@ static json_t *answer_stages(struct serve *serve, const json_t *request, stage_f
 	struct task_context context = {.root = &serve->agent->root,
 	                               .context = json_object_get(request, "context"),
 	                               .facts = facts,
+	                               .restarted =
+	                                   json_is_true(json_object_get(request, "restarted")),
 	                               .agent = serve->agent,
 	                               .trial_up = trial_is_up(&status) ? &status : NULL};
 	json_t *results = json_array(), *stage;

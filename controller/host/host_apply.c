@@ -140,6 +140,14 @@ enum host_state host_operation_event(struct host *host, const json_t *event)
 	return HOST_STAY;
 }
 
+/* Is the boot that runs another one than the operation was begun on? A trial's commit is begun on
+ * whatever runs, and what it makes the default is the trial's. */
+static bool restarted(const struct host *host)
+{
+	return strcmp(host->record.boot_id, host->boot_id) != 0 ||
+	       (host->record.committing && !host_trial_runs(host));
+}
+
 int host_operation_result(struct host *host, const char *state, bool changed, bool reboot,
                           bool trial)
 {
@@ -147,10 +155,11 @@ int host_operation_result(struct host *host, const char *state, bool changed, bo
 	if (changed)
 		host->touched = true;
 	return host_record_event(host,
-	                         json_pack("{s:s, s:s, s:s, s:s, s:b, s:b, s:b}", "type",
+	                         json_pack("{s:s, s:s, s:s, s:s, s:b, s:b, s:b, s:b}", "type",
 	                                   "stage.result", "operation", host->record.operation,
 	                                   "stage", host->record.stage, "state", state, "changed",
-	                                   changed, "reboot", reboot, "trial", trial),
+	                                   changed, "reboot", reboot, "trial", trial, "restarted",
+	                                   restarted(host)),
 	                         false, &host->err);
 }
 
@@ -175,7 +184,7 @@ static enum host_state applied(struct host *host, const json_t *result)
 	bool needed = json_is_true(json_object_get(result, "reboot"));
 	bool trial = json_is_true(json_object_get(result, "trial"));
 	bool done = state && strcmp(state, "done") == 0;
-	bool restarted = strcmp(host->record.boot_id, host->boot_id) != 0;
+	bool died = strcmp(host->record.boot_id, host->boot_id) != 0;
 	const char *code = json_string_value(json_object_get(result, "code"));
 	/* A precondition no longer holds, and the operation left all as it was. */
 	bool refused = !done && !changed && code && strcmp(code, "blocked") == 0;
@@ -186,7 +195,7 @@ static enum host_state applied(struct host *host, const json_t *result)
 		/* Its worker died, with the host or without. What it had done stands, and is
 		 * recorded there: tasks are idempotent, so the stage is planned anew; but a stage
 		 * that kills its host does so once. */
-		host_operation_result(host, "unknown", changed, needed && !restarted, false);
+		host_operation_result(host, "unknown", changed, needed && !died, false);
 		if (++host->died > 1)
 			return host_fail(host, GF_E_TASK, "stage %s: %s", host->record.stage,
 			                 message && *message
@@ -202,7 +211,7 @@ static enum host_state applied(struct host *host, const json_t *result)
 	if (trial)
 		reboot = true;
 	/* By itself: what has come up is to be seen before it is rebooted. */
-	if (restarted)
+	if (died)
 		reboot = false;
 	if (host_operation_result(host, state, changed, reboot, trial))
 		return host_finish(host, HOST_FAILED, &host->err);
@@ -210,7 +219,7 @@ static enum host_state applied(struct host *host, const json_t *result)
 	if (host->shared->job == JOB_ROLLBACK && host->operations == 0)
 		return HOST_FACTS;
 	/* Not the stage's fault: the host restarted under it, and its trial is over. */
-	if (!done && restarted && host->record.trial[0])
+	if (!done && died && host->record.trial[0])
 		return HOST_FACTS;
 	if (refused) {
 		gf_err_set(&err, GF_E_BLOCKED, "stage %s: %s", host->record.stage,

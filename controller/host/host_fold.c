@@ -62,6 +62,7 @@ static void fold_stage_result(struct host_record *record, const json_t *event)
 		 * looked at again. */
 		record->plan[0] = '\0';
 	}
+	record->restarted |= json_is_true(json_object_get(event, "restarted"));
 	if (json_is_true(json_object_get(event, "trial")))
 		copy(record->trial, sizeof(record->trial), record->operation);
 	if (json_is_true(json_object_get(event, "reboot"))) {
@@ -84,7 +85,7 @@ static void fold_reboot_intent(struct host_record *record, const json_t *event)
 
 static void fold_reboot_done(struct host_record *record, const json_t *event)
 {
-	record->reboot_open = record->reboot_owed = record->down = false;
+	record->reboot_open = record->reboot_owed = record->down = record->restarted = false;
 	record->rebooted = true;
 	copy(record->reboot_run, sizeof(record->reboot_run), record->run);
 	record->reboot_boot_id[0] = '\0';
@@ -170,7 +171,7 @@ static void fold_finished(struct host_record *record, const json_t *event)
 	record->rebooted = json_is_true(json_object_get(event, "rebooted"));
 	if (strcmp(record->verdict, "done") == 0) {
 		record->plan[0] = '\0';
-		record->nova_up = false;
+		record->nova_up = record->restarted = false;
 	}
 	if (strstr(record->message, record->cards_changed))
 		record->cards_changed[0] = '\0'; /* somebody was told */

@@ -47,7 +47,8 @@ struct host_record {
 	bool changed, rebooted;      /* in the run that the last event belongs to */
 	unsigned reboot_s;           /* what its last reboot took; 0: unknown */
 	char reboot_run[64];         /* that had the host when it was last rebooted; "" */
-	bool drained; /* rollout.drain was begun, and rollout.undrain has not ended well since */
+	bool drained;   /* rollout.drain was begun, and rollout.undrain has not ended well since */
+	bool restarted; /* by itself, after an operation had begun; no reboot of ours since */
 	bool power_cycled; /* rollout.power_cycle was begun for the reboot that is open */
 	bool nova_up;      /* nova-compute was up before a reboot of ours, and no run has ended well
 	                      since */

@@ -167,6 +167,16 @@ static int wanted_find(const struct host *host, json_t **wanted, struct gf_err *
 	return *wanted ? 0 : gf_err_set(err, GF_E_MEMORY, "out of memory");
 }
 
+/* Has the host gone down by itself, or lost its power, since something was changed there? Then what
+ * its boot loader read may be what was there before. */
+static bool restarted_since(const struct host *host)
+{
+	const struct host_record *record = &host->record;
+
+	return record->restarted || (record->reboot_owed && !record->reboot_open &&
+	                             strcmp(record->reboot_boot_id, host->boot_id) != 0);
+}
+
 enum host_state host_planning_enter(struct host *host)
 {
 	struct gf_err err = {0};
@@ -195,8 +205,9 @@ enum host_state host_planning_enter(struct host *host)
 	}
 	if (host_nova_look(host, &err))
 		return host_end(host, &err);
-	return host_request(host, json_pack("{s:s, s:o, s:O}", "request", "plan", "context",
-	                                    host_context(host), "stages", host->stages));
+	return host_request(host, json_pack("{s:s, s:o, s:O, s:b}", "request", "plan", "context",
+	                                    host_context(host), "stages", host->stages, "restarted",
+	                                    restarted_since(host)));
 }
 
 bool plan_stage_pending(const json_t *stage_plan)

@@ -69,8 +69,16 @@ static size_t switches_given_away(const struct host_facts *facts)
 	return count;
 }
 
-static void check_nvswitch(const struct check_subject *s, const struct host_facts_device *device,
-                           struct check_list *list)
+/* Somebody sees to it that GPUs of a board can go to guests one by one: the inventory says so. */
+static bool is_split(const struct selection_device *item)
+{
+	const char *nvswitch = item->gpu ? item->gpu->nvswitch : NULL;
+
+	return nvswitch && strcmp(nvswitch, "split") == 0;
+}
+
+static void check_nvswitch(const struct check_subject *s, const struct selection_device *item,
+                           const struct host_facts_device *device, struct check_list *list)
 {
 	size_t switches = s->facts->nvswitches, away;
 
@@ -89,6 +97,13 @@ static void check_nvswitch(const struct check_subject *s, const struct host_fact
 		          "Offer no single GPUs of this host unless a Fabric Manager runs in a "
 		          "guest of its own.",
 		          "%zu NVSwitch devices on the host, all of them on vfio-pci", switches);
+	else if (is_split(item))
+		check_add(
+		    list, CHECK_DEVICE_NVSWITCH, device->address, CHECK_WARN,
+		    "The GPUs are joined by NVSwitch; the inventory says that somebody divides "
+		    "it.",
+		    "Nothing, while a Fabric Manager does.",
+		    "%zu NVSwitch devices on the host; `nvswitch` is split", switches);
 	else if (host_facts_service_runs(s->facts, "nvidia-fabricmanager.service"))
 		check_add(
 		    list, CHECK_DEVICE_NVSWITCH, device->address, CHECK_WARN,
@@ -106,7 +121,8 @@ static void check_nvswitch(const struct check_subject *s, const struct host_fact
 		          "The GPUs are joined by NVSwitch and nobody manages it: a guest with a "
 		          "single GPU of such a board finds it unusable.",
 		          "Run nvidia-fabricmanager on the host (shared NVSwitch), or name the "
-		          "NVSwitches under `gpus`, too, so that a guest gets all of the board.",
+		          "NVSwitches under `gpus`, too, so that a guest gets all of the board; or "
+		          "say \"nvswitch\": \"split\" where a Fabric Manager runs elsewhere.",
 		          "%zu NVSwitch devices on the host, %zu of them on vfio-pci; "
 		          "nvidia-fabricmanager.service is not active",
 		          switches, away);
@@ -119,5 +135,5 @@ void checks_sharing(const struct check_subject *subject, const struct selection_
 	if (!item->primary)
 		return;
 	check_vgpu(device, list);
-	check_nvswitch(subject, device, list);
+	check_nvswitch(subject, item, device, list);
 }

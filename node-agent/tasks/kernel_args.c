@@ -221,7 +221,9 @@ static int line_settle(struct task_run *run, struct kernel_line *line,
 	const char *wrong = line->running ? kernel_line_wrong(line, line->running) : NULL;
 	if (!wrong)
 		return 0;
-	bool pending = write || is_newer_than_boot(root, source);
+	/* GRUB reads file systems without their journals: after a power cut it can find what was
+	 * there before, although the kernel, which comes later, does not. */
+	bool pending = write || run->ctx->restarted || is_newer_than_boot(root, source);
 	run->result->reboot = run->mode != TASK_VERIFY && pending;
 	if (run->mode == TASK_VERIFY)
 		run->result->status = TASK_CHANGE;

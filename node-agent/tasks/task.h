@@ -38,6 +38,7 @@ struct task_context {
 	bool trial_promised;  /* the plan said "trial boot": nothing is changed in place instead */
 	bool reboot_planned;  /* set by stage_plan: a stage before this one would reboot. Start with
 	                         false */
+	bool restarted;       /* the host has restarted by itself since gpufleet changed it */
 	unsigned nova_stale;  /* services whose files a task changed (nova_task.h). Start with 0 */
 	void (*emit)(void *ctx,
 	             const json_t *event); /* one event a task; may be NULL; borrows EVENT */

@@ -92,7 +92,8 @@ class Guest(Case):
         with open(script, encoding="utf-8") as file:
             text = file.read()
         self.assertIn("#     4 ready on gpu[01-02]\n", text)
-        self.assertIn("# Counted in GPUs, it fits 2 times now", text)
+        self.assertIn("# It fits 4 times now, 4 times when all that is pending is ready.\nflavor 'gpu.1' ", text)
+        self.assertIn("# It fits 0 times now", text, "two of the cards, and more memory than a host has for guests")
 
         first = self.sh(script, folder)
         self.assertEqual((first.returncode, first.stderr, first.stdout), (0, "", "flavor gpu.1: created\nflavor gpu.2: created\n"))

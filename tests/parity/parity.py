@@ -39,6 +39,7 @@ def read(*parts):
 def normalise(report):
     report["generated"] = "TIME"
     for host in report["hosts"]:
+        host.pop("domain")  # the inventory's, not the machine's
         for check in host["checks"]:
             check.pop("verdict", None)
             if check["id"] == "host.facts":

@@ -93,6 +93,29 @@ static void saved_plan_is_begun_by_a_change(void **state)
 	assert_string_equal(record.plan, "f00d");
 }
 
+/* Until a reboot of ours, or a run that ended well. */
+static void restarted_by_itself(void **state)
+{
+	static const char *const ends[] = {
+	    "{\"type\":\"reboot.done\",\"boot_id\":\"b\",\"seconds\":9}",
+	    "{\"type\":\"host.finished\",\"verdict\":\"done\",\"message\":\"\"}"};
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct host_record record = {0};
+
+		fold(&record, PLANNED("r-1"));
+		fold(&record,
+		     "{\"type\":\"stage.result\",\"operation\":\"r-1\",\"state\":\"unknown\","
+		     "\"changed\":true,\"restarted\":true}");
+		fold(&record, PLANNED("r-2"));
+		fold(&record, ENDED("r-2", "done", "false"));
+		assert_true(record.restarted);
+		fold(&record, ends[i]);
+		assert_false(record.restarted);
+	}
+}
+
 static void another_result_closes_nothing(void **state)
 {
 	struct host_record record = {0};
@@ -199,6 +222,7 @@ int main(void)
 	    cmocka_unit_test(cards_are_compared_once),
 	    cmocka_unit_test(event_numbers),
 	    cmocka_unit_test(saved_plan_is_begun_by_a_change),
+	    cmocka_unit_test(restarted_by_itself),
 	    cmocka_unit_test(another_result_closes_nothing),
 	    cmocka_unit_test(refused_reboot_is_not_down),
 	    cmocka_unit_test(lost_host_is_down),

@@ -208,6 +208,34 @@ static void test_kernel_args_present(void **state)
 	                                      "\"intel_iommu=on\",\"iommu=pt\"]}")));
 }
 
+static bool plan_reboots(struct task_host *host, const char *stage)
+{
+	json_t *plan = host_plan(host, stage);
+	bool reboot = json_is_true(json_object_get(plan, "reboot"));
+
+	json_decref(plan);
+	return reboot;
+}
+
+/* The default entry has the argument since before the boot, which has come up without it: some
+ * other entry was booted, unless a power cut let GRUB read what was there before. */
+static void test_kernel_args_not_booted(void **state)
+{
+	static const char stage[] =
+	    STAGE("{\"type\":\"kernel_args\",\"name\":\"a\",\"add\":[\"iommu=pt\"]}");
+	struct task_host *host = *state;
+	bool changed, reboot;
+	struct gf_err err;
+
+	assert_int_equal(host_apply(host, "one", stage, &changed, &reboot, &err), 0);
+	assert_true(plan_reboots(host, stage));
+	host_shell(host, "touch -d @1000000000 boot/grub/grub.cfg; "
+	                 "printf 'cpu 0\\nbtime 1500000000\\n' >proc/stat");
+	assert_false(plan_reboots(host, stage));
+	host->ctx.restarted = true;
+	assert_true(plan_reboots(host, stage));
+}
+
 static void test_kernel_args_stages(void **state)
 {
 	struct task_host *host = *state;
@@ -377,6 +405,7 @@ int main(void)
 	    T(test_command),
 	    T(test_kernel_args),
 	    T(test_kernel_args_present),
+	    T(test_kernel_args_not_booted),
 	    T(test_kernel_args_stages),
 	    T(test_kernel_args_bad),
 	    T(test_kernel_args_overridden),
