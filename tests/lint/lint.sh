@@ -46,7 +46,7 @@ clang_tidy_all() {
 }
 
 cmake --preset debug -Wno-dev >/dev/null || exit 1
-cmake --build --preset debug --target launch_script >/dev/null 2>&1
+cmake --build --preset debug --target launch_script report_html_page >/dev/null 2>&1
 step "clang-format" clang-format --dry-run -Werror "${sources[@]}"
 step "file length" long_files
 step "cppcheck" cppcheck_all

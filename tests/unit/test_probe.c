@@ -221,5 +221,6 @@ int main(void)
 	assert_true(zero >= 0);
 	fake = mmap(NULL, sizeof(*fake), PROT_READ | PROT_WRITE, MAP_SHARED, zero, 0);
 	assert_true(fake != MAP_FAILED);
+	close(zero);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -231,7 +231,7 @@ nested_guest()
 	guest=$!
 	check 'vm2: the guest takes the card' guest_awaited
 	gpufleet_run reboot 600 2 reboot --yes --limit vm2
-	check 'vm2: reboot says that a guest is running' grep -q 'guest is running' "$results/reboot.out"
+	check 'vm2: reboot says that a guest is running' grep -Eq 'guest (is running|runs)' "$results/reboot.out"
 	wait "$guest"
 	observe vm2 guest
 	check 'vm2: reboot left it running while the guest ran' observe_same boot vm2 rebooted guest
