@@ -128,14 +128,19 @@ static void test_flavors(void **state)
 	assert_int_equal(report_text(report, NULL, out, false, NULL), 0);
 	fclose(out);
 	at = text;
-	for (size_t i = 0; parts[i]; i++) {
+	assert_non_null(at);
+	for (size_t i = 0; at && parts[i]; i++) {
 		at = strstr(at, parts[i]);
 		if (!at)
 			fail_msg("\"%s\" is missing or too early in:\n%s", parts[i], text);
 	}
 	/* The tables fit a terminal. */
+	if (!at)
+		return;
 	*strstr(text, "\nNext\n") = '\0';
-	for (at = strstr(text, "\nCapacity\n"); *at; at += strcspn(at, "\n") + !!strchr(at, '\n')) {
+	at = strstr(text, "\nCapacity\n");
+	assert_non_null(at);
+	for (; *at; at += strcspn(at, "\n") + !!strchr(at, '\n')) {
 		if (strcspn(at, "\n") > 80)
 			fail_msg("longer than 80: %s", at);
 	}
