@@ -179,10 +179,16 @@ static const struct {
      {"verdict||*", "verdict|0000:01:00.0|*", "iommu_group|0000:01:00.0|its card alone|none",
       "iommu_group|0000:01:00.1|its card alone|none"}},
     {"card gone", card_gone, {"verdict||*", "card.gone|0000:01:00.0|10de:1b06|"}},
-    {"bus shifted", bus_shifted, {"card.renumbered|0000:07:00.0|0000:01:00.0|0000:07:00.0"}},
+    /* The initramfs binds by address: it has to be made again. */
+    {"bus shifted",
+     bus_shifted,
+     {"verdict||ready|pending", "card.renumbered|0000:07:00.0|0000:01:00.0|0000:07:00.0",
+      "verdict|0000:07:00.0|ready|pending"}},
     {"card moved",
      card_moved,
-     {"card.moved|0000:07:00.0|0000:01:00.0 behind 0000:00:01.0|0000:07:00.0 behind 0000:00:1c.0"}},
+     {"verdict||ready|pending",
+      "card.moved|0000:07:00.0|0000:01:00.0 behind 0000:00:01.0|0000:07:00.0 behind 0000:00:1c.0",
+      "verdict|0000:07:00.0|ready|pending"}},
     {"card replaced", card_replaced, {"card.replaced|0000:01:00.0|10de:1b06|10de:1b06"}},
     {"malformed", malformed, {"verdict||ready|unknown"}},
 };
