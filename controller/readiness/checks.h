@@ -117,9 +117,10 @@ bool checks_is_wanted(const struct check_subject *subject, const char *address);
 bool checks_goes_to_guests(const struct check_subject *subject, const char *address,
                            const char *card);
 
-/* The kernel's own rule (vfio_dev_viable): bridges don't count; nothing else in the group may serve
- * the host. */
-bool checks_serves_host(const struct host_facts_device *other);
+/* Does OTHER, of ITEM's group now or to come, keep it from guests? 2: a device that nobody wants;
+ * 1: a card that is only left out because of it; 0: no. */
+int checks_hinders(const struct check_subject *s, const struct selection_device *item,
+                   const struct host_facts_device *other);
 
 /* Is DEVICE's group only predicted so far, since no IOMMU is at work? */
 bool checks_group_is_predicted(const struct host_facts *facts,

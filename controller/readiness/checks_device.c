@@ -44,18 +44,18 @@ static void check_iommu_group(const struct check_subject *s, const struct host_f
 		          "no iommu_group link");
 }
 
-bool checks_serves_host(const struct host_facts_device *other)
+/* The kernel's own rule (vfio_dev_viable): bridges don't count; nothing else in the group may serve
+ * the host. */
+static bool serves_host(const struct host_facts_device *other)
 {
 	return other->endpoint && other->driver && !host_facts_is_vfio(other->driver) &&
 	       strcmp(other->driver, "pci-stub") != 0;
 }
 
-/* Does it keep ITEM's group from guests? Rather a device that nobody wants than a card that is only
- * left out because of it: 2, 1; 0: no. */
-static int hinders(const struct check_subject *s, const struct selection_device *item,
+int checks_hinders(const struct check_subject *s, const struct selection_device *item,
                    const struct host_facts_device *other)
 {
-	if (strcmp(other->address, item->address) == 0 || !checks_serves_host(other))
+	if (strcmp(other->address, item->address) == 0 || !serves_host(other))
 		return 0;
 	if (!checks_is_wanted(s, other->address))
 		return 2;
@@ -85,7 +85,7 @@ static const struct host_facts_device *members(const struct check_subject *s,
 			const struct host_facts_device *other = group_members[i];
 
 			if (!other->endpoint || strcmp(other->address, item->address) == 0 ||
-			    hinders(s, item, other) != weight)
+			    checks_hinders(s, item, other) != weight)
 				continue;
 			if (weight && !worst)
 				worst = other;

@@ -16,24 +16,24 @@ bool checks_group_is_predicted(const struct host_facts *facts,
 	return works == FACT_NO || (works == FACT_UNKNOWN && device->group < 0);
 }
 
-/* What will keep ITEM's group from guests; as `hinders` does with groups that are there. */
+/* What will keep ITEM's group from guests most. */
 static const struct host_facts_device *predicted_hinderer(const struct check_subject *s,
                                                           const struct selection_device *item,
                                                           const size_t *members, size_t count)
 {
-	const struct host_facts_device *left_out = NULL;
+	const struct host_facts_device *worst = NULL;
+	int most = 0;
 
 	for (size_t i = 0; i < count; i++) {
 		const struct host_facts_device *other = &s->facts->devices[members[i]];
+		int weight = checks_hinders(s, item, other);
 
-		if (strcmp(other->address, item->address) == 0 || !checks_serves_host(other))
-			continue;
-		if (!checks_is_wanted(s, other->address))
-			return other;
-		if (!left_out && !checks_goes_to_guests(s, other->address, item->card))
-			left_out = other;
+		if (weight > most) {
+			most = weight;
+			worst = other;
+		}
 	}
-	return left_out;
+	return worst;
 }
 
 /* "0000:00:01.0, 0000:01:00.1 and 3 more": the members but DEVICE. */
