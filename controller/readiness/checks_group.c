@@ -46,7 +46,7 @@ static void members_name(const struct check_subject *s, const struct host_facts_
 	for (size_t i = 0; i < count && named < NAMED_MEMBERS; i++) {
 		const struct host_facts_device *other = &s->facts->devices[members[i]];
 
-		if (other == device)
+		if (strcmp(other->address, device->address) == 0)
 			continue;
 		used += (size_t)snprintf(text + used, size - used, "%s%.16s", named ? ", " : "",
 		                         other->address);
