@@ -16,12 +16,11 @@ bool checks_group_is_predicted(const struct host_facts *facts,
 	return works == FACT_NO || (works == FACT_UNKNOWN && device->group < 0);
 }
 
-/* What will keep ITEM's group from guests most. */
-static const struct host_facts_device *predicted_hinderer(const struct check_subject *s,
-                                                          const struct selection_device *item,
-                                                          const size_t *members, size_t count)
+/* Will a member keep ITEM's group from guests? The one that does most is *WORST. */
+static bool predicted_hinderer(const struct check_subject *s, const struct selection_device *item,
+                               const size_t *members, size_t count,
+                               const struct host_facts_device **worst)
 {
-	const struct host_facts_device *worst = NULL;
 	int most = 0;
 
 	for (size_t i = 0; i < count; i++) {
@@ -30,10 +29,10 @@ static const struct host_facts_device *predicted_hinderer(const struct check_sub
 
 		if (weight > most) {
 			most = weight;
-			worst = other;
+			*worst = other;
 		}
 	}
-	return worst;
+	return most > 0;
 }
 
 /* "0000:00:01.0, 0000:01:00.1 and 3 more": the members but DEVICE. */
@@ -83,22 +82,22 @@ void checks_group_predict(const struct check_subject *s, const struct selection_
 {
 	size_t count;
 	const size_t *members = iommu_prediction_group(s->prediction, device, &count);
-	const struct host_facts_device *found;
+	const struct host_facts_device *found = NULL;
 	const struct selection_device *other;
 	char names[160];
-	bool own;
+	bool hindered, own;
 
 	if (!iommu_prediction_certain(s->prediction, device)) {
 		predict_unknown(s, device, list);
 		return;
 	}
-	found = predicted_hinderer(s, item, members, count);
-	if (!found && count == 1) {
+	hindered = predicted_hinderer(s, item, members, count, &found);
+	if (!hindered && count == 1) {
 		check_add(list, CHECK_DEVICE_GROUP_VIABLE, device->address, CHECK_PASS, NULL, NULL,
 		          "predicted: will be alone in its group");
 		return;
 	}
-	if (!found) {
+	if (!hindered) {
 		members_name(s, device, members, count, names, sizeof(names));
 		check_add(list, CHECK_DEVICE_GROUP_VIABLE, device->address, CHECK_PASS, NULL, NULL,
 		          "predicted: will share its group with %s; none of them serves the host",
