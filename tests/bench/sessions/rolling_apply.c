@@ -1,7 +1,7 @@
-/* rolling_apply.c: how long a rolling apply of 1,000 hosts takes on the virtual clock, with reboots of
- * 30 s: the real fleet and host machine (tests/unit/fleet/world.h), no network. One line for each
- * number of slots: SLOTS SECONDS LEAST, where LEAST is what no order can beat: the hosts' own times
- * (two stages with the reboot between them) divided among the slots, a whole number of turns.
+/* rolling_apply.c: how long a rolling apply of 1,000 hosts takes on the virtual clock, with reboots
+ * of 30 s: the real fleet and host machine (tests/unit/fleet/world.h), no network. One line for
+ * each number of slots: SLOTS SECONDS LEAST, where LEAST is what no order can beat: the hosts' own
+ * times (two stages with the reboot between them) divided among the slots, a whole number of turns.
  */
 #include <stdio.h>
 
