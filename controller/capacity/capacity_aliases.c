@@ -5,6 +5,7 @@
 #include "controller/capacity/capacity_causes.h"
 #include "controller/capacity/capacity_parts.h"
 #include "controller/readiness/readiness.h"
+#include "node-agent/wire/json_text.h"
 
 static const char *const verdicts[] = {"ready", "in_use", "pending", "blocked", "unknown"};
 
@@ -34,13 +35,6 @@ struct aliases {
 	struct alias *items;
 	size_t count;
 };
-
-static const char *text_of(const json_t *object, const char *key)
-{
-	const char *text = json_string_value(json_object_get(object, key));
-
-	return text ? text : "";
-}
 
 /* ---- collecting ---- */
 
@@ -136,12 +130,12 @@ static int gpu_add(struct alias *alias, const struct inventory_host *host, const
 
 	if (!domain || !place)
 		return -1;
-	while (verdict < VERDICTS && strcmp(verdicts[verdict], text_of(device, "verdict")) != 0)
+	while (verdict < VERDICTS && strcmp(verdicts[verdict], json_text(device, "verdict")) != 0)
 		verdict++;
 	if (verdict == VERDICTS)
 		return 0;
 	if (verdict == BLOCKED)
-		capacity_causes_of(causes, text_of(device, "address"), blocks);
+		capacity_causes_of(causes, json_text(device, "address"), blocks);
 	tally_add(&alias->all, verdict, causes, blocks);
 	tally_add(domain, verdict, causes, blocks);
 	tally_add(place, verdict, causes, blocks);
@@ -162,7 +156,7 @@ static int host_add(struct aliases *aliases, const struct capacity_source *sourc
 		struct alias *alias = NULL;
 
 		if (json_is_true(json_object_get(device, "primary")))
-			alias = alias_find(aliases, text_of(device, "alias"));
+			alias = alias_find(aliases, json_text(device, "alias"));
 		if (rc == 0 && alias)
 			rc = gpu_add(alias, source->host, device, &causes, blocks);
 	}

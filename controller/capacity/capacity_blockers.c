@@ -5,6 +5,7 @@
 #include "controller/capacity/capacity_causes.h"
 #include "controller/capacity/capacity_parts.h"
 #include "inventory/nodeset.h"
+#include "node-agent/wire/json_text.h"
 
 /* One check with one remedy. Texts are borrowed. */
 struct blocker {
@@ -20,18 +21,11 @@ struct blockers {
 	size_t count;
 };
 
-static const char *text_of(const json_t *object, const char *key)
-{
-	const char *text = json_string_value(json_object_get(object, key));
-
-	return text ? text : "";
-}
-
 static struct blocker *blocker_of(struct blockers *list, const json_t *check)
 {
-	struct blocker wanted = {.check = text_of(check, "id"),
-	                         .cause = text_of(check, "cause"),
-	                         .fix = text_of(check, "fix")};
+	struct blocker wanted = {.check = json_text(check, "id"),
+	                         .cause = json_text(check, "cause"),
+	                         .fix = json_text(check, "fix")};
 	struct blocker *items;
 
 	for (size_t i = 0; i < list->count; i++) {
@@ -70,7 +64,7 @@ static int host_note(struct blocker *blocker, const char *name)
 static int gpu_add(struct blockers *list, const struct capacity_causes *causes,
                    const json_t *device, const char *host, bool *blocks)
 {
-	size_t count = capacity_causes_of(causes, text_of(device, "address"), blocks);
+	size_t count = capacity_causes_of(causes, json_text(device, "address"), blocks);
 
 	for (size_t i = 0; i < causes->count; i++) {
 		struct blocker *blocker;
@@ -98,7 +92,7 @@ static int host_add(struct blockers *list, const struct capacity_source *source)
 	json_array_foreach(json_object_get(source->entry, "devices"), i, device)
 	{
 		if (rc == 0 && json_is_true(json_object_get(device, "primary")) &&
-		    strcmp(text_of(device, "verdict"), "blocked") == 0)
+		    strcmp(json_text(device, "verdict"), "blocked") == 0)
 			rc = gpu_add(list, &causes, device, source->host->name, blocks);
 	}
 	free(blocks);

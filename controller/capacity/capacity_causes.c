@@ -6,15 +6,9 @@
 
 #include "controller/readiness/host_facts.h"
 #include "controller/readiness/readiness.h"
+#include "node-agent/wire/json_text.h"
 
 #define SIBLINGS "device.siblings"
-
-static const char *text_of(const json_t *object, const char *key)
-{
-	const char *text = json_string_value(json_object_get(object, key));
-
-	return text ? text : "";
-}
 
 size_t capacity_cause_ids(void)
 {
@@ -44,7 +38,7 @@ static bool has_blocked(const json_t *entry)
 
 	json_array_foreach(json_object_get(entry, "devices"), i, device)
 	{
-		if (strcmp(text_of(device, "verdict"), "blocked") == 0)
+		if (strcmp(json_text(device, "verdict"), "blocked") == 0)
 			return true;
 	}
 	return false;
@@ -65,8 +59,8 @@ int capacity_causes_read(const json_t *entry, struct capacity_causes *out)
 	{
 		struct capacity_cause *cause = &out->items[out->count];
 
-		if (strcmp(text_of(check, "verdict"), "blocked") != 0 ||
-		    !id_find(text_of(check, "id"), &cause->id))
+		if (strcmp(json_text(check, "verdict"), "blocked") != 0 ||
+		    !id_find(json_text(check, "id"), &cause->id))
 			continue;
 		cause->device = json_string_value(json_object_get(check, "device"));
 		cause->check = check;
@@ -101,7 +95,7 @@ static size_t mark(const struct capacity_causes *causes, const char *address, bo
 		bool own = !cause->device || strcmp(cause->device, address) == 0;
 
 		if (others ? own || !host_facts_same_slot(cause->device, address) ||
-		                 strcmp(text_of(cause->check, "id"), SIBLINGS) == 0
+		                 strcmp(json_text(cause->check, "id"), SIBLINGS) == 0
 		           : !own)
 			continue;
 		if (marked(causes, blocks, cause->id))
@@ -122,7 +116,7 @@ size_t capacity_causes_of(const struct capacity_causes *causes, const char *addr
 		return count;
 	while (!blocks[only])
 		only++;
-	if (strcmp(text_of(causes->items[only].check, "id"), SIBLINGS) != 0)
+	if (strcmp(json_text(causes->items[only].check, "id"), SIBLINGS) != 0)
 		return count;
 	others = mark(causes, address, true, blocks);
 	if (others == 0)

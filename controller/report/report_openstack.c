@@ -10,15 +10,9 @@
 #include "controller/report/report_openstack_script.h"
 #include "controller/terminal/escape.h"
 #include "inventory/nodeset.h"
+#include "node-agent/wire/json_text.h"
 
 /* ---- text ---- */
-
-static const char *text_of(const json_t *object, const char *key)
-{
-	const char *text = json_string_value(json_object_get(object, key));
-
-	return text ? text : "";
-}
 
 static long long number_of(const json_t *object, const char *key)
 {
@@ -74,9 +68,9 @@ static void put_hosts(const struct openstack_script *s, const char *alias, const
 
 		json_array_foreach(json_object_get(host, "devices"), k, device) count +=
 		    json_is_true(json_object_get(device, "primary")) &&
-		    strcmp(text_of(device, "alias"), alias) == 0 &&
-		    strcmp(text_of(device, "verdict"), verdict) == 0;
-		if (count > before && string_list_append(&names, text_of(host, "name")) < 0)
+		    strcmp(json_text(device, "alias"), alias) == 0 &&
+		    strcmp(json_text(device, "verdict"), verdict) == 0;
+		if (count > before && string_list_append(&names, json_text(host, "name")) < 0)
 			break;
 	}
 	if (count) {
@@ -102,7 +96,7 @@ static void put_aliases(const struct openstack_script *s)
 		fprintf(s->out, "#\n# GPUs by alias, as last seen:\n");
 	json_array_foreach(aliases, i, alias)
 	{
-		const char *name = text_of(alias, "alias");
+		const char *name = json_text(alias, "alias");
 
 		fprintf(s->out, "#   ");
 		put_text(name, s->out);
@@ -129,14 +123,14 @@ static void put_head(const struct openstack_script *s)
 
 	json_array_foreach(json_object_get(s->report, "hosts"), i, host)
 	{
-		if (string_list_append(&names, text_of(host, "name")) < 0)
+		if (string_list_append(&names, json_text(host, "name")) < 0)
 			break;
 	}
 	folded = nodeset_fold((const char *const *)names.items, names.count);
 	fprintf(s->out, "#!/bin/sh\n# Flavors for the GPUs of the fleet ");
-	put_text(text_of(s->report, "fleet"), s->out);
+	put_text(json_text(s->report, "fleet"), s->out);
 	fprintf(s->out, ", written by `gpufleet report --format openstack`\n# at ");
-	put_text(text_of(s->report, "generated"), s->out);
+	put_text(json_text(s->report, "generated"), s->out);
 	fprintf(s->out,
 	        ".\n#\n# Run it where the `openstack` command has an administrator's credentials. "
 	        "Running it again is\n# harmless: a flavor that is there is kept, and its "
@@ -307,7 +301,7 @@ static bool any_nvidia(const struct openstack_script *s)
 		return false;
 	json_array_foreach(aliases, i, alias)
 	{
-		if (report_openstack_is_nvidia(s, text_of(alias, "alias")))
+		if (report_openstack_is_nvidia(s, json_text(alias, "alias")))
 			return true;
 	}
 	return false;

@@ -5,15 +5,9 @@
 
 #include "controller/report/report_openstack.h"
 #include "controller/report/report_openstack_script.h"
+#include "node-agent/wire/json_text.h"
 
 #define NVIDIA "10de"
-
-static const char *text_of(const json_t *object, const char *key)
-{
-	const char *text = json_string_value(json_object_get(object, key));
-
-	return text ? text : "";
-}
 
 static long long number_of(const json_t *object, const char *key)
 {
@@ -28,7 +22,7 @@ static const json_t *entry_of(const json_t *report, const char *list, const char
 
 	json_array_foreach(json_object_get(json_object_get(report, "capacity"), list), i, entry)
 	{
-		if (strcmp(text_of(entry, key), name) == 0)
+		if (strcmp(json_text(entry, key), name) == 0)
 			return entry;
 	}
 	return NULL;
@@ -45,10 +39,10 @@ static unsigned host_offers(const json_t *host, const char *alias)
 
 	json_array_foreach(json_object_get(host, "devices"), i, device)
 	{
-		const char *verdict = text_of(device, "verdict");
+		const char *verdict = json_text(device, "verdict");
 
 		count += json_is_true(json_object_get(device, "primary")) &&
-		         strcmp(text_of(device, "alias"), alias) == 0 &&
+		         strcmp(json_text(device, "alias"), alias) == 0 &&
 		         (strcmp(verdict, "ready") == 0 || strcmp(verdict, "in_use") == 0);
 	}
 	return count;
@@ -100,8 +94,8 @@ bool report_openstack_is_nvidia(const struct openstack_script *s, const char *al
 		json_array_foreach(json_object_get(host, "devices"), k, device)
 		{
 			if (json_is_true(json_object_get(device, "primary")) &&
-			    strcmp(text_of(device, "alias"), alias) == 0 &&
-			    strcmp(text_of(device, "vendor"), NVIDIA) == 0)
+			    strcmp(json_text(device, "alias"), alias) == 0 &&
+			    strcmp(json_text(device, "vendor"), NVIDIA) == 0)
 				return true;
 		}
 	}
@@ -252,7 +246,7 @@ static void put_proposals(const struct openstack_script *s)
 		                                  .gpu_count = 1};
 
 		/* An alias has 63 characters at most, and so has a flavor's name. */
-		snprintf(wanted, sizeof(wanted), "%s", text_of(alias, "alias"));
+		snprintf(wanted, sizeof(wanted), "%s", json_text(alias, "alias"));
 		snprintf(name, sizeof(name), "gpu.%.59s", wanted);
 		fputc('\n', s->out);
 		put_flavor(s, &flavor);
