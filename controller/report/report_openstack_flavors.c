@@ -102,17 +102,30 @@ bool report_openstack_is_nvidia(const struct openstack_script *s, const char *al
 	return false;
 }
 
-static bool flavor_is_nvidia(const struct openstack_script *s,
-                             const struct inventory_flavor *flavor)
+/* ---- NUMA ---- */
+
+static bool list_has_policy(const struct inventory_gpu_list *list, const char *alias, int release)
 {
-	for (size_t i = 0; i < flavor->gpu_count; i++) {
-		if (report_openstack_is_nvidia(s, flavor->gpus[i].alias))
+	for (size_t i = 0; i < list->count; i++) {
+		const struct inventory_gpu *gpu = &list->items[i];
+
+		if (gpu->alias && strcmp(gpu->alias, alias) == 0 && gpu->numa_policy &&
+		    nova_rule_knows_numa_policy(gpu->numa_policy, release))
 			return true;
 	}
 	return false;
 }
 
-/* ---- NUMA ---- */
+bool report_openstack_has_policy(const struct openstack_script *s, const char *alias)
+{
+	if (list_has_policy(&s->inventory->gpus, alias, s->release))
+		return true;
+	for (size_t i = 0; i < s->inventory->host_count; i++) {
+		if (list_has_policy(&s->inventory->hosts[i].gpus, alias, s->release))
+			return true;
+	}
+	return false;
+}
 
 /* Notes the policies that LIST gives ALIAS; NULL is one, too. */
 static void note_policy(const struct inventory_gpu_list *list, const char *alias,
@@ -150,6 +163,16 @@ static const char *flavor_policy(const struct openstack_script *s,
 
 /* ---- flavors ---- */
 
+static bool flavor_has(const struct openstack_script *s, const struct inventory_flavor *flavor,
+                       bool (*holds)(const struct openstack_script *s, const char *alias))
+{
+	for (size_t i = 0; i < flavor->gpu_count; i++) {
+		if (holds(s, flavor->gpus[i].alias))
+			return true;
+	}
+	return false;
+}
+
 /* Nova takes ALIAS:COUNT, several with commas between them (nova/pci/request.py). */
 static void put_alias_property(const struct openstack_script *s,
                                const struct inventory_flavor *flavor)
@@ -181,11 +204,17 @@ static void put_flavor(const struct openstack_script *s, const struct inventory_
 		        nova_rule_knows_numa_policy(policy, s->release)
 		            ? "to the alias: this release has no such flavor property"
 		            : "out: this release has it neither for flavors nor for aliases");
+	if (flavor_has(s, flavor, report_openstack_has_policy)) {
+		fprintf(s->out, "%snuma_topology ", s->prefix);
+		report_openstack_quote(flavor->name, s->out);
+		fputc('\n', s->out);
+	}
 	put_alias_property(s, flavor);
 	if (has_policy)
 		fprintf(s->out, " \\\n%s\t--property %s=%s", s->prefix,
 		        nova_rule(NOVA_RULE_FLAVOR_NUMA_POLICY)->name, policy);
-	if (s->hide != NOVA_RULE_HIDE_IMAGE_PROPERTY && flavor_is_nvidia(s, flavor))
+	if (s->hide != NOVA_RULE_HIDE_IMAGE_PROPERTY &&
+	    flavor_has(s, flavor, report_openstack_is_nvidia))
 		fprintf(s->out, " \\\n%s\t--property %s=true", s->prefix, nova_rule(s->hide)->name);
 	fputc(' ', s->out);
 	report_openstack_quote(flavor->name, s->out);
