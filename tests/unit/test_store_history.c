@@ -1,64 +1,9 @@
 /* test_store_history.c: what is kept of earlier scans: once for as long as nothing changes, as it
  * was, in sight once a scan is over; what is old is thinned without what is left saying something
  * else; a store of version 1 is taken over. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
+#include "tests/unit/store_fixture.h"
+
 #include <sqlite3.h>
-#include <string.h>
-#include <unistd.h>
-#include <cmocka.h>
-
-#include "controller/store/store.h"
-
-struct fixture {
-	char folder[64], path[128];
-	uv_loop_t loop;
-	struct store *store;
-	int told;
-	json_t *seen; /* of scans_list */
-};
-
-static int setup(void **state)
-{
-	struct fixture *f = calloc(1, sizeof(*f));
-
-	strcpy(f->folder, "/tmp/gpufleet-history-XXXXXX");
-	assert_non_null(mkdtemp(f->folder));
-	snprintf(f->path, sizeof(f->path), "%s/fleet.db", f->folder);
-	uv_loop_init(&f->loop);
-	*state = f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct fixture *f = *state;
-	char command[128];
-
-	if (f->store)
-		store_close(f->store);
-	json_decref(f->seen);
-	uv_run(&f->loop, UV_RUN_DEFAULT);
-	assert_int_equal(uv_loop_close(&f->loop), 0);
-	snprintf(command, sizeof(command), "rm -rf %s", f->folder);
-	assert_int_equal(system(command), 0);
-	free(f);
-	return 0;
-}
-
-static void told_cb(void *ctx, int64_t seq, const struct gf_err *err)
-{
-	struct fixture *f = ctx;
-
-	(void)seq;
-	if (err)
-		fail_msg("%s", err->msg);
-	f->told++;
-}
 
 static void store_again(struct fixture *f, bool writing)
 {
@@ -70,13 +15,6 @@ static void store_again(struct fixture *f, bool writing)
 	f->store = store_open(f->path, writing ? &f->loop : NULL, &err);
 	if (!f->store)
 		fail_msg("%s", err.msg);
-}
-
-static void wait_told(struct fixture *f, int count)
-{
-	while (f->told < count)
-		uv_run(&f->loop, UV_RUN_ONCE);
-	f->told = 0;
 }
 
 /* With devices enough to be worth packing. */
@@ -96,9 +34,9 @@ static json_t *facts_of(const char *host, const char *kernel, const char *observ
 
 static void facts_put(struct fixture *f, const char *run, const char *host, json_t *facts)
 {
-	assert_int_equal(store_facts_put(f->store, run, host, facts, told_cb, f, NULL), 0);
+	assert_int_equal(store_facts_put(f->store, run, host, facts, acknowledged_cb, f, NULL), 0);
 	json_decref(facts);
-	wait_told(f, 1);
+	fixture_wait(f, 1);
 }
 
 static void scan_end(struct fixture *f, const char *run, const char *unreachable)
@@ -106,9 +44,9 @@ static void scan_end(struct fixture *f, const char *run, const char *unreachable
 	json_t *end = json_pack("{s:s, s:i, s:[s*], s:{s:i}}", "command", "scan", "hosts", 1,
 	                        "unreachable", unreachable, "summary", "total", 2);
 
-	assert_int_equal(store_scan_end(f->store, run, end, told_cb, f, NULL), 0);
+	assert_int_equal(store_scan_end(f->store, run, end, acknowledged_cb, f, NULL), 0);
 	json_decref(end);
-	wait_told(f, 1);
+	fixture_wait(f, 1);
 }
 
 static void scan(struct fixture *f, const char *run, const char *kernel, const char *observed)
@@ -423,9 +361,10 @@ static void event_put(struct fixture *f, const char *run, const char *host, cons
 {
 	json_t *event = json_loads(text, 0, NULL);
 
-	assert_int_equal(store_event_append(f->store, run, host, event, told_cb, f, NULL), 0);
+	assert_int_equal(store_event_append(f->store, run, host, event, acknowledged_cb, f, NULL),
+	                 0);
 	json_decref(event);
-	wait_told(f, 1);
+	fixture_wait(f, 1);
 }
 
 static void scan_logged(struct fixture *f, const char *run, const char *outcome)
@@ -561,7 +500,7 @@ static void test_empty_version_1(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 	const struct CMUnitTest tests[] = {
 	    T(test_kept_once_while_nothing_changes),
 	    T(test_what_counts_as_a_change),
