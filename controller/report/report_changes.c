@@ -18,6 +18,7 @@ static const struct {
 	bool values; /* before and after are told */
 } kinds[] = {
     {"host.unreachable", "not reached any more", false},
+    {"host.removed", "no longer in the inventory", false},
     {"card.gone", "card gone:", true},
     {"card.moved", "card moved:", true},
     {"card.replaced", "another card in its place:", true},
@@ -129,12 +130,12 @@ void report_text_changes(const json_t *report, FILE *out)
 		return;
 	if (strcmp(json_text(changes, "from"), json_text(changes, "to")) == 0) {
 		fprintf(out, "\nNo scan was made since that of %s.\n", json_text(changes, "from"));
-		return;
+	} else {
+		fprintf(out, "\nChanges from the scan of %s to that of %s\n",
+		        json_text(changes, "from"), json_text(changes, "to"));
+		if (json_array_size(hosts) == 0)
+			fprintf(out, "  none\n");
 	}
-	fprintf(out, "\nChanges from the scan of %s to that of %s\n", json_text(changes, "from"),
-	        json_text(changes, "to"));
-	if (json_array_size(hosts) == 0)
-		fprintf(out, "  none\n");
 	for (size_t kind = 0; kind < KINDS; kind++) {
 		json_t *folds = changes_fold(hosts, kind), *fold;
 		const char *text;

@@ -16,6 +16,7 @@ static const struct {
     {"host.new", "new host"},
     {"host.unreachable", "no longer reached"},
     {"host.reachable", "reached again"},
+    {"host.removed", "no longer in the inventory"},
     {"kernel", "kernel"},
     {"cmdline", "kernel command line"},
     {"card.gone", "card gone"},

@@ -266,6 +266,49 @@ static void test_unreachable_hosts(void **state)
 	assert_int_equal(sight.body, 0);
 }
 
+static int host_each(void *ctx, const char *host)
+{
+	json_array_append_new(((struct fixture *)ctx)->seen, json_string(host));
+	return 0;
+}
+
+/* The names, with commas, of the hosts that the scan or a later one looked at. */
+static const char *hosts_since(struct fixture *f, int64_t scan)
+{
+	static char names[64];
+	size_t i, length = 0;
+	const json_t *name;
+
+	json_decref(f->seen);
+	f->seen = json_array();
+	assert_int_equal(store_hosts_each(f->store, scan, host_each, f, NULL), 0);
+	names[0] = '\0';
+	json_array_foreach(f->seen, i, name) length += (size_t)snprintf(
+	    names + length, sizeof(names) - length, "%s%s", i ? "," : "", json_string_value(name));
+	return names;
+}
+
+static void test_hosts_looked_at_since(void **state)
+{
+	struct fixture *f = *state;
+	int64_t first, second, third;
+
+	store_again(f, true);
+	assert_string_equal(hosts_since(f, 0), "");
+	facts_put(f, "run-1", "gpu02", facts_of("gpu02", "6.1", "2026-01-01T00:00:00Z"));
+	scan(f, "run-1", "6.1", "2026-01-01T00:00:00Z");
+	facts_put(f, "run-2", "gpu02", facts_of("gpu02", "6.2", "2026-01-01T00:05:00Z"));
+	scan_end(f, "run-2", "gpu03");
+	scan(f, "run-3", "6.1", "2026-01-01T00:10:00Z");
+	first = scan_id(f, 0);
+	second = scan_id(f, 1);
+	third = scan_id(f, 2);
+	assert_string_equal(hosts_since(f, first), "gpu01,gpu02,gpu03");
+	assert_string_equal(hosts_since(f, second), "gpu01,gpu02,gpu03");
+	assert_string_equal(hosts_since(f, third), "gpu01");
+	assert_string_equal(hosts_since(f, third + 1), "");
+}
+
 #define SIGHT(host)                                                                                \
 	"(select body from spans where host = '" host                                              \
 	"' and first <= s.id order by id desc limit 1) as " host
@@ -508,6 +551,7 @@ int main(void)
 	    T(test_damaged_body),
 	    T(test_only_whole_scans_are_in_sight),
 	    T(test_unreachable_hosts),
+	    T(test_hosts_looked_at_since),
 	    T(test_thinning_leaves_the_rest_as_it_was),
 	    T(test_thinning_leaves_what_others_rest_on),
 	    T(test_log_of_scans_does_not_grow),
