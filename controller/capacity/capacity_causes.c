@@ -44,7 +44,8 @@ static bool has_blocked(const json_t *entry)
 	return false;
 }
 
-int capacity_causes_read(const json_t *entry, struct capacity_causes *out)
+/* The checks that block. */
+static int causes_read(const json_t *entry, struct capacity_causes *out)
 {
 	/* Most hosts have none, and many checks. */
 	const json_t *checks = has_blocked(entry) ? json_object_get(entry, "checks") : NULL;
@@ -67,12 +68,6 @@ int capacity_causes_read(const json_t *entry, struct capacity_causes *out)
 		out->count++;
 	}
 	return 0;
-}
-
-void capacity_causes_free(struct capacity_causes *causes)
-{
-	free(causes->items);
-	memset(causes, 0, sizeof(*causes));
 }
 
 static bool marked(const struct capacity_causes *causes, const bool *blocks, size_t id)
@@ -106,7 +101,7 @@ static size_t mark(const struct capacity_causes *causes, const char *address, bo
 	return count;
 }
 
-size_t capacity_causes_of(const struct capacity_causes *causes, const char *address, bool *blocks)
+static size_t causes_of(const struct capacity_causes *causes, const char *address, bool *blocks)
 {
 	size_t count, only = 0, others;
 
@@ -123,4 +118,28 @@ size_t capacity_causes_of(const struct capacity_causes *causes, const char *addr
 		return count;
 	blocks[only] = false;
 	return others;
+}
+
+int capacity_causes_each(const json_t *entry, capacity_gpu_fn each, void *ctx)
+{
+	struct capacity_causes causes;
+	const json_t *device;
+	int rc = causes_read(entry, &causes);
+	bool *blocks = calloc(causes.count + 1, sizeof(*blocks));
+	size_t i;
+
+	rc = blocks ? rc : -1;
+	json_array_foreach(json_object_get(entry, "devices"), i, device)
+	{
+		size_t count = 0;
+
+		if (rc || !json_is_true(json_object_get(device, "primary")))
+			continue;
+		if (strcmp(json_text(device, "verdict"), "blocked") == 0)
+			count = causes_of(&causes, json_text(device, "address"), blocks);
+		rc = each(ctx, device, &causes, blocks, count);
+	}
+	free(blocks);
+	free(causes.items);
+	return rc;
 }
