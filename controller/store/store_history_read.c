@@ -157,7 +157,7 @@ json_t *store_body_get(struct store *store, int64_t body, struct gf_err *err)
 			text = body_text(store, body, base, base_size, &beside, &size, err);
 	}
 	if (text) {
-		document = json_share_load(store->share, text, size);
+		document = json_share_load(store->share, text, size, JSON_DECODE_ANY);
 		if (!document)
 			gf_err_set(err, GF_E_STORE, "%s: the facts of number %lld are damaged",
 			           store->path, (long long)body);
