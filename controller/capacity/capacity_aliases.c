@@ -5,6 +5,7 @@
 #include "controller/capacity/capacity_causes.h"
 #include "controller/capacity/capacity_parts.h"
 #include "controller/readiness/readiness.h"
+#include "node-agent/wire/json_text.h"
 
 static const char *const verdicts[] = {"ready", "in_use", "pending", "blocked", "unknown"};
 
@@ -34,13 +35,6 @@ struct aliases {
 	struct alias *items;
 	size_t count;
 };
-
-static const char *text_of(const json_t *object, const char *key)
-{
-	const char *text = json_string_value(json_object_get(object, key));
-
-	return text ? text : "";
-}
 
 /* ---- collecting ---- */
 
@@ -125,50 +119,44 @@ static void tally_add(struct tally *tally, size_t verdict, const struct capacity
 		tally->causes[causes->items[i].id] += blocks[i];
 }
 
-static int gpu_add(struct alias *alias, const struct inventory_host *host, const json_t *device,
-                   const struct capacity_causes *causes, bool *blocks)
+/* Where a host's GPUs are counted. */
+struct counting {
+	const struct aliases *aliases;
+	const char *domain;
+};
+
+static int gpu_add(void *ctx, const json_t *device, const struct capacity_causes *causes,
+                   const bool *blocks, size_t count)
 {
+	const struct counting *counting = ctx;
+	struct alias *alias = alias_find(counting->aliases, json_text(device, "alias"));
 	const json_t *numa_node = json_object_get(device, "numa_node");
 	int node = json_is_integer(numa_node) ? (int)json_integer_value(numa_node) : -1;
-	struct tally *domain = tally_at(&alias->domains, host->domain, -1);
-	struct tally *place = tally_at(&alias->nodes, NULL, node);
+	struct tally *domain, *place;
 	size_t verdict = 0;
 
+	(void)count;
+	if (!alias)
+		return 0;
+	domain = tally_at(&alias->domains, counting->domain, -1);
+	place = tally_at(&alias->nodes, NULL, node);
 	if (!domain || !place)
 		return -1;
-	while (verdict < VERDICTS && strcmp(verdicts[verdict], text_of(device, "verdict")) != 0)
+	while (verdict < VERDICTS && strcmp(verdicts[verdict], json_text(device, "verdict")) != 0)
 		verdict++;
 	if (verdict == VERDICTS)
 		return 0;
-	if (verdict == BLOCKED)
-		capacity_causes_of(causes, text_of(device, "address"), blocks);
 	tally_add(&alias->all, verdict, causes, blocks);
 	tally_add(domain, verdict, causes, blocks);
 	tally_add(place, verdict, causes, blocks);
 	return 0;
 }
 
-static int host_add(struct aliases *aliases, const struct capacity_source *source)
+static int host_add(const struct aliases *aliases, const struct capacity_source *source)
 {
-	struct capacity_causes causes;
-	const json_t *device;
-	int rc = capacity_causes_read(source->entry, &causes);
-	bool *blocks = calloc(causes.count + 1, sizeof(*blocks));
-	size_t i;
+	struct counting counting = {.aliases = aliases, .domain = source->host->domain};
 
-	rc = blocks ? rc : -1;
-	json_array_foreach(json_object_get(source->entry, "devices"), i, device)
-	{
-		struct alias *alias = NULL;
-
-		if (json_is_true(json_object_get(device, "primary")))
-			alias = alias_find(aliases, text_of(device, "alias"));
-		if (rc == 0 && alias)
-			rc = gpu_add(alias, source->host, device, &causes, blocks);
-	}
-	free(blocks);
-	capacity_causes_free(&causes);
-	return rc;
+	return capacity_causes_each(source->entry, gpu_add, &counting);
 }
 
 /* ---- as JSON ---- */

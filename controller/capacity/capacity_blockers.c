@@ -5,6 +5,7 @@
 #include "controller/capacity/capacity_causes.h"
 #include "controller/capacity/capacity_parts.h"
 #include "inventory/nodeset.h"
+#include "node-agent/wire/json_text.h"
 
 /* One check with one remedy. Texts are borrowed. */
 struct blocker {
@@ -20,18 +21,11 @@ struct blockers {
 	size_t count;
 };
 
-static const char *text_of(const json_t *object, const char *key)
-{
-	const char *text = json_string_value(json_object_get(object, key));
-
-	return text ? text : "";
-}
-
 static struct blocker *blocker_of(struct blockers *list, const json_t *check)
 {
-	struct blocker wanted = {.check = text_of(check, "id"),
-	                         .cause = text_of(check, "cause"),
-	                         .fix = text_of(check, "fix")};
+	struct blocker wanted = {.check = json_text(check, "id"),
+	                         .cause = json_text(check, "cause"),
+	                         .fix = json_text(check, "fix")};
 	struct blocker *items;
 
 	for (size_t i = 0; i < list->count; i++) {
@@ -67,18 +61,25 @@ static int host_note(struct blocker *blocker, const char *name)
 	return 0;
 }
 
-static int gpu_add(struct blockers *list, const struct capacity_causes *causes,
-                   const json_t *device, const char *host, bool *blocks)
-{
-	size_t count = capacity_causes_of(causes, text_of(device, "address"), blocks);
+/* Where a host's GPUs are noted. */
+struct noting {
+	struct blockers *list;
+	const char *host;
+};
 
-	for (size_t i = 0; i < causes->count; i++) {
+static int gpu_add(void *ctx, const json_t *device, const struct capacity_causes *causes,
+                   const bool *blocks, size_t count)
+{
+	const struct noting *noting = ctx;
+
+	(void)device;
+	for (size_t i = 0; count && i < causes->count; i++) {
 		struct blocker *blocker;
 
 		if (!blocks[i])
 			continue;
-		blocker = blocker_of(list, causes->items[i].check);
-		if (!blocker || host_note(blocker, host) < 0)
+		blocker = blocker_of(noting->list, causes->items[i].check);
+		if (!blocker || host_note(blocker, noting->host) < 0)
 			return -1;
 		blocker->gpus++;
 		blocker->alone += count == 1;
@@ -88,22 +89,9 @@ static int gpu_add(struct blockers *list, const struct capacity_causes *causes,
 
 static int host_add(struct blockers *list, const struct capacity_source *source)
 {
-	struct capacity_causes causes;
-	const json_t *device;
-	int rc = capacity_causes_read(source->entry, &causes);
-	bool *blocks = calloc(causes.count + 1, sizeof(*blocks));
-	size_t i;
+	struct noting noting = {.list = list, .host = source->host->name};
 
-	rc = blocks ? rc : -1;
-	json_array_foreach(json_object_get(source->entry, "devices"), i, device)
-	{
-		if (rc == 0 && json_is_true(json_object_get(device, "primary")) &&
-		    strcmp(text_of(device, "verdict"), "blocked") == 0)
-			rc = gpu_add(list, &causes, device, source->host->name, blocks);
-	}
-	free(blocks);
-	capacity_causes_free(&causes);
-	return rc;
+	return capacity_causes_each(source->entry, gpu_add, &noting);
 }
 
 static int by_loss(const void *a, const void *b)

@@ -6,15 +6,9 @@
 
 #include "controller/readiness/host_facts.h"
 #include "controller/readiness/readiness.h"
+#include "node-agent/wire/json_text.h"
 
 #define SIBLINGS "device.siblings"
-
-static const char *text_of(const json_t *object, const char *key)
-{
-	const char *text = json_string_value(json_object_get(object, key));
-
-	return text ? text : "";
-}
 
 size_t capacity_cause_ids(void)
 {
@@ -44,13 +38,14 @@ static bool has_blocked(const json_t *entry)
 
 	json_array_foreach(json_object_get(entry, "devices"), i, device)
 	{
-		if (strcmp(text_of(device, "verdict"), "blocked") == 0)
+		if (strcmp(json_text(device, "verdict"), "blocked") == 0)
 			return true;
 	}
 	return false;
 }
 
-int capacity_causes_read(const json_t *entry, struct capacity_causes *out)
+/* The checks that block. */
+static int causes_read(const json_t *entry, struct capacity_causes *out)
 {
 	/* Most hosts have none, and many checks. */
 	const json_t *checks = has_blocked(entry) ? json_object_get(entry, "checks") : NULL;
@@ -65,20 +60,14 @@ int capacity_causes_read(const json_t *entry, struct capacity_causes *out)
 	{
 		struct capacity_cause *cause = &out->items[out->count];
 
-		if (strcmp(text_of(check, "verdict"), "blocked") != 0 ||
-		    !id_find(text_of(check, "id"), &cause->id))
+		if (strcmp(json_text(check, "verdict"), "blocked") != 0 ||
+		    !id_find(json_text(check, "id"), &cause->id))
 			continue;
 		cause->device = json_string_value(json_object_get(check, "device"));
 		cause->check = check;
 		out->count++;
 	}
 	return 0;
-}
-
-void capacity_causes_free(struct capacity_causes *causes)
-{
-	free(causes->items);
-	memset(causes, 0, sizeof(*causes));
 }
 
 static bool marked(const struct capacity_causes *causes, const bool *blocks, size_t id)
@@ -101,7 +90,7 @@ static size_t mark(const struct capacity_causes *causes, const char *address, bo
 		bool own = !cause->device || strcmp(cause->device, address) == 0;
 
 		if (others ? own || !host_facts_same_slot(cause->device, address) ||
-		                 strcmp(text_of(cause->check, "id"), SIBLINGS) == 0
+		                 strcmp(json_text(cause->check, "id"), SIBLINGS) == 0
 		           : !own)
 			continue;
 		if (marked(causes, blocks, cause->id))
@@ -112,7 +101,7 @@ static size_t mark(const struct capacity_causes *causes, const char *address, bo
 	return count;
 }
 
-size_t capacity_causes_of(const struct capacity_causes *causes, const char *address, bool *blocks)
+static size_t causes_of(const struct capacity_causes *causes, const char *address, bool *blocks)
 {
 	size_t count, only = 0, others;
 
@@ -122,11 +111,35 @@ size_t capacity_causes_of(const struct capacity_causes *causes, const char *addr
 		return count;
 	while (!blocks[only])
 		only++;
-	if (strcmp(text_of(causes->items[only].check, "id"), SIBLINGS) != 0)
+	if (strcmp(json_text(causes->items[only].check, "id"), SIBLINGS) != 0)
 		return count;
 	others = mark(causes, address, true, blocks);
 	if (others == 0)
 		return count;
 	blocks[only] = false;
 	return others;
+}
+
+int capacity_causes_each(const json_t *entry, capacity_gpu_fn each, void *ctx)
+{
+	struct capacity_causes causes;
+	const json_t *device;
+	int rc = causes_read(entry, &causes);
+	bool *blocks = calloc(causes.count + 1, sizeof(*blocks));
+	size_t i;
+
+	rc = blocks ? rc : -1;
+	json_array_foreach(json_object_get(entry, "devices"), i, device)
+	{
+		size_t count = 0;
+
+		if (rc || !json_is_true(json_object_get(device, "primary")))
+			continue;
+		if (strcmp(json_text(device, "verdict"), "blocked") == 0)
+			count = causes_of(&causes, json_text(device, "address"), blocks);
+		rc = each(ctx, device, &causes, blocks, count);
+	}
+	free(blocks);
+	free(causes.items);
+	return rc;
 }

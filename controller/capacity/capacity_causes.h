@@ -22,14 +22,15 @@ struct capacity_causes {
 /* How many ids there are. */
 size_t capacity_cause_ids(void);
 
-/* The checks of ENTRY (a host of the report) that block. -1 when out of memory;
- * capacity_causes_free after either. */
-int capacity_causes_read(const json_t *entry, struct capacity_causes *out);
-void capacity_causes_free(struct capacity_causes *causes);
+/* A GPU of a host: DEVICE is its primary function in the host's entry. BLOCKS marks which items of
+ * CAUSES block it, each id once, and COUNT says how many (0 unless its verdict is "blocked"). A GPU
+ * that is only blocked for another function of its card is blocked by what blocks that one. */
+typedef int (*capacity_gpu_fn)(void *ctx, const json_t *device,
+                               const struct capacity_causes *causes, const bool *blocks,
+                               size_t count);
 
-/* Marks in BLOCKS (by item) what blocks the GPU at ADDRESS, each id once. A GPU that is only
- * blocked for another function of its card is blocked by what blocks that one. How many it marked.
- */
-size_t capacity_causes_of(const struct capacity_causes *causes, const char *address, bool *blocks);
+/* Calls EACH for every GPU of ENTRY (a host of the report); a non-zero return ends it and is
+ * returned. -1 when out of memory. */
+int capacity_causes_each(const json_t *entry, capacity_gpu_fn each, void *ctx);
 
 #endif

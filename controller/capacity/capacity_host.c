@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "node-agent/wire/json_text.h"
+
 #define NVIDIA   "10de"
 #define NVSWITCH "0680"
 
@@ -16,13 +18,6 @@ struct tie {
 	bool held;      /* a guest holds it, or something else of its group */
 	size_t part_of; /* the first GPU that it is tied to */
 };
-
-static const char *text_of(const json_t *object, const char *key)
-{
-	const char *text = json_string_value(json_object_get(object, key));
-
-	return text ? text : "";
-}
 
 static int number_of(const json_t *object, const char *key)
 {
@@ -40,8 +35,8 @@ static bool has_switches(const json_t *facts)
 
 	json_array_foreach(json_object_get(facts, "pci"), i, device)
 	{
-		if (strcmp(text_of(device, "vendor"), NVIDIA) == 0 &&
-		    strcmp(text_of(device, "class"), NVSWITCH) == 0)
+		if (strcmp(json_text(device, "vendor"), NVIDIA) == 0 &&
+		    strcmp(json_text(device, "class"), NVSWITCH) == 0)
 			return true;
 	}
 	return false;
@@ -50,8 +45,8 @@ static bool has_switches(const json_t *facts)
 static bool is_primary(const json_t *device, const char *vendor, const char *model)
 {
 	return json_is_true(json_object_get(device, "primary")) &&
-	       (!vendor || strcmp(text_of(device, "vendor"), vendor) == 0) &&
-	       (!model || strcmp(text_of(device, "device"), model) == 0);
+	       (!vendor || strcmp(json_text(device, "vendor"), vendor) == 0) &&
+	       (!model || strcmp(json_text(device, "device"), model) == 0);
 }
 
 /* The model on the baseboard: the one of NVIDIA's that the host has most of (what is plugged in
@@ -66,7 +61,7 @@ static const char *board_model(const json_t *facts, const json_t *devices)
 		return NULL;
 	json_array_foreach(devices, i, device)
 	{
-		const char *model = text_of(device, "device");
+		const char *model = json_text(device, "device");
 		size_t count = 0;
 
 		if (!is_primary(device, NVIDIA, NULL) || (best && strcmp(best, model) == 0))
@@ -117,17 +112,17 @@ static int holders_fill(const json_t *facts, const json_t *devices, struct tie *
 		return -1;
 	json_array_foreach(devices, i, device)
 	{
-		const char *verdict = text_of(device, "verdict");
+		const char *verdict = json_text(device, "verdict");
 
 		if (strcmp(verdict, "in_use") == 0)
 			hold_group(ties, count, number_of(device, "iommu_group"));
 		if (strcmp(verdict, "ignored") != 0)
-			json_object_del(held, text_of(device, "address"));
+			json_object_del(held, json_text(device, "address"));
 	}
 	if (json_object_size(held) > 0) {
 		json_array_foreach(json_object_get(facts, "pci"), i, device)
 		{
-			if (json_object_get(held, text_of(device, "address")))
+			if (json_object_get(held, json_text(device, "address")))
 				hold_group(ties, count, number_of(device, "iommu_group"));
 		}
 	}
@@ -206,7 +201,7 @@ static void gpus_fill(const json_t *devices, const char *board, struct tie *ties
 	json_array_foreach(devices, i, device)
 	{
 		struct capacity_gpu *gpu = &out->gpus[out->gpu_count];
-		const char *verdict = text_of(device, "verdict");
+		const char *verdict = json_text(device, "verdict");
 
 		if (!is_primary(device, NULL, NULL))
 			continue;

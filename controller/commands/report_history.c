@@ -167,10 +167,30 @@ static struct history_sight sight_of(const struct end *end, size_t i)
 	};
 }
 
-static int changes_set(json_t *report, const struct command_fleet *fleet, const char *since,
-                       const struct end *from, const struct end *to, struct gf_err *err)
+/* Hosts that were scanned since FROM and are not in the inventory. */
+struct removed {
+	const struct inventory *inventory;
+	json_t *hosts;
+};
+
+static int removed_add(void *ctx, const char *host)
+{
+	struct removed *removed = ctx;
+
+	if (!inventory_host_find(removed->inventory, host))
+		json_array_append_new(removed->hosts,
+		                      json_pack("{s:s, s:[{s:s, s:n, s:n, s:n}]}", "name", host,
+		                                "changes", "what", "host.removed", "device",
+		                                "before", "after"));
+	return 0;
+}
+
+static int changes_set(struct store *store, json_t *report, const struct command_fleet *fleet,
+                       const char *since, const struct end *from, const struct end *to,
+                       struct gf_err *err)
 {
 	json_t *hosts = json_array(), *changes;
+	struct removed removed = {.inventory = fleet->inventory, .hosts = hosts};
 
 	for (size_t i = 0; i < fleet->count; i++) {
 		struct history_sight before = sight_of(from, i), after = sight_of(to, i);
@@ -181,6 +201,12 @@ static int changes_set(json_t *report, const struct command_fleet *fleet, const 
 			                                       from->hosts[i].host->name, "changes",
 			                                       found));
 		json_decref(found);
+	}
+	/* Who asks for some of the inventory's hosts asks for none of these. */
+	if (fleet->count == fleet->inventory->host_count &&
+	    store_hosts_each(store, from->scan, removed_add, &removed, err)) {
+		json_decref(hosts);
+		return -1;
 	}
 	changes = json_pack("{s:s, s:s, s:s, s:o}", "since", since, "from", from->time, "to",
 	                    to->time, "hosts", hosts);
@@ -205,7 +231,7 @@ static int since_add(struct store *store, const char *since_text, const struct c
 		rc = history_time_since(since_text, (int64_t)time(NULL), &when, err);
 	if (rc == 0) {
 		history_time_write(when, since);
-		rc = changes_set(report, fleet, since, &from, &to, err);
+		rc = changes_set(store, report, fleet, since, &from, &to, err);
 	}
 	end_free(&from, fleet->count);
 	end_free(&to, fleet->count);

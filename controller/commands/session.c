@@ -265,6 +265,7 @@ int session_round(struct session *session, struct gf_err *err)
 		began = true;
 		session_begin(session);
 		journal_end(session);
+		loop_watch_pause(&session->watch);
 		session_history_end(session);
 		if (session->show && !(session->interrupted && session->status == 130))
 			session->show(session);

@@ -235,8 +235,10 @@ void session_recap(struct session *session)
 		recap_print(&session->terminal, items, count, next);
 	recap_sums(session, &counts);
 	if (session->context->verbose)
-		printf("The controller was busy with one thing for at most %llu ms.\n",
-		       (unsigned long long)loop_watch_longest_ms(&session->watch));
+		printf("The controller was busy with one thing for at most %llu ms (%llu ms with "
+		       "the wait for a processor).\n",
+		       (unsigned long long)loop_watch_longest_ms(&session->watch),
+		       (unsigned long long)loop_watch_busy_ms(&session->watch));
 	fflush(stdout);
 	free(next);
 	free(items);

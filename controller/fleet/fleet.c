@@ -8,6 +8,8 @@
 #include "controller/fleet/fleet_internal.h"
 #include "controller/fleet/waves.h"
 
+#define SHARE_MOST ((size_t)1 << 20) /* bytes: hosts of many makes have less in common */
+
 static size_t hash_text(const char *text)
 {
 	size_t hash = 14695981039346656037u;
@@ -123,6 +125,8 @@ static void fleet_share(struct fleet *fleet)
 	    .hooks = options->hooks,
 	    .journal = options->journal,
 	    .events = &fleet_host_events,
+	    .pool = &fleet->pool,
+	    .share = fleet->share,
 	    .ctx = fleet,
 	};
 }
@@ -212,7 +216,8 @@ struct fleet *fleet_new(const struct fleet_options *options, struct gf_err *err)
 	fleet->by_boot = calloc(fleet->by_boot_size, sizeof(*fleet->by_boot));
 	fleet->waves = waves_compute(fleet->rolling ? &options->inventory->rollout : &at_once,
 	                             fleet->computes, &fleet->wave_count);
-	if (!fleet->hosts || !fleet->by_boot || !fleet->waves)
+	fleet->share = json_share_new(SHARE_MOST);
+	if (!fleet->hosts || !fleet->by_boot || !fleet->waves || !fleet->share)
 		goto err_memory;
 	if (fleet->options.forks == 0)
 		fleet->options.forks = 64;
@@ -267,6 +272,8 @@ void fleet_free(struct fleet *fleet)
 		if (fleet->hosts[i].shared)
 			host_release(&fleet->hosts[i]);
 	}
+	json_pool_release(&fleet->pool);
+	json_share_free(fleet->share);
 	free(fleet->hosts);
 	free(fleet->by_boot);
 	fleet_slots_free(fleet);

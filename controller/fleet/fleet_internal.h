@@ -3,6 +3,7 @@
 #define GPUFLEET_FLEET_INTERNAL_H
 
 #include "controller/fleet/fleet.h"
+#include "controller/host/json_pool.h"
 
 struct fleet_domain {
 	const char *name;
@@ -23,6 +24,8 @@ enum fleet_gate { GATE_UNASKED, GATE_ASKED, GATE_PASSED };
 struct fleet {
 	struct fleet_options options;
 	struct host_shared shared;
+	struct json_pool pool;
+	struct json_share *share;
 	struct host *hosts; /* compute hosts first, then control hosts */
 	size_t count, computes;
 	size_t *waves, wave_count, wave; /* of compute hosts: cumulative; the open one */

@@ -23,6 +23,7 @@ struct agent_link {
 	const struct inventory_host *host;
 	const struct agent_bundle *bundle;
 	struct secrets *secrets;
+	struct json_share *share;
 	struct secret_claim *claim; /* to sudo's password; NULL: none */
 	struct become become;
 	const struct agent_link_events *events;
@@ -275,6 +276,20 @@ static int client_message(struct agent_link *client, const json_t *message)
 	return client_request_done(client, message);
 }
 
+/* What hosts say is mostly what others have said. */
+static json_t *client_parse(struct agent_link *client, const char *line, size_t length,
+                            struct gf_err *err)
+{
+	json_t *message = client->share
+	                      ? json_share_load(client->share, line, length, JSON_REJECT_DUPLICATES)
+	                      : NULL;
+
+	if (message && json_is_object(message))
+		return message;
+	json_decref(message);
+	return frame_parse(line, length, err); /* which says what is wrong */
+}
+
 static int client_lines(struct agent_link *client)
 {
 	struct gf_err err = {0};
@@ -282,7 +297,7 @@ static int client_lines(struct agent_link *client)
 	char *line;
 
 	while (client->state == CLIENT_READY && (line = frame_line(&client->frame, &length))) {
-		json_t *message = frame_parse(line, length, &err);
+		json_t *message = client_parse(client, line, length, &err);
 		int gone;
 
 		if (!message)
@@ -408,8 +423,8 @@ static const struct link_events client_link_events = {
 
 struct agent_link *agent_link_open(struct link_opener *opener, const struct inventory_host *host,
                                    const struct agent_bundle *bundle, struct secrets *secrets,
-                                   const struct agent_link_events *events, void *ctx,
-                                   struct gf_err *err)
+                                   struct json_share *share, const struct agent_link_events *events,
+                                   void *ctx, struct gf_err *err)
 {
 	struct agent_link *client = calloc(1, sizeof(*client));
 
@@ -420,6 +435,7 @@ struct agent_link *agent_link_open(struct link_opener *opener, const struct inve
 	client->host = host;
 	client->bundle = bundle;
 	client->secrets = secrets;
+	client->share = share;
 	client->events = events;
 	client->ctx = ctx;
 	frame_init(&client->frame, FRAME_LINE_LIMIT);

@@ -12,6 +12,7 @@
 #include "controller/host/agent_bundle.h"
 #include "controller/link/link.h"
 #include "controller/secret/secret.h"
+#include "controller/store/json_share.h"
 
 struct agent_link;
 
@@ -26,12 +27,13 @@ struct agent_link_events {
 	void (*failed)(void *ctx, const struct gf_err *err); /* no connection any more: close it */
 };
 
-/* Connects to HOST (borrowed, as BUNDLE and SECRETS, until close). SECRETS: who knows sudo's
- * password; NULL where nobody does. NULL with *err for what is known at once. */
+/* Connects to HOST (borrowed, as BUNDLE, SECRETS and SHARE, until close). SECRETS: who knows sudo's
+ * password; NULL where nobody does. SHARE: what other hosts have said, so that nobody may change
+ * what callbacks are given; or NULL. NULL with *err for what is known at once. */
 struct agent_link *agent_link_open(struct link_opener *opener, const struct inventory_host *host,
                                    const struct agent_bundle *bundle, struct secrets *secrets,
-                                   const struct agent_link_events *events, void *ctx,
-                                   struct gf_err *err);
+                                   struct json_share *share, const struct agent_link_events *events,
+                                   void *ctx, struct gf_err *err);
 
 /* Sends REQUEST (stolen; its "id" is set here). */
 int agent_link_request(struct agent_link *client, json_t *request, struct gf_err *err);

@@ -71,7 +71,8 @@ enum host_state host_connecting_enter(struct host *host)
 
 	host->tries++;
 	host->client = agent_link_open(host->shared->opener, host->inventory, host->shared->bundle,
-	                               host->shared->secrets, &host_client_events, host, &err);
+	                               host->shared->secrets, host->shared->share,
+	                               &host_client_events, host, &err);
 	return host->client ? HOST_STAY : host_lost(host, &err);
 }
 

@@ -5,13 +5,7 @@
 #include <string.h>
 
 #include "node-agent/wire/error.h"
-
-static const char *text_of(const json_t *event, const char *key)
-{
-	const char *text = json_string_value(json_object_get(event, key));
-
-	return text ? text : "";
-}
+#include "node-agent/wire/json_text.h"
 
 static void copy(char *to, size_t size, const char *from)
 {
@@ -36,22 +30,22 @@ const char *host_record_token(const struct host_record *record, const char *oper
 
 static void fold_stage_intent(struct host_record *record, const json_t *event)
 {
-	copy(record->operation, sizeof(record->operation), text_of(event, "operation"));
-	copy(record->stage, sizeof(record->stage), text_of(event, "stage"));
-	copy(record->boot_id, sizeof(record->boot_id), text_of(event, "boot_id"));
-	if (strcmp(record->plan, text_of(event, "plan")) != 0)
+	copy(record->operation, sizeof(record->operation), json_text(event, "operation"));
+	copy(record->stage, sizeof(record->stage), json_text(event, "stage"));
+	copy(record->boot_id, sizeof(record->boot_id), json_text(event, "boot_id"));
+	if (strcmp(record->plan, json_text(event, "plan")) != 0)
 		record->plan_untouched = true;
-	copy(record->plan, sizeof(record->plan), text_of(event, "plan"));
-	if (*text_of(event, "token"))
-		token_keep(record, text_of(event, "token"));
+	copy(record->plan, sizeof(record->plan), json_text(event, "plan"));
+	if (*json_text(event, "token"))
+		token_keep(record, json_text(event, "token"));
 	record->operation_open = record->operation[0] != '\0';
-	record->committing = *text_of(event, "commit") != '\0';
+	record->committing = *json_text(event, "commit") != '\0';
 	record->verdict[0] = '\0';
 }
 
 static void fold_stage_result(struct host_record *record, const json_t *event)
 {
-	if (strcmp(record->operation, text_of(event, "operation")) != 0)
+	if (strcmp(record->operation, json_text(event, "operation")) != 0)
 		return;
 	record->operation_open = false;
 	if (json_is_true(json_object_get(event, "changed"))) {
@@ -78,9 +72,9 @@ static void fold_reboot_intent(struct host_record *record, const json_t *event)
 	record->nova_up |= json_is_true(json_object_get(event, "nova_up"));
 	record->verdict[0] = '\0';
 	record->plan_untouched = record->power_cycled = false;
-	copy(record->plan, sizeof(record->plan), text_of(event, "plan"));
-	copy(record->reboot_boot_id, sizeof(record->reboot_boot_id), text_of(event, "boot_id"));
-	copy(record->cards_boot_id, sizeof(record->cards_boot_id), text_of(event, "boot_id"));
+	copy(record->plan, sizeof(record->plan), json_text(event, "plan"));
+	copy(record->reboot_boot_id, sizeof(record->reboot_boot_id), json_text(event, "boot_id"));
+	copy(record->cards_boot_id, sizeof(record->cards_boot_id), json_text(event, "boot_id"));
 }
 
 static void fold_reboot_done(struct host_record *record, const json_t *event)
@@ -121,27 +115,27 @@ static void fold_power_cycle(struct host_record *record, const json_t *event)
 /* The facts of another boot are stored: nothing of before is left to compare with. */
 static void fold_facts(struct host_record *record, const json_t *event)
 {
-	if (strcmp(record->cards_boot_id, text_of(event, "boot_id")) != 0)
+	if (strcmp(record->cards_boot_id, json_text(event, "boot_id")) != 0)
 		record->cards_boot_id[0] = '\0';
 }
 
 static void fold_cards_changed(struct host_record *record, const json_t *event)
 {
-	copy(record->cards_changed, sizeof(record->cards_changed), text_of(event, "message"));
+	copy(record->cards_changed, sizeof(record->cards_changed), json_text(event, "message"));
 	record->cards_boot_id[0] = '\0';
 }
 
 static void fold_trial_over(struct host_record *record, const json_t *event)
 {
-	if (strcmp(record->trial, text_of(event, "operation")) == 0)
+	if (strcmp(record->trial, json_text(event, "operation")) == 0)
 		record->trial[0] = '\0';
 }
 
 static void fold_state(struct host_record *record, const json_t *event)
 {
-	copy(record->state, sizeof(record->state), text_of(event, "state"));
-	if (*text_of(event, "lease"))
-		copy(record->run, sizeof(record->run), text_of(event, "lease"));
+	copy(record->state, sizeof(record->state), json_text(event, "state"));
+	if (*json_text(event, "lease"))
+		copy(record->run, sizeof(record->run), json_text(event, "lease"));
 	if (strcmp(record->state, "connecting") == 0 && record->verdict[0]) {
 		/* the first state of another run */
 		record->verdict[0] = record->code[0] = record->message[0] = '\0';
@@ -163,10 +157,10 @@ static bool finished_lost(const struct host_record *record)
 
 static void fold_finished(struct host_record *record, const json_t *event)
 {
-	copy(record->verdict, sizeof(record->verdict), text_of(event, "verdict"));
+	copy(record->verdict, sizeof(record->verdict), json_text(event, "verdict"));
 	copy(record->state, sizeof(record->state), record->verdict);
-	copy(record->code, sizeof(record->code), text_of(event, "code"));
-	copy(record->message, sizeof(record->message), text_of(event, "message"));
+	copy(record->code, sizeof(record->code), json_text(event, "code"));
+	copy(record->message, sizeof(record->message), json_text(event, "message"));
 	record->changed = json_is_true(json_object_get(event, "changed"));
 	record->rebooted = json_is_true(json_object_get(event, "rebooted"));
 	if (strcmp(record->verdict, "done") == 0) {
@@ -199,7 +193,7 @@ void host_fold(struct host_record *record, const json_t *event)
 	    {"host.facts", fold_facts},
 	    {"cards.changed", fold_cards_changed},
 	};
-	const char *type = text_of(event, "type");
+	const char *type = json_text(event, "type");
 
 	for (size_t i = 0; i < sizeof(folds) / sizeof(folds[0]); i++) {
 		if (strcmp(folds[i].type, type) == 0) {

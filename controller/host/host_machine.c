@@ -241,6 +241,11 @@ static enum host_state host_idle_input(struct host *host, const struct host_inpu
 static enum host_state host_waiting_enter(struct host *host)
 {
 	host_disconnect(host);
+	/* It is looked at again when its turn comes; until then only Nova's part is asked about. */
+	if (!host_nova_told(host)) {
+		json_decref(host->facts);
+		host->facts = NULL;
+	}
 	return HOST_STAY;
 }
 

@@ -129,6 +129,8 @@ struct host_shared {
 	struct hook_runner *hooks; /* runs rollout.drain, undrain and power_cycle */
 	struct journal *journal;
 	const struct host_events *events;
+	struct json_pool *pool;   /* documents that hosts have in common; may be NULL */
+	struct json_share *share; /* … and parts of what they say; may be NULL */
 	void *ctx;
 };
 

@@ -78,13 +78,18 @@ static bool stages_tell_nova(const json_t *stages)
 	return false;
 }
 
+bool host_nova_told(const struct host *host)
+{
+	return host->shared->nova && stages_tell_nova(host->stages);
+}
+
 int host_nova_look(struct host *host, struct gf_err *err)
 {
 	struct nova_wanted said;
 	const char *refused;
 	int rc = 0;
 
-	if (!host->shared->nova || !host->facts || !stages_tell_nova(host->stages))
+	if (!host->facts || !host_nova_told(host))
 		return 0;
 	if (nova_wanted_compute(host->shared->nova, host->inventory, host->facts, host->wanted,
 	                        &said, err))

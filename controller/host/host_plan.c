@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "controller/host/host_states.h"
+#include "controller/host/json_pool.h"
 #include "controller/readiness/readiness.h"
 
 static json_t *strings_json(const struct string_list *list)
@@ -110,7 +111,7 @@ enum host_state host_facts_input(struct host *host, const struct host_input *inp
 		    host, &(struct gf_err){GF_E_PROTOCOL,
 		                           "the agent's facts are not of the expected shape"});
 	json_decref(host->facts);
-	host->facts = json_deep_copy(input->data);
+	host->facts = json_incref((json_t *)(uintptr_t)input->data);
 	if (!host->facts || host_cards_look(host, host->facts, &err) || host_nova_put(host, &err) ||
 	    host->shared->journal->facts_put(host->shared->journal, host->inventory->name,
 	                                     host->facts, &err))
@@ -189,13 +190,14 @@ enum host_state host_planning_enter(struct host *host)
 		return host_end(host, &err);
 	}
 	json_decref(host->wanted);
-	host->wanted = wanted;
+	host->wanted = json_pool_share(host->shared->pool, wanted);
 	json_decref(host->stages);
-	host->stages =
-	    playbook_for_host(host->shared->playbook, host_roles(host), host->facts, &err);
+	host->stages = json_pool_share(
+	    host->shared->pool,
+	    playbook_for_host(host->shared->playbook, host_roles(host), host->facts, &err));
 	if (!host->stages)
 		return host_finish(host, HOST_FAILED, &err);
-	if (json_array_size(wanted) == 0 && stages_bind(host->stages)) {
+	if (json_array_size(host->wanted) == 0 && stages_bind(host->stages)) {
 		gf_err_set(
 		    &err, GF_E_BLOCKED,
 		    "none of its devices is wanted by the inventory's \"gpus\" and free to take: "
@@ -426,7 +428,7 @@ static bool undo_pending(const struct host *host, const json_t *result)
 static enum host_state planning_rollback(struct host *host, const json_t *result)
 {
 	json_decref(host->plan);
-	host->plan = json_deep_copy(result);
+	host->plan = json_incref((json_t *)(uintptr_t)result);
 	if (undo_pending(host, result))
 		return host->cleared ? HOST_INTENT : HOST_WAITING;
 	if (reboot_left(host))
@@ -460,9 +462,10 @@ enum host_state host_planning_input(struct host *host, const struct host_input *
 		                &(struct gf_err){GF_E_PROTOCOL,
 		                                 "the agent's plan is not of the expected shape"});
 	json_decref(host->plan);
-	host->plan = json_deep_copy(input->data);
+	host->plan = json_copy((json_t *)(uintptr_t)input->data); /* it gets notes */
 	host_nova_note(host);
 	host_drain_note(host);
+	host->plan = json_pool_share(host->shared->pool, host->plan);
 	promises_note(host);
 	guests = json_object_get(json_object_get(host->facts, "host"), "guests");
 	if (plan_refused(host->plan, &err))

@@ -83,6 +83,8 @@ int host_nova_put(const struct host *host, struct gf_err *err);
 /* Fills host->nova, the plan's `context.nova`. -1: GF_E_BLOCKED when nothing may be written (*err
  * says why). */
 int host_nova_look(struct host *host, struct gf_err *err);
+/* Does a stage of its tell Nova anything? */
+bool host_nova_told(const struct host *host);
 /* Puts what Nova's rules have to say beside the plan: host->plan's `notes`. */
 void host_nova_note(struct host *host);
 /* Is a nova-compute up, by FACTS (may be NULL)? */

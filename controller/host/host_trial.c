@@ -9,13 +9,11 @@
 #include <string.h>
 
 #include "controller/host/host_states.h"
+#include "node-agent/wire/json_text.h"
 
 static const char *trial_text(const struct host *host, const char *key)
 {
-	const char *text =
-	    json_string_value(json_object_get(json_object_get(host->facts, "trial"), key));
-
-	return text ? text : "";
+	return json_text(json_object_get(host->facts, "trial"), key);
 }
 
 static bool trial_is(const struct host *host, const char *state, const char *boot)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "node-agent/wire/json_text.h"
 #include "node-agent/wire/sha256.h"
 
 #define DIGEST_SIZE 16 /* hex digits of each device's digest that are kept */
@@ -88,13 +89,6 @@ json_t *plan_facts(const json_t *facts, struct gf_err *err)
 	return result;
 }
 
-static const char *devices_of(const json_t *facts)
-{
-	const char *text = json_string_value(json_object_get(facts, "devices"));
-
-	return text ? text : "";
-}
-
 /* The length of the "ADDRESS=DIGEST" that *text begins with; skips blanks before it. */
 static size_t entry_length(const char **text)
 {
@@ -163,7 +157,8 @@ int plan_facts_compare(const json_t *then, const json_t *now, struct gf_err *err
 {
 	if (host_compare(json_object_get(then, "host"), json_object_get(now, "host"), err))
 		return -1;
-	if (devices_compare(devices_of(then), devices_of(now), "is gone", err))
+	if (devices_compare(json_text(then, "devices"), json_text(now, "devices"), "is gone", err))
 		return -1;
-	return devices_compare(devices_of(now), devices_of(then), "is new", err);
+	return devices_compare(json_text(now, "devices"), json_text(then, "devices"), "is new",
+	                       err);
 }

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "controller/readiness/selection.h"
+#include "node-agent/wire/json_text.h"
 
 struct card {
 	const char *address, *serial; /* serial: NULL where it is unknown */
@@ -30,9 +31,7 @@ struct changes {
 
 static const char *card_text(const struct card *card, const char *key)
 {
-	const char *text = json_string_value(json_object_get(card->facts, key));
-
-	return text ? text : "";
+	return json_text(card->facts, key);
 }
 
 static int cards_find(const json_t *facts, const struct inventory_host *host, struct cards *cards,

@@ -126,7 +126,13 @@ int checks_hinders(const struct check_subject *s, const struct selection_device 
 bool checks_group_is_predicted(const struct host_facts *facts,
                                const struct host_facts_device *device);
 
-/* device.group-viable for such a device. */
+/* Why ITEM's group can't go to guests, and what to do, where HINDERER is in it, or (PREDICTED) will
+ * be: the cause and the fix of device.group-viable. */
+void checks_group_hindered(const struct check_subject *s, const struct selection_device *item,
+                           const struct host_facts_device *hinderer, bool predicted,
+                           const char **cause, const char **fix);
+
+/* device.group-viable for a device whose group is only predicted. */
 void checks_group_predict(const struct check_subject *subject, const struct selection_device *item,
                           const struct host_facts_device *device, struct check_list *list);
 /* device.group-predicted: is the group what was to be expected? Says nothing where it can't be

@@ -104,8 +104,7 @@ static void check_group_viable(const struct check_subject *s, const struct selec
 {
 	struct check_text bad = {.used = 0}, rest = {.used = 0};
 	const struct host_facts_device *found;
-	const struct selection_device *other;
-	bool own;
+	const char *cause, *fix;
 
 	if (checks_group_is_predicted(s->facts, device)) {
 		checks_group_predict(s, item, device, list);
@@ -131,18 +130,10 @@ static void check_group_viable(const struct check_subject *s, const struct selec
 		          rest.used ? ": " : "", rest.text);
 		return;
 	}
-	other = selection_find(s->selection, found->address);
-	own = other && !other->primary && strcmp(other->card, item->card) == 0;
-	check_add(
-	    list, CHECK_DEVICE_GROUP_VIABLE, device->address, CHECK_BLOCKED,
-	    own ? "A function of the same card shares its IOMMU group and stays with the host."
-	        : "The IOMMU group holds another device that serves the host.",
-	    own ? "Set `functions` to \"all\" for the card in the inventory."
-	        : "Move the card to a slot of its own (a port with ACS), enable ACS in the "
-	          "firmware, or "
-	          "give up the other device: name it under `gpus` too, or take its driver away.",
-	    "group %d also holds %s%s%s", device->group, bad.text,
-	    rest.used ? "; not in the way: " : "", rest.text);
+	checks_group_hindered(s, item, found, false, &cause, &fix);
+	check_add(list, CHECK_DEVICE_GROUP_VIABLE, device->address, CHECK_BLOCKED, cause, fix,
+	          "group %d also holds %s%s%s", device->group, bad.text,
+	          rest.used ? "; not in the way: " : "", rest.text);
 }
 
 static void check_driver(const struct host_facts_device *device, struct check_list *list)

@@ -77,15 +77,37 @@ static void predict_unknown(const struct check_subject *s, const struct host_fac
 		          doubt ? doubt->address : device->address);
 }
 
+void checks_group_hindered(const struct check_subject *s, const struct selection_device *item,
+                           const struct host_facts_device *hinderer, bool predicted,
+                           const char **cause, const char **fix)
+{
+	const struct selection_device *other = selection_find(s->selection, hinderer->address);
+
+	if (other && !other->primary && strcmp(other->card, item->card) == 0) {
+		*cause = predicted ? "A function of the same card will share its IOMMU group and "
+		                     "stays with the host."
+		                   : "A function of the same card shares its IOMMU group and stays "
+		                     "with the host.";
+		*fix = "Set `functions` to \"all\" for the card in the inventory.";
+	} else {
+		*cause = predicted
+		             ? "The IOMMU group will hold another device that serves the host."
+		             : "The IOMMU group holds another device that serves the host.";
+		*fix = "Move the card to a slot of its own (a port with ACS), enable ACS in the "
+		       "firmware, or give up the other device: name it under `gpus` too, or take "
+		       "its driver away.";
+	}
+}
+
 void checks_group_predict(const struct check_subject *s, const struct selection_device *item,
                           const struct host_facts_device *device, struct check_list *list)
 {
 	size_t count;
 	const size_t *members = iommu_prediction_group(s->prediction, device, &count);
 	const struct host_facts_device *found = NULL;
-	const struct selection_device *other;
+	const char *cause, *fix;
 	char names[160];
-	bool hindered, own;
+	bool hindered;
 
 	if (!iommu_prediction_certain(s->prediction, device)) {
 		predict_unknown(s, device, list);
@@ -104,18 +126,10 @@ void checks_group_predict(const struct check_subject *s, const struct selection_
 		          names);
 		return;
 	}
-	other = selection_find(s->selection, found->address);
-	own = other && !other->primary && strcmp(other->card, item->card) == 0;
-	check_add(
-	    list, CHECK_DEVICE_GROUP_VIABLE, device->address, CHECK_BLOCKED,
-	    own ? "A function of the same card will share its IOMMU group and stays with the host."
-	        : "The IOMMU group will hold another device that serves the host.",
-	    own ? "Set `functions` to \"all\" for the card in the inventory."
-	        : "Move the card to a slot of its own (a port with ACS), enable ACS in the "
-	          "firmware, or give up the other device: name it under `gpus` too, or take its "
-	          "driver away.",
-	    "predicted: will share its group with %s [%s:%s], driver %.40s", found->address,
-	    found->vendor, found->device, found->driver);
+	checks_group_hindered(s, item, found, true, &cause, &fix);
+	check_add(list, CHECK_DEVICE_GROUP_VIABLE, device->address, CHECK_BLOCKED, cause, fix,
+	          "predicted: will share its group with %s [%s:%s], driver %.40s", found->address,
+	          found->vendor, found->device, found->driver);
 }
 
 void checks_group_compare(const struct check_subject *s, const struct host_facts_device *device,

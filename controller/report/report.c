@@ -10,16 +10,10 @@
 #include "controller/readiness/readiness.h"
 #include "controller/report/json_out.h"
 #include "controller/report/pci_names.h"
+#include "node-agent/wire/json_text.h"
 
 static const char *const verdicts[] = {"ready",  "pending", "blocked",
                                        "in_use", "ignored", "unknown"};
-
-static const char *text_of(const json_t *object, const char *key)
-{
-	const char *text = json_string_value(json_object_get(object, key));
-
-	return text ? text : "";
-}
 
 static void increment(json_t *object, const char *key)
 {
@@ -50,7 +44,7 @@ static json_t *malformed(const struct report_host *host, const struct gf_err *er
  * UTF-8. */
 static json_t *model_name(const json_t *device, struct pci_names *names, json_t *seen)
 {
-	const char *vendor = text_of(device, "vendor"), *model = text_of(device, "device");
+	const char *vendor = json_text(device, "vendor"), *model = json_text(device, "device");
 	char key[16], name[256];
 	json_t *known;
 
@@ -89,7 +83,7 @@ static void count_totals(json_t *totals, const json_t *entry)
 		if (!json_is_true(json_object_get(device, "primary")))
 			continue;
 		increment(totals, "gpus");
-		increment(totals, text_of(device, "verdict"));
+		increment(totals, json_text(device, "verdict"));
 	}
 }
 

@@ -6,13 +6,7 @@
 #include <string.h>
 
 #include "controller/report/json_out.h"
-
-static const char *text_of(const json_t *object, const char *key)
-{
-	const char *text = json_string_value(json_object_get(object, key));
-
-	return text ? text : "";
-}
+#include "node-agent/wire/json_text.h"
 
 /* A group's members, by name, in the order of the report: the groups' own order is that of their
  * first hosts. KIND and VALUE: "verdict", "ready". */
@@ -49,18 +43,18 @@ static int join_all(json_t *groups, const json_t *entry, const struct report_hos
 	int rc =
 	    join(groups, "role", host->host->role == ROLE_CONTROL ? "control" : "compute", name);
 
-	rc |= join(groups, "verdict", text_of(entry, "verdict"), name);
+	rc |= join(groups, "verdict", json_text(entry, "verdict"), name);
 	if (host->host->domain)
 		rc |= join(groups, "domain", host->host->domain, name);
 	json_array_foreach(json_object_get(entry, "devices"), i, device)
 	{
-		if (json_is_true(json_object_get(device, "primary")) && *text_of(device, "alias"))
-			rc |= join(groups, "alias", text_of(device, "alias"), name);
+		if (json_is_true(json_object_get(device, "primary")) && *json_text(device, "alias"))
+			rc |= join(groups, "alias", json_text(device, "alias"), name);
 	}
 	json_array_foreach(json_object_get(entry, "checks"), i, check)
 	{
-		if (strcmp(text_of(check, "status"), "fail") == 0)
-			rc |= join(groups, "check", text_of(check, "id"), name);
+		if (strcmp(json_text(check, "status"), "fail") == 0)
+			rc |= join(groups, "check", json_text(check, "id"), name);
 	}
 	return rc;
 }
@@ -145,7 +139,7 @@ static void put_gpus(struct json_out *json, const json_t *entry)
 		bool first_key = true;
 
 		if (!json_is_true(json_object_get(device, "primary")) ||
-		    strcmp(text_of(device, "verdict"), "ignored") == 0)
+		    strcmp(json_text(device, "verdict"), "ignored") == 0)
 			continue;
 		json_out_raw(json, first ? "{" : ", {");
 		first = false;
@@ -185,7 +179,7 @@ static void put_host(struct json_out *json, const json_t *entry, const struct in
 		             first ? "\"ansible_become\": true" : ", \"ansible_become\": true");
 		first = false;
 	}
-	put_pair(json, &first, "gpufleet_verdict", text_of(entry, "verdict"));
+	put_pair(json, &first, "gpufleet_verdict", json_text(entry, "verdict"));
 	put_pair(json, &first, "gpufleet_domain", host->domain);
 	put_pair(json, &first, "gpufleet_role", host->role == ROLE_CONTROL ? "control" : "compute");
 	put_pair(json, &first, "gpufleet_observed",

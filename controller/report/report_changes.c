@@ -7,6 +7,7 @@
 #include "controller/report/report_text.h"
 #include "controller/terminal/lines.h"
 #include "inventory/nodeset.h"
+#include "node-agent/wire/json_text.h"
 
 #define DAYS_MOST 30
 #define BAR       20
@@ -17,6 +18,7 @@ static const struct {
 	bool values; /* before and after are told */
 } kinds[] = {
     {"host.unreachable", "not reached any more", false},
+    {"host.removed", "no longer in the inventory", false},
     {"card.gone", "card gone:", true},
     {"card.moved", "card moved:", true},
     {"card.replaced", "another card in its place:", true},
@@ -33,13 +35,6 @@ static const struct {
 };
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
-static const char *text_of(const json_t *object, const char *key)
-{
-	const char *text = json_string_value(json_object_get(object, key));
-
-	return text ? text : "";
-}
-
 static long long number_of(const json_t *object, const char *key)
 {
 	return (long long)json_integer_value(json_object_get(object, key));
@@ -47,7 +42,7 @@ static long long number_of(const json_t *object, const char *key)
 
 static void change_text(const json_t *change, size_t kind, char *text, size_t size)
 {
-	const char *before = text_of(change, "before"), *after = text_of(change, "after");
+	const char *before = json_text(change, "before"), *after = json_text(change, "after");
 	char words[700];
 
 	if (!kinds[kind].values) {
@@ -80,7 +75,7 @@ static json_t *changes_fold(const json_t *hosts, size_t kind)
 			json_t *fold, *names, *name = json_object_get(host, "name");
 			char text[1024];
 
-			if (strcmp(text_of(change, "what"), kinds[kind].what) != 0)
+			if (strcmp(json_text(change, "what"), kinds[kind].what) != 0)
 				continue;
 			change_text(change, kind, text, sizeof(text));
 			fold = json_object_get(folds, text);
@@ -133,14 +128,14 @@ void report_text_changes(const json_t *report, FILE *out)
 
 	if (!changes)
 		return;
-	if (strcmp(text_of(changes, "from"), text_of(changes, "to")) == 0) {
-		fprintf(out, "\nNo scan was made since that of %s.\n", text_of(changes, "from"));
-		return;
+	if (strcmp(json_text(changes, "from"), json_text(changes, "to")) == 0) {
+		fprintf(out, "\nNo scan was made since that of %s.\n", json_text(changes, "from"));
+	} else {
+		fprintf(out, "\nChanges from the scan of %s to that of %s\n",
+		        json_text(changes, "from"), json_text(changes, "to"));
+		if (json_array_size(hosts) == 0)
+			fprintf(out, "  none\n");
 	}
-	fprintf(out, "\nChanges from the scan of %s to that of %s\n", text_of(changes, "from"),
-	        text_of(changes, "to"));
-	if (json_array_size(hosts) == 0)
-		fprintf(out, "  none\n");
 	for (size_t kind = 0; kind < KINDS; kind++) {
 		json_t *folds = changes_fold(hosts, kind), *fold;
 		const char *text;
@@ -165,7 +160,7 @@ static void bar_fill(const json_t *point, char bar[BAR + 1])
 
 static bool same_day(const json_t *a, const json_t *b)
 {
-	const char *day = text_of(a, "time"), *other = text_of(b, "time");
+	const char *day = json_text(a, "time"), *other = json_text(b, "time");
 	size_t length = strcspn(day, "T");
 
 	return length == strcspn(other, "T") && memcmp(day, other, length) == 0;
@@ -198,7 +193,7 @@ void report_text_history(const json_t *report, FILE *out)
 
 		bar_fill(point, bar);
 		fprintf(out, "  %.10s %6lld %6lld %6lld %7lld %7lld %7lld  %s\n",
-		        text_of(point, "time"),
+		        json_text(point, "time"),
 		        number_of(point, "total") - number_of(point, "ignored"),
 		        number_of(point, "ready"), number_of(point, "in_use"),
 		        number_of(point, "pending"), number_of(point, "blocked"),

@@ -10,6 +10,7 @@
 
 #include "controller/report/report_html_parts.h"
 #include "inventory/nodeset.h"
+#include "node-agent/wire/json_text.h"
 #include "node-agent/wire/sha256.h"
 
 #define NODESET_SHOWN 160 /* characters of a node set that are not folded away */
@@ -27,20 +28,13 @@ const struct html_verdict_sign *report_html_sign(enum html_verdict verdict)
 
 enum html_verdict report_html_verdict(const json_t *object)
 {
-	const char *name = report_html_value(object, "verdict");
+	const char *name = json_text(object, "verdict");
 
 	for (int i = 0; i < HTML_VERDICTS; i++) {
 		if (strcmp(signs[i].name, name) == 0)
 			return (enum html_verdict)i;
 	}
 	return HTML_UNKNOWN;
-}
-
-const char *report_html_value(const json_t *object, const char *key)
-{
-	const char *text = json_string_value(json_object_get(object, key));
-
-	return text ? text : "";
 }
 
 long long report_html_number(const json_t *object, const char *key)
@@ -123,7 +117,7 @@ void report_html_time(FILE *out, const char *time)
 
 static int put_fleet(const struct html_page *page, FILE *out)
 {
-	report_html_text(out, report_html_value(page->report, "fleet"));
+	report_html_text(out, json_text(page->report, "fleet"));
 	return 0;
 }
 
@@ -134,10 +128,10 @@ static int put_generated(const struct html_page *page, FILE *out)
 	size_t i;
 
 	fprintf(out, "Written ");
-	report_html_time(out, report_html_value(page->report, "generated"));
+	report_html_time(out, json_text(page->report, "generated"));
 	json_array_foreach(json_object_get(page->report, "hosts"), i, host)
 	{
-		const char *observed = report_html_value(host, "observed");
+		const char *observed = json_text(host, "observed");
 
 		if (!*observed)
 			continue;
@@ -201,7 +195,7 @@ static int put_stale(const struct html_page *page, FILE *out)
 	{
 		if (json_is_false(json_object_get(host, "reachable")) &&
 		    json_is_string(json_object_get(host, "observed")))
-			rc |= string_list_append(&list, report_html_value(host, "name"));
+			rc |= string_list_append(&list, json_text(host, "name"));
 	}
 	if (list.count) {
 		fprintf(out, "<div class=\"note\">Not reached when last tried, and judged by what "
@@ -311,7 +305,7 @@ static long long device_place(const json_t *devices, const json_t *check, long l
 	for (size_t i = 0; i < count; i++) {
 		size_t at = ((place < 0 ? 0 : (size_t)place) + i) % count;
 
-		if (strcmp(report_html_value(json_array_get(devices, at), "address"), about) == 0)
+		if (strcmp(json_text(json_array_get(devices, at), "address"), about) == 0)
 			return (long long)at;
 	}
 	return HTML_ABOUT_NOTHING;
@@ -335,7 +329,7 @@ static int page_scan(const json_t *report, struct html_page *page)
 
 		json_array_foreach(json_object_get(host, "checks"), k, check)
 		{
-			if (strcmp(report_html_value(check, "status"), "pass") == 0)
+			if (strcmp(json_text(check, "status"), "pass") == 0)
 				continue;
 			if (count == size) {
 				void *more;

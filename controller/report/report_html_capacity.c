@@ -6,6 +6,7 @@
 
 #include "controller/report/report_html_parts.h"
 #include "inventory/nodeset.h"
+#include "node-agent/wire/json_text.h"
 
 /* One bar: an alias, or an alias in one place. */
 struct row {
@@ -115,7 +116,7 @@ static int count_device(struct rows rows[PLACES], const json_t *host, const json
 		return 0;
 	/* Without `gpus` in the inventory there is no alias: then the model is what people know. */
 	if (!alias)
-		alias = report_html_value(device, "name");
+		alias = json_text(device, "name");
 	for (int i = 0; i < PLACES; i++) {
 		char buffer[32];
 		const char *where = places[i](host, device, buffer);
@@ -144,7 +145,7 @@ static int rows_count(struct rows rows[PLACES], const json_t *report)
 	json_array_foreach(json_object_get(json_object_get(report, "capacity"), "aliases"), i,
 	                   alias)
 	{
-		if (!row_of(&rows[PLACE_FLEET], report_html_value(alias, "alias"), ""))
+		if (!row_of(&rows[PLACE_FLEET], json_text(alias, "alias"), ""))
 			return -1;
 	}
 	json_array_foreach(json_object_get(report, "hosts"), i, host)
@@ -267,7 +268,7 @@ static void put_limits(const json_t *flavor, FILE *out)
 	fprintf(out, "<td class=\"text\">");
 	json_array_foreach(json_object_get(flavor, "limits"), i, limit)
 	{
-		const char *name = report_html_value(limit, "limit");
+		const char *name = json_text(limit, "limit");
 
 		for (k = 0; k < sizeof(titles) / sizeof(titles[0]); k++) {
 			if (strcmp(titles[k][0], name) == 0)
@@ -311,7 +312,7 @@ static void put_flavors(const json_t *report, FILE *out)
 	json_array_foreach(flavors, i, flavor)
 	{
 		fprintf(out, "<tr><th scope=\"row\">");
-		report_html_text(out, report_html_value(flavor, "flavor"));
+		report_html_text(out, json_text(flavor, "flavor"));
 		fprintf(out, "</th>");
 		put_fits(flavor, "fits_now", out);
 		put_fits(flavor, "fits_when_ready", out);

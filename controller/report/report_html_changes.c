@@ -6,6 +6,7 @@
 
 #include "controller/report/report_html_parts.h"
 #include "inventory/nodeset.h"
+#include "node-agent/wire/json_text.h"
 
 #define SHOWN_MAX 500 /* rows: a fleet that changed that much is not read row by row */
 
@@ -15,6 +16,7 @@ static const struct {
     {"host.new", "new host"},
     {"host.unreachable", "no longer reached"},
     {"host.reachable", "reached again"},
+    {"host.removed", "no longer in the inventory"},
     {"kernel", "kernel"},
     {"cmdline", "kernel command line"},
     {"card.gone", "card gone"},
@@ -55,8 +57,8 @@ static struct change *change_of(struct changes *list, const json_t *change)
 	char *key = NULL;
 	size_t place;
 
-	if (asprintf(&key, "%s\n%s\n%s", report_html_value(change, "what"),
-	             report_html_value(change, "before"), report_html_value(change, "after")) < 0)
+	if (asprintf(&key, "%s\n%s\n%s", json_text(change, "what"), json_text(change, "before"),
+	             json_text(change, "after")) < 0)
 		return NULL;
 	known = json_object_get(list->index, key);
 	place = known ? (size_t)json_integer_value(known) : list->count;
@@ -94,14 +96,14 @@ static int changes_add(struct changes *list, const char *host, const json_t *cha
 
 static void put_change(const struct change *change, FILE *out)
 {
-	const char *device = report_html_value(change->first, "device");
+	const char *device = json_text(change->first, "device");
 
 	fprintf(out, "<tr><th scope=\"row\">");
-	report_html_text(out, title_of(report_html_value(change->first, "what")));
+	report_html_text(out, title_of(json_text(change->first, "what")));
 	fprintf(out, "</th><td>");
-	report_html_text(out, report_html_value(change->first, "before"));
+	report_html_text(out, json_text(change->first, "before"));
 	fprintf(out, "</td><td>");
-	report_html_text(out, report_html_value(change->first, "after"));
+	report_html_text(out, json_text(change->first, "after"));
 	fprintf(out, "</td><td>");
 	if (change->devices == 1)
 		report_html_text(out, device);
@@ -150,13 +152,13 @@ int report_html_changes(const struct html_page *page, FILE *out)
 		json_array_foreach(json_object_get(host, "changes"), k, change)
 		{
 			if (rc == 0)
-				rc = changes_add(&list, report_html_value(host, "name"), change);
+				rc = changes_add(&list, json_text(host, "name"), change);
 		}
 	}
 	if (rc == 0) {
 		fprintf(out, "<section aria-labelledby=\"changes\"><h2 id=\"changes\">Changed "
 		             "since ");
-		report_html_time(out, report_html_value(changes, "from"));
+		report_html_time(out, json_text(changes, "from"));
 		fprintf(out, "</h2>\n");
 		put_changes(&list, out);
 		fprintf(out, "</section>\n");

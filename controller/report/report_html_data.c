@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "controller/report/report_html_parts.h"
+#include "node-agent/wire/json_text.h"
 
 #define COLUMNS_MAX 10
 
@@ -121,11 +122,11 @@ static void columns_free(struct columns *columns)
 /* "GP102 [GeForce GTX 1080 Ti] (10de:1b06)"; what no list names is its ids already. */
 static void put_model(struct column *column, const json_t *device)
 {
-	const char *name = report_html_value(device, "name");
+	const char *name = json_text(device, "name");
 	char ids[64], text[512];
 
-	snprintf(ids, sizeof(ids), "%.16s:%.16s", report_html_value(device, "vendor"),
-	         report_html_value(device, "device"));
+	snprintf(ids, sizeof(ids), "%.16s:%.16s", json_text(device, "vendor"),
+	         json_text(device, "device"));
 	if (strcmp(name, ids) == 0)
 		snprintf(text, sizeof(text), "%s", ids);
 	else

@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "controller/report/report_html_parts.h"
+#include "node-agent/wire/json_text.h"
 
 /* In units of the SVG's view box. */
 #define PLOT_WIDTH  1200.0
@@ -45,7 +46,7 @@ static double count_of(const json_t *entry, const char *key)
 
 static int point_read(const json_t *entry, struct point *point)
 {
-	const char *text = report_html_value(entry, "time");
+	const char *text = json_text(entry, "time");
 	struct tm tm = {0};
 
 	if (!strptime(text, "%Y-%m-%dT%H:%M:%S", &tm))

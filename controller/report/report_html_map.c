@@ -6,6 +6,7 @@
 
 #include "controller/report/report_html_parts.h"
 #include "inventory/nodeset.h"
+#include "node-agent/wire/json_text.h"
 
 struct cell {
 	const json_t *host;
@@ -96,8 +97,8 @@ int report_html_map(const struct html_page *page, FILE *out)
 
 	if (!cells)
 		return -1;
-	json_array_foreach(hosts, i, host) cells[i] = (struct cell){
-	    host, report_html_value(host, "name"), report_html_value(host, "domain"), i};
+	json_array_foreach(hosts, i, host) cells[i] =
+	    (struct cell){host, json_text(host, "name"), json_text(host, "domain"), i};
 	qsort(cells, count, sizeof(*cells), by_domain);
 	put_legend(out);
 	fprintf(out, "<div class=\"domains\">\n");

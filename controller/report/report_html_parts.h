@@ -40,9 +40,8 @@ void report_html_string(FILE *out, const char *text); /* as JSON inside <script>
 
 /* report_html.c */
 const struct html_verdict_sign *report_html_sign(enum html_verdict verdict);
-enum html_verdict report_html_verdict(const json_t *object);          /* of its key "verdict" */
-const char *report_html_value(const json_t *object, const char *key); /* a string or "" */
-long long report_html_number(const json_t *object, const char *key);  /* or 0 */
+enum html_verdict report_html_verdict(const json_t *object);         /* of its key "verdict" */
+long long report_html_number(const json_t *object, const char *key); /* or 0 */
 bool report_html_primary(const json_t *device);
 /* A bar of COUNTS whose full width stands for SCALE. Hidden from screen readers: the numbers stand
  * beside it. */

@@ -11,6 +11,7 @@
 
 #include "controller/report/report_html_parts.h"
 #include "inventory/nodeset.h"
+#include "node-agent/wire/json_text.h"
 
 #define SHOWN_MAX 200 /* problems; causes are few, unless hosts make them up */
 
@@ -101,11 +102,11 @@ static enum weight weight_of(enum html_verdict verdict)
  * tells them apart; in a report without it, the fix does. */
 static bool mended_by_apply(const json_t *check)
 {
-	const char *verdict = report_html_value(check, "verdict");
+	const char *verdict = json_text(check, "verdict");
 
 	if (*verdict)
 		return strcmp(verdict, "pending") == 0;
-	return strncmp(report_html_value(check, "fix"), "`gpufleet apply`", 16) == 0;
+	return strncmp(json_text(check, "fix"), "`gpufleet apply`", 16) == 0;
 }
 
 /* Is DEVICE not to be had? A blocked one is not because of what apply mends: that alone would not
@@ -132,14 +133,14 @@ static enum weight device_weight(const json_t *device, const char *id, bool mend
 static enum weight check_weight(const json_t *host, const struct html_check *item)
 {
 	const json_t *check = item->check, *devices = json_object_get(host, "devices"), *device;
-	const char *status = report_html_value(check, "status"), *id;
+	const char *status = json_text(check, "status"), *id;
 	enum weight worst = WEIGHT_WARNING + 1;
 	bool mended;
 	size_t i;
 
 	if (strcmp(status, "warn") == 0)
 		return WEIGHT_WARNING;
-	id = report_html_value(check, "id");
+	id = json_text(check, "id");
 	mended = mended_by_apply(check);
 	/* Of a host without GPUs only its Nova counts: it may be a control host. */
 	if (report_html_verdict(host) == HTML_IGNORED && strncmp(id, "nova.", 5) != 0)
@@ -164,13 +165,13 @@ static enum weight check_weight(const json_t *host, const struct html_check *ite
 
 static bool same_text(const json_t *a, const json_t *b, const char *key)
 {
-	return strcmp(report_html_value(a, key), report_html_value(b, key)) == 0;
+	return strcmp(json_text(a, key), json_text(b, key)) == 0;
 }
 
 /* The problem that CHECK is a case of, a new one if need be. */
 static struct problem *problem_of(struct problems *list, const json_t *check, enum weight weight)
 {
-	const char *cause = report_html_value(check, "cause");
+	const char *cause = json_text(check, "cause");
 	const json_t *known = json_object_get(list->index, cause);
 	size_t first = known ? (size_t)json_integer_value(known) : NONE, place;
 
@@ -203,7 +204,7 @@ static int count_gpus(struct problems *list, size_t problem, const json_t *host,
                       const struct html_check *item)
 {
 	const json_t *devices = json_object_get(host, "devices"), *device, *about = NULL;
-	const char *id = report_html_value(item->check, "id");
+	const char *id = json_text(item->check, "id");
 	bool mended = mended_by_apply(item->check);
 	size_t i;
 	int rc = 0;
@@ -217,8 +218,7 @@ static int count_gpus(struct problems *list, size_t problem, const json_t *host,
 		if (!report_html_primary(device))
 			continue;
 		/* What another function has shows in the card's own reasons as device.siblings. */
-		if (about ? same_slot(report_html_value(device, "address"),
-		                      report_html_value(about, "address")) &&
+		if (about ? same_slot(json_text(device, "address"), json_text(about, "address")) &&
 		                is_lost(device, mended)
 		          : is_lost_to(device, id, mended))
 			rc |= count_gpu(list, problem, i);
@@ -240,10 +240,10 @@ static int add_check(struct problems *list, const json_t *host, const struct htm
 	if (weight < problem->weight)
 		problem->weight = weight;
 	if (!problem->example)
-		problem->example = report_html_value(host, "name");
+		problem->example = json_text(host, "name");
 	if (problem->last_host != host) {
 		problem->last_host = host;
-		rc = string_list_append(&problem->hosts, report_html_value(host, "name"));
+		rc = string_list_append(&problem->hosts, json_text(host, "name"));
 	}
 	if (weight < WEIGHT_HOST)
 		rc |= count_gpus(list, (size_t)(problem - list->items), host, item);
@@ -260,7 +260,7 @@ static int by_loss(const void *a, const void *b)
 		return x->gpus > y->gpus ? -1 : 1;
 	if (x->hosts.count != y->hosts.count)
 		return x->hosts.count > y->hosts.count ? -1 : 1;
-	return strcmp(report_html_value(x->check, "id"), report_html_value(y->check, "id"));
+	return strcmp(json_text(x->check, "id"), json_text(y->check, "id"));
 }
 
 /* How many GPUs nothing but this blocks; -1: the report does not say. */
@@ -272,8 +272,7 @@ static long long gpus_alone(const struct problem *problem, const json_t *report)
 	json_array_foreach(json_object_get(json_object_get(report, "capacity"), "blockers"), i,
 	                   blocker)
 	{
-		if (strcmp(report_html_value(blocker, "check"),
-		           report_html_value(problem->check, "id")) == 0 &&
+		if (strcmp(json_text(blocker, "check"), json_text(problem->check, "id")) == 0 &&
 		    same_text(blocker, problem->check, "cause") &&
 		    same_text(blocker, problem->check, "fix"))
 			return report_html_number(blocker, "gpus_alone");
@@ -284,15 +283,15 @@ static long long gpus_alone(const struct problem *problem, const json_t *report)
 static void put_problem(const struct problem *problem, const json_t *report, FILE *out)
 {
 	long long alone = gpus_alone(problem, report);
-	const char *device = report_html_value(problem->check, "device");
-	const char *fix = report_html_value(problem->check, "fix");
+	const char *device = json_text(problem->check, "device");
+	const char *fix = json_text(problem->check, "fix");
 
 	fprintf(out,
 	        "<li class=\"problem w-%s\"><h3><i class=\"cell %s\" aria-hidden=\"true\">%s</i> "
 	        "<span class=\"verdict\">%s</span> <span class=\"cause\">",
 	        weights[problem->weight].class, weights[problem->weight].class,
 	        weights[problem->weight].letter, weights[problem->weight].title);
-	report_html_prose(out, report_html_value(problem->check, "cause"));
+	report_html_prose(out, json_text(problem->check, "cause"));
 	fprintf(out, "</span></h3>\n<p class=\"scope\">");
 	if (problem->gpus) {
 		fprintf(out, "<b>");
@@ -306,7 +305,7 @@ static void put_problem(const struct problem *problem, const json_t *report, FIL
 		fprintf(out, " of them for this alone");
 	}
 	fprintf(out, " <code class=\"check\">");
-	report_html_text(out, report_html_value(problem->check, "id"));
+	report_html_text(out, json_text(problem->check, "id"));
 	fprintf(out, "</code></p>\n<dl>");
 	if (*fix) {
 		fprintf(out, "<div class=\"fix\"><dt>Fix</dt><dd>");
@@ -318,7 +317,7 @@ static void put_problem(const struct problem *problem, const json_t *report, FIL
 	fprintf(out, "%s", *device ? " " : "");
 	report_html_text(out, device);
 	fprintf(out, "</code>: ");
-	report_html_prose(out, report_html_value(problem->check, "evidence"));
+	report_html_prose(out, json_text(problem->check, "evidence"));
 	fprintf(out, "</dd></div>\n<div><dt>Hosts</dt><dd>");
 	report_html_nodeset(out, &problem->hosts);
 	fprintf(out, "</dd></div></dl></li>\n");

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "controller/report/report_html_parts.h"
+#include "node-agent/wire/json_text.h"
 
 /* The entry of LIST whose KEY is NAME; NULL: none. */
 static const json_t *named(const json_t *list, const char *key, const char *name)
@@ -11,7 +12,7 @@ static const json_t *named(const json_t *list, const char *key, const char *name
 
 	json_array_foreach(list, i, entry)
 	{
-		if (strcmp(report_html_value(entry, key), name) == 0)
+		if (strcmp(json_text(entry, key), name) == 0)
 			return entry;
 	}
 	return NULL;
@@ -50,7 +51,7 @@ static void put_table(const json_t *what_if, const char *caption, const char *li
 	fprintf(out, "</tr></thead>\n<tbody>\n");
 	json_array_foreach(then, i, entry)
 	{
-		const char *name = report_html_value(entry, name_key);
+		const char *name = json_text(entry, name_key);
 		const json_t *today = named(now, name_key, name);
 
 		fprintf(out, "<tr><th scope=\"row\">");

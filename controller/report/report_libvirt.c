@@ -9,6 +9,7 @@
 #include "controller/readiness/host_facts.h"
 #include "controller/readiness/selection.h"
 #include "controller/terminal/escape.h"
+#include "node-agent/wire/json_text.h"
 
 #define FUNCTIONS_MAX 8   /* of one slot */
 #define BUS_MAX       255 /* a guest's last bus number; card N of a host is on bus N */
@@ -26,13 +27,6 @@ struct card {
 	bool too_many;         /* functions, for one slot */
 	const char *not_ready; /* a function that is not; NULL: none */
 };
-
-static const char *text_of(const json_t *object, const char *key)
-{
-	const char *text = json_string_value(json_object_get(object, key));
-
-	return text ? text : "";
-}
 
 /* Inside a comment: no "--", and only what XML knows as characters (U+FFFE and U+FFFF are none). */
 static void put_comment(const char *text, FILE *out)
@@ -62,7 +56,7 @@ static const json_t *device_find(const json_t *host, const char *address)
 
 	json_array_foreach(json_object_get(host, "devices"), i, device)
 	{
-		if (strcmp(text_of(device, "address"), address) == 0)
+		if (strcmp(json_text(device, "address"), address) == 0)
 			return device;
 	}
 	return NULL;
@@ -72,7 +66,7 @@ static const json_t *device_find(const json_t *host, const char *address)
  * Where they can't (no function 0 among them, another slot), the primary becomes 0. */
 static void number_functions(struct card *card)
 {
-	const char *primary = text_of(card->device, "address");
+	const char *primary = json_text(card->device, "address");
 	bool keep = false;
 	unsigned next = 1;
 
@@ -97,9 +91,9 @@ static void collect_card(const struct selection *selection, const json_t *host,
 	for (size_t i = 0; i < selection->count; i++) {
 		const struct selection_device *item = &selection->items[i];
 
-		if (item->ignored || strcmp(item->card, text_of(primary, "address")) != 0)
+		if (item->ignored || strcmp(item->card, json_text(primary, "address")) != 0)
 			continue;
-		if (strcmp(text_of(device_find(host, item->address), "verdict"), "ready") != 0)
+		if (strcmp(json_text(device_find(host, item->address), "verdict"), "ready") != 0)
 			card->not_ready = item->address;
 		if (card->count == FUNCTIONS_MAX) {
 			card->too_many = true;
@@ -132,15 +126,16 @@ static void put_card(const json_t *host, const struct card *card, size_t bus, FI
 	bool written = !card->too_many && !card->not_ready && bus <= BUS_MAX;
 
 	fprintf(out, "    <!-- ");
-	put_comment(text_of(host, "name"), out);
+	put_comment(json_text(host, "name"), out);
 	fputc(' ', out);
-	put_comment(text_of(card->device, "address"), out);
+	put_comment(json_text(card->device, "address"), out);
 	fprintf(out, ": ");
-	put_comment(text_of(card->device, "name"), out);
-	fprintf(out, " [%s:%s]", text_of(card->device, "vendor"), text_of(card->device, "device"));
-	if (*text_of(card->device, "alias")) {
+	put_comment(json_text(card->device, "name"), out);
+	fprintf(out, " [%s:%s]", json_text(card->device, "vendor"),
+	        json_text(card->device, "device"));
+	if (*json_text(card->device, "alias")) {
 		fprintf(out, ", alias ");
-		put_comment(text_of(card->device, "alias"), out);
+		put_comment(json_text(card->device, "alias"), out);
 	}
 	if (json_is_integer(node))
 		fprintf(out, ", NUMA node %d", (int)json_integer_value(node));
@@ -160,7 +155,7 @@ static void put_card(const json_t *host, const struct card *card, size_t bus, FI
 static bool is_ready_card(const json_t *device)
 {
 	return json_is_true(json_object_get(device, "primary")) &&
-	       strcmp(text_of(device, "verdict"), "ready") == 0;
+	       strcmp(json_text(device, "verdict"), "ready") == 0;
 }
 
 static int put_host(const json_t *entry, const struct report_host *host, FILE *out,
@@ -205,7 +200,7 @@ static size_t count_buses(const json_t *report, bool *nvidia)
 			if (!is_ready_card(device))
 				continue;
 			cards++;
-			*nvidia = *nvidia || strcmp(text_of(device, "vendor"), NVIDIA) == 0;
+			*nvidia = *nvidia || strcmp(json_text(device, "vendor"), NVIDIA) == 0;
 		}
 		most = cards > most ? cards : most;
 	}
@@ -236,9 +231,9 @@ static void put_head(const json_t *report, FILE *out)
 	size_t hosts = json_array_size(json_object_get(report, "hosts"));
 
 	fprintf(out, "<?xml version='1.0' encoding='UTF-8'?>\n<!--\n  GPUs of the fleet ");
-	put_comment(text_of(report, "fleet"), out);
+	put_comment(json_text(report, "fleet"), out);
 	fprintf(out, ", for libvirt. Written by `gpufleet report` at ");
-	put_comment(text_of(report, "generated"), out);
+	put_comment(json_text(report, "generated"), out);
 	fprintf(out,
 	        ".\n  %lld on %zu host%s: %lld ready, which are below; %lld in use by guests; "
 	        "`gpufleet report` says what\n  keeps the others.\n\n",

@@ -10,15 +10,9 @@
 #include "controller/report/report_openstack_script.h"
 #include "controller/terminal/escape.h"
 #include "inventory/nodeset.h"
+#include "node-agent/wire/json_text.h"
 
 /* ---- text ---- */
-
-static const char *text_of(const json_t *object, const char *key)
-{
-	const char *text = json_string_value(json_object_get(object, key));
-
-	return text ? text : "";
-}
 
 static long long number_of(const json_t *object, const char *key)
 {
@@ -74,9 +68,9 @@ static void put_hosts(const struct openstack_script *s, const char *alias, const
 
 		json_array_foreach(json_object_get(host, "devices"), k, device) count +=
 		    json_is_true(json_object_get(device, "primary")) &&
-		    strcmp(text_of(device, "alias"), alias) == 0 &&
-		    strcmp(text_of(device, "verdict"), verdict) == 0;
-		if (count > before && string_list_append(&names, text_of(host, "name")) < 0)
+		    strcmp(json_text(device, "alias"), alias) == 0 &&
+		    strcmp(json_text(device, "verdict"), verdict) == 0;
+		if (count > before && string_list_append(&names, json_text(host, "name")) < 0)
 			break;
 	}
 	if (count) {
@@ -102,7 +96,7 @@ static void put_aliases(const struct openstack_script *s)
 		fprintf(s->out, "#\n# GPUs by alias, as last seen:\n");
 	json_array_foreach(aliases, i, alias)
 	{
-		const char *name = text_of(alias, "alias");
+		const char *name = json_text(alias, "alias");
 
 		fprintf(s->out, "#   ");
 		put_text(name, s->out);
@@ -129,14 +123,14 @@ static void put_head(const struct openstack_script *s)
 
 	json_array_foreach(json_object_get(s->report, "hosts"), i, host)
 	{
-		if (string_list_append(&names, text_of(host, "name")) < 0)
+		if (string_list_append(&names, json_text(host, "name")) < 0)
 			break;
 	}
 	folded = nodeset_fold((const char *const *)names.items, names.count);
 	fprintf(s->out, "#!/bin/sh\n# Flavors for the GPUs of the fleet ");
-	put_text(text_of(s->report, "fleet"), s->out);
+	put_text(json_text(s->report, "fleet"), s->out);
 	fprintf(s->out, ", written by `gpufleet report --format openstack`\n# at ");
-	put_text(text_of(s->report, "generated"), s->out);
+	put_text(json_text(s->report, "generated"), s->out);
 	fprintf(s->out,
 	        ".\n#\n# Run it where the `openstack` command has an administrator's credentials. "
 	        "Running it again is\n# harmless: a flavor that is there is kept, and its "
@@ -174,6 +168,18 @@ static void put_hiding(const struct openstack_script *s)
 		        nova_rule(NOVA_RULE_HIDE_IMAGE_PROPERTY)->name);
 }
 
+static void put_numa(const struct openstack_script *s)
+{
+	if (!s->numa)
+		return;
+	fprintf(s->out,
+	        "#\n# Nova looks at the NUMA policy of a guest's GPUs only if the guest has a NUMA "
+	        "topology. So a flavor\n# whose GPUs have a policy gets a topology of one node "
+	        "(hw:numa_nodes=1): its guests' processors and\n# memory then come from one NUMA "
+	        "node of the host, and must fit there. A flavor that has\n# hw:numa_nodes keeps "
+	        "it. Nova's scheduler should have the NUMATopologyFilter on.\n");
+}
+
 static const char functions[] =
     "\n"
     "command -v openstack >/dev/null || {\n"
@@ -205,6 +211,18 @@ static const char functions[] =
     "	fi\n"
     "}\n";
 
+/* Whoever chose another number of nodes meant it. */
+static const char numa_function[] =
+    "\n"
+    "# NAME: gives the flavor a NUMA topology of one node, unless it has one by hw:numa_nodes.\n"
+    "numa_topology() {\n"
+    "	have=$(openstack flavor show -f value -c properties \"$1\")\n"
+    "	case $have in\n"
+    "	*hw:numa_nodes*) ;;\n"
+    "	*) openstack flavor set --property hw:numa_nodes=1 \"$1\" ;;\n"
+    "	esac\n"
+    "}\n";
+
 static void put_functions(const struct openstack_script *s)
 {
 	fprintf(s->out, "\nset -eu\n");
@@ -215,6 +233,8 @@ static void put_functions(const struct openstack_script *s)
 		    "with NVIDIA cards boot}\n",
 		    s->prefix);
 	fputs(functions, s->out);
+	if (s->numa)
+		fputs(numa_function, s->out);
 }
 
 /* The step that a release without a flavor's property for it needs. */
@@ -291,7 +311,9 @@ static void put_release(struct openstack_script *s, const struct report_host *ho
 	s->hide = hiding_of(s->release);
 }
 
-static bool any_nvidia(const struct openstack_script *s)
+/* Does it hold for an alias of some flavor? Without flavors: for any alias? */
+static bool any_alias(const struct openstack_script *s,
+                      bool (*holds)(const struct openstack_script *s, const char *alias))
 {
 	const json_t *aliases = json_object_get(json_object_get(s->report, "capacity"), "aliases");
 	const json_t *alias;
@@ -299,7 +321,7 @@ static bool any_nvidia(const struct openstack_script *s)
 
 	for (i = 0; i < s->inventory->flavor_count; i++) {
 		for (k = 0; k < s->inventory->flavors[i].gpu_count; k++) {
-			if (report_openstack_is_nvidia(s, s->inventory->flavors[i].gpus[k].alias))
+			if (holds(s, s->inventory->flavors[i].gpus[k].alias))
 				return true;
 		}
 	}
@@ -307,7 +329,7 @@ static bool any_nvidia(const struct openstack_script *s)
 		return false;
 	json_array_foreach(aliases, i, alias)
 	{
-		if (report_openstack_is_nvidia(s, text_of(alias, "alias")))
+		if (holds(s, json_text(alias, "alias")))
 			return true;
 	}
 	return false;
@@ -323,10 +345,12 @@ int report_openstack(const json_t *report, const struct inventory *inventory,
 	    .out = out,
 	};
 
-	s.nvidia = any_nvidia(&s);
 	put_head(&s);
 	put_release(&s, hosts, count);
+	s.nvidia = any_alias(&s, report_openstack_is_nvidia);
+	s.numa = any_alias(&s, report_openstack_has_policy);
 	put_hiding(&s);
+	put_numa(&s);
 	put_functions(&s);
 	report_openstack_flavors(&s);
 	put_image(&s);

@@ -5,15 +5,9 @@
 
 #include "controller/report/report_openstack.h"
 #include "controller/report/report_openstack_script.h"
+#include "node-agent/wire/json_text.h"
 
 #define NVIDIA "10de"
-
-static const char *text_of(const json_t *object, const char *key)
-{
-	const char *text = json_string_value(json_object_get(object, key));
-
-	return text ? text : "";
-}
 
 static long long number_of(const json_t *object, const char *key)
 {
@@ -28,7 +22,7 @@ static const json_t *entry_of(const json_t *report, const char *list, const char
 
 	json_array_foreach(json_object_get(json_object_get(report, "capacity"), list), i, entry)
 	{
-		if (strcmp(text_of(entry, key), name) == 0)
+		if (strcmp(json_text(entry, key), name) == 0)
 			return entry;
 	}
 	return NULL;
@@ -45,10 +39,10 @@ static unsigned host_offers(const json_t *host, const char *alias)
 
 	json_array_foreach(json_object_get(host, "devices"), i, device)
 	{
-		const char *verdict = text_of(device, "verdict");
+		const char *verdict = json_text(device, "verdict");
 
 		count += json_is_true(json_object_get(device, "primary")) &&
-		         strcmp(text_of(device, "alias"), alias) == 0 &&
+		         strcmp(json_text(device, "alias"), alias) == 0 &&
 		         (strcmp(verdict, "ready") == 0 || strcmp(verdict, "in_use") == 0);
 	}
 	return count;
@@ -100,25 +94,38 @@ bool report_openstack_is_nvidia(const struct openstack_script *s, const char *al
 		json_array_foreach(json_object_get(host, "devices"), k, device)
 		{
 			if (json_is_true(json_object_get(device, "primary")) &&
-			    strcmp(text_of(device, "alias"), alias) == 0 &&
-			    strcmp(text_of(device, "vendor"), NVIDIA) == 0)
+			    strcmp(json_text(device, "alias"), alias) == 0 &&
+			    strcmp(json_text(device, "vendor"), NVIDIA) == 0)
 				return true;
 		}
 	}
 	return false;
 }
 
-static bool flavor_is_nvidia(const struct openstack_script *s,
-                             const struct inventory_flavor *flavor)
+/* ---- NUMA ---- */
+
+static bool list_has_policy(const struct inventory_gpu_list *list, const char *alias, int release)
 {
-	for (size_t i = 0; i < flavor->gpu_count; i++) {
-		if (report_openstack_is_nvidia(s, flavor->gpus[i].alias))
+	for (size_t i = 0; i < list->count; i++) {
+		const struct inventory_gpu *gpu = &list->items[i];
+
+		if (gpu->alias && strcmp(gpu->alias, alias) == 0 && gpu->numa_policy &&
+		    nova_rule_knows_numa_policy(gpu->numa_policy, release))
 			return true;
 	}
 	return false;
 }
 
-/* ---- NUMA ---- */
+bool report_openstack_has_policy(const struct openstack_script *s, const char *alias)
+{
+	if (list_has_policy(&s->inventory->gpus, alias, s->release))
+		return true;
+	for (size_t i = 0; i < s->inventory->host_count; i++) {
+		if (list_has_policy(&s->inventory->hosts[i].gpus, alias, s->release))
+			return true;
+	}
+	return false;
+}
 
 /* Notes the policies that LIST gives ALIAS; NULL is one, too. */
 static void note_policy(const struct inventory_gpu_list *list, const char *alias,
@@ -156,6 +163,16 @@ static const char *flavor_policy(const struct openstack_script *s,
 
 /* ---- flavors ---- */
 
+static bool flavor_has(const struct openstack_script *s, const struct inventory_flavor *flavor,
+                       bool (*holds)(const struct openstack_script *s, const char *alias))
+{
+	for (size_t i = 0; i < flavor->gpu_count; i++) {
+		if (holds(s, flavor->gpus[i].alias))
+			return true;
+	}
+	return false;
+}
+
 /* Nova takes ALIAS:COUNT, several with commas between them (nova/pci/request.py). */
 static void put_alias_property(const struct openstack_script *s,
                                const struct inventory_flavor *flavor)
@@ -187,11 +204,17 @@ static void put_flavor(const struct openstack_script *s, const struct inventory_
 		        nova_rule_knows_numa_policy(policy, s->release)
 		            ? "to the alias: this release has no such flavor property"
 		            : "out: this release has it neither for flavors nor for aliases");
+	if (flavor_has(s, flavor, report_openstack_has_policy)) {
+		fprintf(s->out, "%snuma_topology ", s->prefix);
+		report_openstack_quote(flavor->name, s->out);
+		fputc('\n', s->out);
+	}
 	put_alias_property(s, flavor);
 	if (has_policy)
 		fprintf(s->out, " \\\n%s\t--property %s=%s", s->prefix,
 		        nova_rule(NOVA_RULE_FLAVOR_NUMA_POLICY)->name, policy);
-	if (s->hide != NOVA_RULE_HIDE_IMAGE_PROPERTY && flavor_is_nvidia(s, flavor))
+	if (s->hide != NOVA_RULE_HIDE_IMAGE_PROPERTY &&
+	    flavor_has(s, flavor, report_openstack_is_nvidia))
 		fprintf(s->out, " \\\n%s\t--property %s=true", s->prefix, nova_rule(s->hide)->name);
 	fputc(' ', s->out);
 	report_openstack_quote(flavor->name, s->out);
@@ -252,7 +275,7 @@ static void put_proposals(const struct openstack_script *s)
 		                                  .gpu_count = 1};
 
 		/* An alias has 63 characters at most, and so has a flavor's name. */
-		snprintf(wanted, sizeof(wanted), "%s", text_of(alias, "alias"));
+		snprintf(wanted, sizeof(wanted), "%s", json_text(alias, "alias"));
 		snprintf(name, sizeof(name), "gpu.%.59s", wanted);
 		fputc('\n', s->out);
 		put_flavor(s, &flavor);

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "controller/readiness/readiness.h"
+#include "node-agent/wire/json_text.h"
 
 static const char *const verdicts[] = {"ready",  "pending", "blocked",
                                        "in_use", "ignored", "unknown"};
@@ -30,13 +31,6 @@ struct sums {
 	size_t *gpus;  /* [domain][alias][verdict] */
 	size_t *fails; /* [domain][check][status], in hosts */
 };
-
-static const char *text_of(const json_t *object, const char *key)
-{
-	const char *text = json_string_value(json_object_get(object, key));
-
-	return text ? text : "";
-}
 
 static size_t verdict_index(const char *verdict)
 {
@@ -94,7 +88,7 @@ static int collect_names(struct sums *sums, const json_t *report, const struct r
 	json_array_foreach(json_object_get(json_object_get(report, "capacity"), "aliases"), i,
 	                   alias)
 	{
-		if (index_of(&sums->aliases, text_of(alias, "alias")) < 0)
+		if (index_of(&sums->aliases, json_text(alias, "alias")) < 0)
 			return -1;
 	}
 	for (i = 0; i < count; i++) {
@@ -103,7 +97,7 @@ static int collect_names(struct sums *sums, const json_t *report, const struct r
 		json_array_foreach(json_object_get(json_array_get(entries, i), "devices"), k,
 		                   device)
 		{
-			if (index_of(&sums->aliases, text_of(device, "alias")) < 0)
+			if (index_of(&sums->aliases, json_text(device, "alias")) < 0)
 				return -1;
 		}
 	}
@@ -119,14 +113,14 @@ static void add_checks(struct sums *sums, const json_t *entry, size_t domain, si
 
 	json_array_foreach(json_object_get(entry, "checks"), i, check)
 	{
-		const char *said = text_of(check, "status");
+		const char *said = json_text(check, "status");
 		enum status status = strcmp(said, "fail") == 0 ? STATUS_FAIL : STATUS_WARN;
 		const json_t *number;
 		size_t at;
 
 		if (status == STATUS_WARN && strcmp(said, "warn") != 0)
 			continue;
-		number = json_object_get(sums->checks.numbers, text_of(check, "id"));
+		number = json_object_get(sums->checks.numbers, json_text(check, "id"));
 		if (!number)
 			continue;
 		at = (size_t)json_integer_value(number) * STATUSES + status;
@@ -141,16 +135,16 @@ static void add_host(struct sums *sums, const json_t *entry, size_t domain)
 	const json_t *device;
 	size_t i;
 
-	sums->hosts[domain * VERDICTS + verdict_index(text_of(entry, "verdict"))]++;
+	sums->hosts[domain * VERDICTS + verdict_index(json_text(entry, "verdict"))]++;
 	json_array_foreach(json_object_get(entry, "devices"), i, device)
 	{
 		long alias;
 
 		if (!json_is_true(json_object_get(device, "primary")))
 			continue;
-		alias = index_of(&sums->aliases, text_of(device, "alias"));
+		alias = index_of(&sums->aliases, json_text(device, "alias"));
 		sums->gpus[(domain * sums->aliases.count + (size_t)alias) * VERDICTS +
-		           verdict_index(text_of(device, "verdict"))]++;
+		           verdict_index(json_text(device, "verdict"))]++;
 	}
 }
 
@@ -160,7 +154,7 @@ static int collect(struct sums *sums, const json_t *report, const struct report_
 	const json_t *entries = json_object_get(report, "hosts");
 	size_t *last = NULL;
 
-	sums->fleet = text_of(report, "fleet");
+	sums->fleet = json_text(report, "fleet");
 	if (collect_names(sums, report, hosts, count) < 0)
 		return -1;
 	sums->hosts = calloc(sums->domains.count * VERDICTS + 1, sizeof(size_t));
@@ -294,7 +288,7 @@ static void put_each_host(const struct sums *sums, const json_t *entries,
 	put_family(out, "gpufleet_host_observed_timestamp_seconds",
 	           "When the facts behind the verdict were collected; absent: never.");
 	for (size_t i = 0; i < count; i++) {
-		long long at = seconds_of(text_of(json_array_get(entries, i), "observed"));
+		long long at = seconds_of(json_text(json_array_get(entries, i), "observed"));
 
 		if (at >= 0)
 			SAMPLE(out, "gpufleet_host_observed_timestamp_seconds", fleet, at, "host",
@@ -303,12 +297,12 @@ static void put_each_host(const struct sums *sums, const json_t *entries,
 	put_family(out, "gpufleet_host_ready", "Whether the host's verdict is ready.");
 	for (size_t i = 0; i < count; i++)
 		SAMPLE(out, "gpufleet_host_ready", fleet,
-		       strcmp(text_of(json_array_get(entries, i), "verdict"), "ready") == 0, "host",
-		       hosts[i].host->name, "domain", domain_of(&hosts[i]));
+		       strcmp(json_text(json_array_get(entries, i), "verdict"), "ready") == 0,
+		       "host", hosts[i].host->name, "domain", domain_of(&hosts[i]));
 	put_family(out, "gpufleet_host_verdict",
 	           "The host's verdict: 1 for the one that it has, 0 for the others.");
 	for (size_t i = 0; i < count; i++) {
-		size_t is = verdict_index(text_of(json_array_get(entries, i), "verdict"));
+		size_t is = verdict_index(json_text(json_array_get(entries, i), "verdict"));
 
 		for (size_t v = 0; v < VERDICTS; v++)
 			SAMPLE(out, "gpufleet_host_verdict", fleet, v == is, "host",
@@ -338,7 +332,8 @@ static void put_flavors(const struct sums *sums, const json_t *report, FILE *out
 			if (json_is_integer(fits))
 				SAMPLE(out, "gpufleet_flavor_fits", sums->fleet,
 				       json_integer_value(fits), "flavor",
-				       text_of(flavor, "flavor"), "when", k ? "when_ready" : "now");
+				       json_text(flavor, "flavor"), "when",
+				       k ? "when_ready" : "now");
 		}
 	}
 }
@@ -351,7 +346,7 @@ static void put_all(const struct sums *sums, const json_t *report, const struct 
 	put_family(out, "gpufleet_report_generated_timestamp_seconds",
 	           "When this report was made.");
 	put_sample(out, "gpufleet_report_generated_timestamp_seconds", sums->fleet,
-	           (const char *const[]){NULL}, seconds_of(text_of(report, "generated")));
+	           (const char *const[]){NULL}, seconds_of(json_text(report, "generated")));
 	put_gpus(sums, out);
 	put_hosts(sums, out);
 	put_flavors(sums, report, out);

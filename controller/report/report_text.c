@@ -10,6 +10,7 @@
 #include "controller/terminal/escape.h"
 #include "controller/terminal/wrap.h"
 #include "inventory/nodeset.h"
+#include "node-agent/wire/json_text.h"
 
 enum rank {
 	RANK_BLOCKED,
@@ -42,13 +43,6 @@ struct paragraphs {
 	struct paragraph *items;
 	size_t count;
 };
-
-static const char *text_of(const json_t *object, const char *key)
-{
-	const char *text = json_string_value(json_object_get(object, key));
-
-	return text ? text : "";
-}
 
 static long long number_of(const json_t *object, const char *key)
 {
@@ -83,18 +77,18 @@ static char *paragraph_key(const json_t *host, enum rank rank)
 	fprintf(out, "%d", (int)rank);
 	json_array_foreach(json_object_get(host, "devices"), i, device)
 	{
-		if (strcmp(text_of(device, "verdict"), "ignored") == 0)
+		if (strcmp(json_text(device, "verdict"), "ignored") == 0)
 			continue;
-		fprintf(out, "|%s:%s %s", text_of(device, "vendor"), text_of(device, "device"),
-		        text_of(device, "verdict"));
+		fprintf(out, "|%s:%s %s", json_text(device, "vendor"), json_text(device, "device"),
+		        json_text(device, "verdict"));
 		json_array_foreach(json_object_get(device, "reasons"), k, reason)
 		    fprintf(out, " %s", json_string_value(reason));
 	}
 	json_array_foreach(json_object_get(host, "checks"), i, check)
 	{
 		if (json_is_null(json_object_get(check, "device")) &&
-		    strcmp(text_of(check, "status"), "fail") == 0)
-			fprintf(out, "|%s %s", text_of(check, "id"), text_of(check, "cause"));
+		    strcmp(json_text(check, "status"), "fail") == 0)
+			fprintf(out, "|%s %s", json_text(check, "id"), json_text(check, "cause"));
 	}
 	if (fclose(out) != 0) {
 		free(key);
@@ -110,7 +104,7 @@ static void count_gpus(const json_t *host, size_t *gpus, size_t *lost, bool *blo
 
 	json_array_foreach(json_object_get(host, "devices"), i, device)
 	{
-		enum rank rank = rank_of(text_of(device, "verdict"));
+		enum rank rank = rank_of(json_text(device, "verdict"));
 
 		if (!json_is_true(json_object_get(device, "primary")) || rank == RANK_IGNORED)
 			continue;
@@ -122,7 +116,7 @@ static void count_gpus(const json_t *host, size_t *gpus, size_t *lost, bool *blo
 
 static int paragraph_add(struct paragraphs *list, const json_t *host)
 {
-	enum rank rank = rank_of(text_of(host, "verdict"));
+	enum rank rank = rank_of(json_text(host, "verdict"));
 	size_t gpus = 0, lost = 0, i;
 	bool blocked = false;
 	char *key = paragraph_key(host, rank);
@@ -140,7 +134,7 @@ static int paragraph_add(struct paragraphs *list, const json_t *host)
 	}
 	list->items[i].gpus += gpus;
 	list->items[i].lost += lost;
-	return string_list_append(&list->items[i].hosts, text_of(host, "name"));
+	return string_list_append(&list->items[i].hosts, json_text(host, "name"));
 }
 
 static int by_loss(const void *a, const void *b)
@@ -165,22 +159,22 @@ static char *fold(const struct string_list *hosts)
  * about the host. */
 static bool is_reason(const json_t *host, const json_t *check)
 {
-	const char *id = text_of(check, "id"), *about = text_of(check, "device");
+	const char *id = json_text(check, "id"), *about = json_text(check, "device");
 	const json_t *device, *reason;
 	size_t i, k;
 
-	if (strcmp(text_of(check, "status"), "pass") == 0 ||
-	    strcmp(text_of(check, "status"), "warn") == 0)
+	if (strcmp(json_text(check, "status"), "pass") == 0 ||
+	    strcmp(json_text(check, "status"), "warn") == 0)
 		return false;
 	/* Of a host without GPUs only its Nova counts: it may be a control host. */
-	if (strcmp(text_of(host, "verdict"), "ignored") == 0 && strncmp(id, "nova.", 5) != 0)
+	if (strcmp(json_text(host, "verdict"), "ignored") == 0 && strncmp(id, "nova.", 5) != 0)
 		return false;
 	if (strcmp(id, "host.facts") == 0 ||
-	    (!*about && strcmp(text_of(check, "status"), "fail") == 0))
+	    (!*about && strcmp(json_text(check, "status"), "fail") == 0))
 		return true;
 	json_array_foreach(json_object_get(host, "devices"), i, device)
 	{
-		if (*about && strcmp(about, text_of(device, "address")) != 0)
+		if (*about && strcmp(about, json_text(device, "address")) != 0)
 			continue;
 		json_array_foreach(json_object_get(device, "reasons"), k, reason)
 		{
@@ -200,8 +194,8 @@ static bool said_before(const json_t *host, size_t index)
 	for (size_t i = 0; i < index; i++) {
 		const json_t *other = json_array_get(checks, i);
 
-		if (strcmp(text_of(other, "id"), text_of(check, "id")) == 0 &&
-		    strcmp(text_of(other, "cause"), text_of(check, "cause")) == 0 &&
+		if (strcmp(json_text(other, "id"), json_text(check, "id")) == 0 &&
+		    strcmp(json_text(other, "cause"), json_text(check, "cause")) == 0 &&
 		    is_reason(host, other))
 			return true;
 	}
@@ -211,7 +205,7 @@ static bool said_before(const json_t *host, size_t index)
 /* What apply mends by itself needs no explanation beside something that it cannot mend. */
 static bool mended_by_apply(const json_t *check)
 {
-	return strncmp(text_of(check, "fix"), "`gpufleet apply`", 16) == 0;
+	return strncmp(json_text(check, "fix"), "`gpufleet apply`", 16) == 0;
 }
 
 static void print_reasons(const json_t *host, bool blocked, FILE *out)
@@ -221,16 +215,16 @@ static void print_reasons(const json_t *host, bool blocked, FILE *out)
 
 	json_array_foreach(json_object_get(host, "checks"), i, check)
 	{
-		const char *device = text_of(check, "device");
+		const char *device = json_text(check, "device");
 
 		if (!is_reason(host, check) || said_before(host, i) ||
 		    (blocked && mended_by_apply(check)))
 			continue;
-		fprintf(out, "  %s: %s\n", text_of(check, "id"), text_of(check, "cause"));
-		fprintf(out, "      seen: %s%s%s: %s\n", text_of(host, "name"), *device ? " " : "",
-		        device, text_of(check, "evidence"));
-		if (*text_of(check, "fix"))
-			fprintf(out, "      fix:  %s\n", text_of(check, "fix"));
+		fprintf(out, "  %s: %s\n", json_text(check, "id"), json_text(check, "cause"));
+		fprintf(out, "      seen: %s%s%s: %s\n", json_text(host, "name"),
+		        *device ? " " : "", device, json_text(check, "evidence"));
+		if (*json_text(check, "fix"))
+			fprintf(out, "      fix:  %s\n", json_text(check, "fix"));
 	}
 	json_array_foreach(json_object_get(host, "checks"), i, check)
 	{
@@ -238,7 +232,7 @@ static void print_reasons(const json_t *host, bool blocked, FILE *out)
 		    !mended_by_apply(check))
 			continue;
 		fprintf(out, "%s%s", mended++ ? ", " : "  `gpufleet apply` mends the rest: ",
-		        text_of(check, "id"));
+		        json_text(check, "id"));
 	}
 	if (mended)
 		fputc('\n', out);
@@ -254,22 +248,22 @@ static void print_models(const json_t *host, FILE *out)
 		size_t same = 0;
 
 		if (!json_is_true(json_object_get(device, "primary")) ||
-		    strcmp(text_of(device, "verdict"), "ignored") == 0)
+		    strcmp(json_text(device, "verdict"), "ignored") == 0)
 			continue;
 		json_array_foreach(json_object_get(host, "devices"), k, other)
 		{
 			bool equal =
 			    json_is_true(json_object_get(other, "primary")) &&
-			    strcmp(text_of(other, "name"), text_of(device, "name")) == 0 &&
-			    strcmp(text_of(other, "verdict"), text_of(device, "verdict")) == 0;
+			    strcmp(json_text(other, "name"), json_text(device, "name")) == 0 &&
+			    strcmp(json_text(other, "verdict"), json_text(device, "verdict")) == 0;
 
 			if (equal && k < i)
 				break;
 			same += equal;
 		}
 		if (same > 0)
-			fprintf(out, "  %zu x %s: %s\n", same, text_of(device, "name"),
-			        ranks[rank_of(text_of(device, "verdict"))].title);
+			fprintf(out, "  %zu x %s: %s\n", same, json_text(device, "name"),
+			        ranks[rank_of(json_text(device, "verdict"))].title);
 	}
 }
 
@@ -295,7 +289,7 @@ static void print_totals(const json_t *report, FILE *out)
 {
 	const json_t *totals = json_object_get(report, "totals");
 
-	fprintf(out, "Fleet %s, %s\n", text_of(report, "fleet"), text_of(report, "generated"));
+	fprintf(out, "Fleet %s, %s\n", json_text(report, "fleet"), json_text(report, "generated"));
 	fprintf(out,
 	        "%lld host%s, %lld GPU%s: %lld ready, %lld pending, %lld blocked, %lld in use, "
 	        "%lld ignored, "

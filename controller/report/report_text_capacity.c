@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "controller/report/report_text.h"
+#include "node-agent/wire/json_text.h"
 
 #define NAME_WIDTH   24
 #define PLACES_MAX   16 /* of one alias; --format json has all */
@@ -14,13 +15,6 @@
 static const char *const verdicts[] = {"total", "ready", "in_use", "pending", "blocked", "unknown"};
 
 #define VERDICTS (sizeof(verdicts) / sizeof(verdicts[0]))
-
-static const char *text_of(const json_t *object, const char *key)
-{
-	const char *text = json_string_value(json_object_get(object, key));
-
-	return text ? text : "";
-}
 
 static long long number_of(const json_t *object, const char *key)
 {
@@ -61,7 +55,7 @@ static void put_causes(const json_t *row, FILE *out)
 	json_array_foreach(json_object_get(row, "blocked_by"), i, cause)
 	{
 		char word[160];
-		int length = snprintf(word, sizeof(word), "%s (%lld)", text_of(cause, "check"),
+		int length = snprintf(word, sizeof(word), "%s (%lld)", json_text(cause, "check"),
 		                      number_of(cause, "gpus"));
 
 		if (i && used + (size_t)length + 2 > 78) {
@@ -120,7 +114,7 @@ static void put_aliases(const json_t *capacity, FILE *out)
 	fputc('\n', out);
 	json_array_foreach(json_object_get(capacity, "aliases"), i, alias)
 	{
-		put_name(text_of(alias, "alias"), 0, out);
+		put_name(json_text(alias, "alias"), 0, out);
 		put_counts(alias, out);
 		put_causes(alias, out);
 		put_places(alias, "domains", "domain", out);
@@ -161,7 +155,7 @@ static void put_flavor(const json_t *flavor, FILE *out)
 	long long unknown = number_of(flavor, "unknown_hosts");
 	size_t i;
 
-	put_name(text_of(flavor, "flavor"), 0, out);
+	put_name(json_text(flavor, "flavor"), 0, out);
 	put_fits(flavor, out);
 	json_array_foreach(limits, i, limit)
 	{
@@ -169,7 +163,7 @@ static void put_flavor(const json_t *flavor, FILE *out)
 
 		if (i)
 			fprintf(out, "\n  %*s", NAME_WIDTH + 22, "");
-		fprintf(out, "  %s on %lld host%s", limit_name(text_of(limit, "limit")), hosts,
+		fprintf(out, "  %s on %lld host%s", limit_name(json_text(limit, "limit")), hosts,
 		        plural(hosts));
 	}
 	fputc('\n', out);
@@ -220,8 +214,8 @@ static void put_blockers(const json_t *capacity, FILE *out)
 		if (i == BLOCKERS_MAX)
 			break;
 		fprintf(out, "  %5lld GPU%-1s %s, %lld by nothing else\n", gpus, plural(gpus),
-		        text_of(blocker, "check"), number_of(blocker, "gpus_alone"));
-		fprintf(out, "             on: %s\n", text_of(blocker, "hosts"));
+		        json_text(blocker, "check"), number_of(blocker, "gpus_alone"));
+		fprintf(out, "             on: %s\n", json_text(blocker, "hosts"));
 	}
 }
 
@@ -235,7 +229,7 @@ static const json_t *row_of(const json_t *capacity, const char *list, const char
 
 	json_array_foreach(json_object_get(capacity, list), i, row)
 	{
-		if (strcmp(text_of(row, key), name) == 0)
+		if (strcmp(json_text(row, key), name) == 0)
 			return row;
 	}
 	return NULL;
@@ -269,9 +263,10 @@ static void put_changes(const json_t *what_if, const char *list, const char *key
 	fputc('\n', out);
 	json_array_foreach(json_object_get(then, list), i, row)
 	{
-		put_name(text_of(row, key), 0, out);
+		put_name(json_text(row, key), 0, out);
 		for (size_t k = 0; columns[k]; k++)
-			put_change(row_of(now, list, key, text_of(row, key)), row, columns[k], out);
+			put_change(row_of(now, list, key, json_text(row, key)), row, columns[k],
+			           out);
 		fputc('\n', out);
 	}
 }

@@ -4,13 +4,7 @@
 
 #include "controller/report/report_text.h"
 #include "inventory/nodeset.h"
-
-static const char *text_of(const json_t *object, const char *key)
-{
-	const char *text = json_string_value(json_object_get(object, key));
-
-	return text ? text : "";
-}
+#include "node-agent/wire/json_text.h"
 
 static char *fold(const struct string_list *hosts)
 {
@@ -28,7 +22,7 @@ void report_text_stale(const json_t *report, FILE *out)
 	{
 		if (json_is_false(json_object_get(host, "reachable")) &&
 		    json_is_string(json_object_get(host, "observed")) &&
-		    string_list_append(&list, text_of(host, "name")) < 0)
+		    string_list_append(&list, json_text(host, "name")) < 0)
 			break;
 	}
 	if (list.count) {
@@ -56,12 +50,12 @@ void report_text_warnings(const json_t *report, FILE *out)
 			char key[1024];
 			json_t *last;
 
-			if (strcmp(text_of(check, "status"), "warn") != 0)
+			if (strcmp(json_text(check, "status"), "warn") != 0)
 				continue;
-			snprintf(key, sizeof(key), "  %s: %s%s%s", text_of(check, "id"),
-			         text_of(check, "cause"),
-			         *text_of(check, "fix") ? "\n      fix:  " : "",
-			         text_of(check, "fix"));
+			snprintf(key, sizeof(key), "  %s: %s%s%s", json_text(check, "id"),
+			         json_text(check, "cause"),
+			         *json_text(check, "fix") ? "\n      fix:  " : "",
+			         json_text(check, "fix"));
 			names = json_object_get(seen, key);
 			if (!names) {
 				names = json_array();

@@ -232,29 +232,11 @@ static void timer_closed_cb(uv_handle_t *handle)
 	link_release(handle->data);
 }
 
-static void unwake(struct ssh_link *link)
-{
-	struct ssh_opener *opener = link->opener;
-	struct ssh_link *before = NULL;
-	if (!link->waking)
-		return;
-	for (struct ssh_link *at = opener->waking; at != link; at = at->next_waking)
-		before = at;
-	if (before)
-		before->next_waking = link->next_waking;
-	else
-		opener->waking = link->next_waking;
-	if (opener->waking_last == link)
-		opener->waking_last = before;
-	opener->waking_count--;
-	link->waking = false;
-}
-
 static void tear_down(struct ssh_link *link)
 {
 	struct ssh_opener *opener = link->opener;
 	drop_connection(link);
-	unwake(link);
+	ssh_turn_remove(opener->turn, link);
 	if (link->next)
 		link->next->prev = link->prev;
 	if (link->prev)
@@ -280,7 +262,11 @@ static void poll_cb(uv_poll_t *poll, int status, int events)
 	(void)status; /* an error shows when libssh reads */
 	(void)events;
 	struct ssh_socket *sock = poll->data;
-	if (sock->link)
+	if (!sock->link)
+		return;
+	if (ssh_turn_over(sock->link->opener->turn))
+		link_wake(sock->link);
+	else
 		link_tick(sock->link);
 }
 
@@ -332,33 +318,10 @@ void link_tick(struct ssh_link *link)
 	}
 }
 
-static void idle_cb(uv_idle_t *idle)
-{
-	struct ssh_opener *opener = idle->data;
-	/* Links that wake again meanwhile wait for the next turn. */
-	for (size_t left = opener->waking_count; left > 0 && opener->waking; left--) {
-		struct ssh_link *link = opener->waking;
-		unwake(link);
-		link_tick(link);
-	}
-	if (!opener->waking)
-		uv_idle_stop(idle);
-}
-
 void link_wake(struct ssh_link *link)
 {
-	struct ssh_opener *opener = link->opener;
-	if (link->waking || link->closing)
-		return;
-	link->waking = true;
-	link->next_waking = NULL;
-	if (opener->waking_last)
-		opener->waking_last->next_waking = link;
-	else
-		opener->waking = link;
-	opener->waking_last = link;
-	opener->waking_count++;
-	uv_idle_start(opener->idle, idle_cb);
+	if (!link->closing)
+		ssh_turn_add(link->opener->turn, link);
 }
 
 static const struct link_ops ssh_link_ops = {
@@ -377,14 +340,7 @@ struct link *ssh_link_open(struct link_opener *base, const struct inventory_host
 		           host->jump, host->name);
 		return NULL;
 	}
-	if (!opener->idle) {
-		opener->idle = calloc(1, sizeof(*opener->idle));
-		if (opener->idle) {
-			uv_idle_init(opener->loop, opener->idle);
-			opener->idle->data = opener;
-		}
-	}
-	struct ssh_link *link = opener->idle ? calloc(1, sizeof(*link)) : NULL;
+	struct ssh_link *link = calloc(1, sizeof(*link));
 	if (!link) {
 		gf_err_set(err, GF_E_MEMORY, "out of memory");
 		return NULL;

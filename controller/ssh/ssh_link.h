@@ -21,6 +21,7 @@
 #include "controller/ssh/ssh_keys.h"
 #include "controller/ssh/ssh_known_hosts.h"
 #include "controller/ssh/ssh_opener.h"
+#include "controller/ssh/ssh_turn.h"
 
 enum link_state {
 	LINK_NEW,
@@ -90,7 +91,7 @@ struct ssh_link {
 	struct link base;
 	struct ssh_opener *opener;
 	struct ssh_link *prev, *next; /* the opener's list */
-	struct ssh_link *next_waking;
+	struct ssh_link *prev_waking, *next_waking;
 	const struct inventory_host *host;
 	enum link_state state;
 	bool ticking, waking, closing, reported;
@@ -153,11 +154,9 @@ struct ssh_opener {
 	struct ssh_agent_key *agent_keys;
 	size_t agent_key_count;
 	struct ssh_bastion *bastions;
-	struct ssh_link *links;                /* every link that was not closed */
-	struct ssh_link *waking, *waking_last; /* to be ticked at the next turn of the loop */
-	size_t waking_count;
-	uv_idle_t *idle; /* runs while `waking` is not empty; frees itself */
-	uint64_t ticks;  /* how often any link was stepped: for tests */
+	struct ssh_link *links; /* every link that was not closed */
+	struct ssh_turn *turn;
+	uint64_t ticks; /* how often any link was stepped: for tests */
 };
 
 /* What a step did: WAIT for the socket, a timer or an answer; MORE: call again at once. */
@@ -171,7 +170,7 @@ enum link_step link_fail(struct ssh_link *link, enum gf_code code, const char *f
     __attribute__((format(printf, 3, 4)));
 enum link_step link_fail_with(struct ssh_link *link, const struct gf_err *err);
 void link_tick(struct ssh_link *link);
-void link_wake(struct ssh_link *link); /* tick at the next turn of the loop */
+void link_wake(struct ssh_link *link); /* tick in the next turn of the loop */
 void link_release(struct ssh_link *link);
 const char *link_state_name(enum link_state state);
 

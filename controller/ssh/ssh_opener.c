@@ -36,7 +36,8 @@ struct link_opener *ssh_opener_new(uv_loop_t *loop, const struct ssh_options *op
 	set->keepalive_ms = or_default(set->keepalive_ms, 15000);
 	opener->ciphers = strdup(set->ciphers ? set->ciphers : CIPHERS);
 	const char *agent = set->agent_socket ? set->agent_socket : getenv("SSH_AUTH_SOCK");
-	if (!opener->ciphers) {
+	opener->turn = ssh_turn_new(loop, link_tick);
+	if (!opener->ciphers || !opener->turn) {
 		gf_err_set(err, GF_E_MEMORY, "out of memory");
 		goto err_free;
 	}
@@ -53,14 +54,10 @@ struct link_opener *ssh_opener_new(uv_loop_t *loop, const struct ssh_options *op
 	ssh_init();
 	return &opener->base;
 err_free:
+	ssh_turn_free(opener->turn);
 	free(opener->ciphers);
 	free(opener);
 	return NULL;
-}
-
-static void idle_closed_cb(uv_handle_t *handle)
-{
-	free(handle);
 }
 
 void ssh_opener_free(struct link_opener *base)
@@ -69,10 +66,7 @@ void ssh_opener_free(struct link_opener *base)
 		return;
 	struct ssh_opener *opener = (struct ssh_opener *)base;
 	bastions_end(opener);
-	if (opener->idle) {
-		uv_idle_stop(opener->idle);
-		uv_close((uv_handle_t *)opener->idle, idle_closed_cb);
-	}
+	ssh_turn_free(opener->turn);
 	if (opener->agent.socket_path)
 		ssh_agent_end(&opener->agent);
 	for (size_t i = 0; i < opener->agent_key_count; i++) {

@@ -17,6 +17,7 @@
 #define SHARED_MAX 2048 /* bytes: longer is hardly ever equal, and its parts are */
 #define PROBES_MAX 32   /* a host may have chosen its texts so that they fall on one place */
 #define KEY_MAX    64
+#define SEEN_SIZE  4096 /* parts that may come between two that are equal; a power of two */
 
 struct entry {
 	uint64_t hash;
@@ -33,6 +34,8 @@ struct bracket {
 struct json_share {
 	struct entry *entries;
 	size_t size, count;       /* size: a power of two */
+	size_t most, kept;        /* bytes of text; most 0: no bound */
+	uint64_t *seen;           /* with a bound: hashes of what came last */
 	struct bracket *brackets; /* of the document, in the order in which they are opened */
 	size_t brackets_size;
 };
@@ -44,30 +47,32 @@ struct document {
 	size_t bracket; /* how many were opened before AT */
 };
 
-struct json_share *json_share_new(void)
+struct json_share *json_share_new(size_t most)
 {
 	struct json_share *share = calloc(1, sizeof(*share));
 
 	if (!share)
 		return NULL;
 	share->size = 1024;
+	share->most = most;
 	share->entries = calloc(share->size, sizeof(*share->entries));
-	if (!share->entries) {
-		free(share);
-		return NULL;
-	}
-	return share;
+	share->seen = most ? calloc(SEEN_SIZE, sizeof(*share->seen)) : NULL;
+	if (share->entries && (share->seen || !most))
+		return share;
+	json_share_free(share);
+	return NULL;
 }
 
 void json_share_free(struct json_share *share)
 {
 	if (!share)
 		return;
-	for (size_t i = 0; i < share->size; i++) {
+	for (size_t i = 0; share->entries && i < share->size; i++) {
 		free(share->entries[i].text);
 		json_decref(share->entries[i].value);
 	}
 	free(share->entries);
+	free(share->seen);
 	free(share->brackets);
 	free(share);
 }
@@ -125,6 +130,17 @@ static void grow(struct json_share *share)
 	free(old);
 }
 
+/* Is what has that hash, and LENGTH bytes, worth to be kept? */
+static bool is_worth(struct json_share *share, uint64_t hash, size_t length)
+{
+	uint64_t *seen = share->seen ? &share->seen[hash & (SEEN_SIZE - 1)] : NULL;
+
+	if (!seen || *seen == hash)
+		return !share->most || share->kept + length <= share->most;
+	*seen = hash;
+	return false;
+}
+
 /* Keeps VALUE for what has the same text. That it can't is no fault. */
 static void keep(struct json_share *share, uint64_t hash, const char *text, size_t length,
                  json_t *value)
@@ -132,6 +148,8 @@ static void keep(struct json_share *share, uint64_t hash, const char *text, size
 	struct entry *entry;
 	char *copy;
 
+	if (!is_worth(share, hash, length))
+		return;
 	if (2 * share->count >= share->size)
 		grow(share);
 	entry = place_of(share, hash, text, length);
@@ -146,6 +164,7 @@ static void keep(struct json_share *share, uint64_t hash, const char *text, size
 	entry->text = copy;
 	entry->value = json_incref(value);
 	share->count++;
+	share->kept += length;
 }
 
 /* What ends a run of plain bytes: in a string, and outside of one. */
@@ -304,7 +323,9 @@ static json_t *load_object(struct document *d)
 	if (take(d, '}'))
 		return object;
 	do {
-		if (!load_key(d, key) || json_object_set_new(object, key, load_value(d)) < 0)
+		/* Two of one name: jansson decides. */
+		if (!load_key(d, key) || json_object_get(object, key) ||
+		    json_object_set_new(object, key, load_value(d)) < 0)
 			goto wrong;
 	} while (take(d, ','));
 	if (take(d, '}'))
@@ -369,7 +390,7 @@ static json_t *load_value(struct document *d)
 	return *d->at == '"' ? load_string(d) : load_word(d);
 }
 
-json_t *json_share_load(struct json_share *share, const char *text, size_t length)
+json_t *json_share_load(struct json_share *share, const char *text, size_t length, size_t flags)
 {
 	struct document d = {.share = share, .text = text, .at = text, .end = text + length};
 	json_t *value = NULL;
@@ -377,9 +398,10 @@ json_t *json_share_load(struct json_share *share, const char *text, size_t lengt
 	if (length < UINT32_MAX && find_brackets(share, text, length)) {
 		value = load_value(&d);
 		skip_blanks(&d);
-		if (value && d.at == d.end)
+		if (value && d.at == d.end &&
+		    (flags & JSON_DECODE_ANY || json_is_object(value) || json_is_array(value)))
 			return value;
 		json_decref(value);
 	}
-	return json_loadb(text, length, JSON_DECODE_ANY, NULL);
+	return json_loadb(text, length, flags, NULL);
 }

@@ -182,7 +182,7 @@ static int writing_open(struct store *store, uv_loop_t *loop, struct gf_err *err
 struct store *store_open(const char *path, uv_loop_t *loop, struct gf_err *err)
 {
 	struct store *store = calloc(1, sizeof(*store));
-	if (!store || !(store->path = strdup(path)) || !(store->share = json_share_new())) {
+	if (!store || !(store->path = strdup(path)) || !(store->share = json_share_new(0))) {
 		free(store ? store->path : NULL);
 		free(store);
 		gf_err_set(err, GF_E_MEMORY, "out of memory");
@@ -285,7 +285,8 @@ static json_t *document_get(struct store *store, const char *sql, const char *ho
 	text = (const char *)sqlite3_column_text(statement, 0);
 	if (text)
 		document =
-		    json_share_load(store->share, text, (size_t)sqlite3_column_bytes(statement, 0));
+		    json_share_load(store->share, text, (size_t)sqlite3_column_bytes(statement, 0),
+		                    JSON_DECODE_ANY);
 	if (!document)
 		gf_err_set(err, GF_E_STORE, "%s: the record of %s is damaged", store->path, host);
 	goto out;
@@ -331,7 +332,8 @@ static int events_each(struct store *store, const char *sql, const char *argumen
 
 		if (text)
 			event.event = json_share_load(store->share, text,
-			                              (size_t)sqlite3_column_bytes(statement, 4));
+			                              (size_t)sqlite3_column_bytes(statement, 4),
+			                              JSON_DECODE_ANY);
 		if (!event.event) {
 			result = gf_err_set(err, GF_E_STORE, "%s: event %lld is damaged",
 			                    store->path, (long long)event.seq);

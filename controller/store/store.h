@@ -114,6 +114,11 @@ struct store_sight {
 int store_sight_at(struct store *store, const char *host, int64_t scan, struct store_sight *sight,
                    struct gf_err *err);
 
+/* Calls EACH with every host that the scan of id SCAN or a later one looked at, in the order of the
+ * names' bytes; a non-zero return ends it and is returned. -1 with *err on a fault. */
+int store_hosts_each(struct store *store, int64_t scan, int (*each)(void *ctx, const char *host),
+                     void *ctx, struct gf_err *err);
+
 /* The facts behind a sight (a new reference), as they were when that was first seen. Two sights of
  * a host with the same body have the same facts but for what changes by itself (store_body.h). NULL
  * with *err. */

@@ -87,6 +87,32 @@ int store_sight_at(struct store *store, const char *host, int64_t scan, struct s
 	return rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : store_read_failed(store, err);
 }
 
+/* By two look-ups in the index for each host: a host may have thousands of spans. */
+static const char hosts_since[] =
+    "WITH RECURSIVE hosts (name) AS (SELECT min(host) FROM spans UNION ALL"
+    " SELECT (SELECT min(host) FROM spans WHERE host > name) FROM hosts WHERE name IS NOT NULL)"
+    "SELECT name FROM hosts WHERE ?1 <="
+    " (SELECT last FROM spans WHERE host = name ORDER BY id DESC LIMIT 1)";
+
+int store_hosts_each(struct store *store, int64_t scan, int (*each)(void *ctx, const char *host),
+                     void *ctx, struct gf_err *err)
+{
+	sqlite3_stmt *statement = NULL;
+	int rc = SQLITE_ROW, result = 0;
+
+	if (history_needed(store, err))
+		return -1;
+	if (sqlite3_prepare_v2(store->read_db, hosts_since, -1, &statement, NULL) != SQLITE_OK)
+		return store_read_failed(store, err);
+	sqlite3_bind_int64(statement, 1, scan);
+	while (result == 0 && (rc = sqlite3_step(statement)) == SQLITE_ROW)
+		result = each(ctx, (const char *)sqlite3_column_text(statement, 0));
+	if (result == 0 && rc != SQLITE_DONE)
+		result = store_read_failed(store, err);
+	sqlite3_finalize(statement);
+	return result;
+}
+
 /* The document of id BODY as text (freed by the caller), and the id of what it was packed beside.
  */
 static char *body_text(struct store *store, int64_t body, const char *base, size_t base_size,
@@ -131,7 +157,7 @@ json_t *store_body_get(struct store *store, int64_t body, struct gf_err *err)
 			text = body_text(store, body, base, base_size, &beside, &size, err);
 	}
 	if (text) {
-		document = json_share_load(store->share, text, size);
+		document = json_share_load(store->share, text, size, JSON_DECODE_ANY);
 		if (!document)
 			gf_err_set(err, GF_E_STORE, "%s: the facts of number %lld are damaged",
 			           store->path, (long long)body);

@@ -13,6 +13,8 @@
 
 #include "controller/store/store_history.h"
 
+#define TELLING_NS (UINT64_C(10) * 1000000) /* in one turn of the loop */
+
 struct store_job {
 	struct store_job *next;
 	enum store_job_kind kind;
@@ -37,6 +39,7 @@ struct store_writer {
 	uv_cond_t wake;
 	uv_async_t finished_async;
 	struct store_job_queue waiting, finished; /* both under the lock */
+	struct store_job_queue telling;           /* finished, and not yet told; the loop's own */
 	bool stopping;
 	size_t outstanding; /* jobs put and not yet told; the loop's own */
 };
@@ -73,6 +76,14 @@ static struct store_job *queue_take_all(struct store_job_queue *queue)
 	struct store_job *jobs = queue->first;
 	queue_init(queue);
 	return jobs;
+}
+
+static struct store_job *queue_take(struct store_job_queue *queue)
+{
+	struct store_job *job = queue->first;
+	if (job && !(queue->first = job->next))
+		queue->last = &queue->first;
+	return job;
 }
 
 static int row_write(struct store_writer *writer, struct store_job *job)
@@ -146,17 +157,26 @@ static void writer_finished_cb(uv_async_t *async)
 {
 	struct store_writer *writer = async->data;
 
+	uint64_t began = uv_hrtime();
+	struct store_job *job;
+
 	uv_mutex_lock(&writer->lock);
-	struct store_job *jobs = queue_take_all(&writer->finished);
+	job = queue_take_all(&writer->finished);
+	queue_append(&writer->telling, job);
 	uv_mutex_unlock(&writer->lock);
-	while (jobs) {
-		struct store_job *job = jobs;
-		jobs = job->next;
+	while ((job = queue_take(&writer->telling))) {
 		if (--writer->outstanding == 0)
 			uv_unref((uv_handle_t *)&writer->finished_async);
 		if (job->done)
 			job->done(job->ctx, job->seq, job->err.code == GF_OK ? NULL : &job->err);
 		store_job_free(job);
+		/* A host that may go on does a good deal at once, and hundreds can be in one
+		 * commit: the others have their turn after the loop has looked at everything else.
+		 */
+		if (writer->telling.first && uv_hrtime() - began > TELLING_NS) {
+			uv_async_send(&writer->finished_async);
+			break;
+		}
 	}
 }
 
@@ -185,6 +205,7 @@ struct store_writer *store_writer_start(sqlite3 *db, uv_loop_t *loop, struct gf_
 	writer->db = db;
 	queue_init(&writer->waiting);
 	queue_init(&writer->finished);
+	queue_init(&writer->telling);
 	for (size_t i = 0; i < sizeof(writer->statements) / sizeof(writer->statements[0]); i++)
 		if (sqlite3_prepare_v2(db, statement_sql[i], -1, &writer->statements[i], NULL) !=
 		    SQLITE_OK) {
@@ -275,12 +296,10 @@ void store_writer_stop(struct store_writer *writer)
 	uv_mutex_unlock(&writer->lock);
 	uv_thread_join(&writer->thread);
 
-	struct store_job *jobs = queue_take_all(&writer->finished);
-	while (jobs) {
-		struct store_job *job = jobs;
-		jobs = job->next;
+	struct store_job *job = queue_take_all(&writer->finished);
+	queue_append(&writer->telling, job);
+	while ((job = queue_take(&writer->telling)))
 		store_job_free(job);
-	}
 	statements_finalize(writer);
 	uv_close((uv_handle_t *)&writer->finished_async, writer_closed_cb);
 }

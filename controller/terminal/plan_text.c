@@ -6,15 +6,9 @@
 
 #include "controller/terminal/escape.h"
 #include "inventory/nodeset.h"
+#include "node-agent/wire/json_text.h"
 
 #define DIFF_LINES 12 /* of each change, where not all are asked for */
-
-static const char *text_of(const json_t *object, const char *key)
-{
-	const char *text = json_string_value(json_object_get(object, key));
-
-	return text ? text : "";
-}
 
 static const char *action_sign(const char *action)
 {
@@ -82,19 +76,19 @@ static void print_task(const struct terminal *terminal, const json_t *task, bool
 	const json_t *change;
 	size_t i;
 
-	if (strcmp(text_of(task, "status"), "ok") == 0)
+	if (strcmp(json_text(task, "status"), "ok") == 0)
 		return;
-	escape_text(text_of(task, "task"), name, sizeof(name), 0);
-	escape_text(text_of(task, "message"), message, sizeof(message), 0);
+	escape_text(json_text(task, "task"), name, sizeof(name), 0);
+	escape_text(json_text(task, "message"), message, sizeof(message), 0);
 	fprintf(terminal->out, "    %s%s%s\n", name, *message ? ": " : "", message);
 	json_array_foreach(json_object_get(task, "changes"), i, change)
 	{
-		const char *action = text_of(change, "action");
+		const char *action = json_text(change, "action");
 
 		totals_add(totals, action, hosts);
 		fprintf(terminal->out, "      %s %s\n", action_sign(action),
-		        escape_text(text_of(change, "target"), target, sizeof(target), 0));
-		print_diff(terminal, text_of(change, "diff"), diffs);
+		        escape_text(json_text(change, "target"), target, sizeof(target), 0));
+		print_diff(terminal, json_text(change, "diff"), diffs);
 	}
 }
 
@@ -124,13 +118,13 @@ static void print_plan(const struct terminal *terminal, const json_t *plan, cons
 	{
 		char name[128], protection[512];
 		bool reboots = json_is_true(json_object_get(stage, "reboot"));
-		const char *how = text_of(stage, "protection");
+		const char *how = json_text(stage, "protection");
 
 		reboot |= reboots;
 		if (!reboots && !json_is_true(json_object_get(stage, "changed")))
 			continue;
 		fprintf(terminal->out, "  stage %s%s%s%s%s\n",
-		        escape_text(text_of(stage, "name"), name, sizeof(name), 0),
+		        escape_text(json_text(stage, "name"), name, sizeof(name), 0),
 		        reboots ? ", with a reboot" : "", *how ? " (" : "",
 		        escape_text(how, protection, sizeof(protection), 0), *how ? ")" : "");
 		json_array_foreach(json_object_get(stage, "tasks"), j, task)

@@ -7,6 +7,7 @@
 
 #include "node-agent/facts/facts.h"
 #include "node-agent/wire/frame.h"
+#include "node-agent/wire/json_text.h"
 
 #define KOLLA_INSIDE "/var/lib/kolla/config_files/"
 
@@ -37,12 +38,6 @@ void nova_problem(json_t *problems, const char *file, unsigned line, const char 
 	json_decref(problem);
 }
 
-static const char *text_of(const json_t *object, const char *key)
-{
-	const char *text = json_string_value(json_object_get(object, key));
-	return text ? text : "";
-}
-
 /* Where a path of the service lies on the host: inside a kolla container config.json says from
  * where it was copied. False: nowhere. */
 static bool file_place(const struct nova_search *search, const char *path, char place[PATH_MAX])
@@ -56,8 +51,8 @@ static bool file_place(const struct nova_search *search, const char *path, char 
 	}
 	json_array_foreach(json_object_get(launch->kolla, "config_files"), i, entry)
 	{
-		const char *source = text_of(entry, "source");
-		if (strcmp(text_of(entry, "dest"), path) == 0 &&
+		const char *source = json_text(entry, "source");
+		if (strcmp(json_text(entry, "dest"), path) == 0 &&
 		    strncmp(source, KOLLA_INSIDE, strlen(KOLLA_INSIDE)) == 0 &&
 		    !strchr(source, '*')) {
 			snprintf(place, PATH_MAX, "/etc/kolla/%s/%.1000s", launch->service,

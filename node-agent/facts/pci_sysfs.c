@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "node-agent/wire/frame.h"
+#include "node-agent/wire/json_text.h"
 
 #define DEVICES_DIR "/sys/bus/pci/devices"
 
@@ -286,12 +287,6 @@ json_t *pci_sysfs_facts(const struct root *root, const char *address,
 	return dev.facts;
 }
 
-static const char *fact_text(const json_t *facts, const char *key)
-{
-	const char *text = json_string_value(json_object_get(facts, key));
-	return text ? text : "";
-}
-
 static bool class_is_card(const char *class)
 {
 	return strncmp(class, "03", 2) == 0 || strncmp(class, "12", 2) == 0;
@@ -330,16 +325,16 @@ void pci_sysfs_siblings(const struct root *root, json_t *devices)
 	json_t *card, *other;
 	json_array_foreach(devices, i, card)
 	{
-		const char *address = fact_text(card, "address");
+		const char *address = json_text(card, "address");
 		json_t *siblings = json_object_get(card, "siblings");
-		if (!class_is_card(fact_text(card, "class")))
+		if (!class_is_card(json_text(card, "class")))
 			continue;
 		size_t slot = strcspn(address, ".");
 		json_array_foreach(devices, j, other)
 		{
-			const char *name = fact_text(other, "address");
+			const char *name = json_text(other, "address");
 			if (j != i && strncmp(name, address, slot) == 0 && name[slot] == '.' &&
-			    class_is_sibling(fact_text(other, "class")))
+			    class_is_sibling(json_text(other, "class")))
 				sibling_add(siblings, name);
 		}
 		char path[128];

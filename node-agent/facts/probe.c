@@ -17,6 +17,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "node-agent/wire/json_text.h"
+
 static int real_open(const char *path)
 {
 	return open(path, O_RDWR | O_CLOEXEC);
@@ -140,15 +142,9 @@ struct probe_scan {
 	const json_t *facts;
 };
 
-static const char *text_of(const json_t *object, const char *key)
-{
-	const char *text = json_string_value(json_object_get(object, key));
-	return text ? text : "";
-}
-
 static bool on_vfio(const json_t *device)
 {
-	return strstr(text_of(device, "driver"), "vfio") != NULL;
+	return strstr(json_text(device, "driver"), "vfio") != NULL;
 }
 
 static bool list_has(const json_t *list, const char *text)
@@ -171,7 +167,7 @@ static const char *user_of(const json_t *guests, const char *address)
 	json_array_foreach(guests, i, guest)
 	{
 		if (list_has(json_object_get(guest, "devices"), address))
-			return text_of(guest, "name");
+			return json_text(guest, "name");
 	}
 	return NULL;
 }
@@ -191,10 +187,10 @@ static void group_look(const struct probe_scan *scan, json_int_t number, struct 
 		snprintf(why, size, "it could not be seen who uses devices here");
 	json_array_foreach(json_object_get(scan->facts, "pci"), i, other)
 	{
-		const char *address = text_of(other, "address");
+		const char *address = json_text(other, "address");
 		const json_t *own = json_object_get(other, "iommu_group");
 		if (!json_is_integer(own) || json_integer_value(own) != number ||
-		    strcmp(text_of(other, "header"), "endpoint") != 0)
+		    strcmp(json_text(other, "header"), "endpoint") != 0)
 			continue;
 		const char *user = user_of(guests, address);
 		if (user)

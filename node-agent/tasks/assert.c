@@ -5,6 +5,7 @@
 
 #include "node-agent/tasks/task_help.h"
 #include "node-agent/tasks/task_types.h"
+#include "node-agent/wire/json_text.h"
 
 struct check {
 	const char *name;

@@ -15,6 +15,7 @@
 #include "node-agent/root.h"
 #include "node-agent/tasks/backup.h"
 #include "node-agent/tasks/task_help.h"
+#include "node-agent/wire/json_text.h"
 
 #define LOAD_TIMEOUT 60
 #define BIND_TIMEOUT 30

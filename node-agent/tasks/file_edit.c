@@ -13,6 +13,7 @@
 
 #include "node-agent/tasks/backup.h"
 #include "node-agent/file_place.h"
+#include "node-agent/wire/json_text.h"
 #include "node-agent/wire/sha256.h"
 
 void file_state_free(struct file_state *state)
@@ -301,12 +302,6 @@ int file_edit_kept(const struct root *root, const char *operation_dir, const cha
 	    err);
 }
 
-static const char *record_text(const json_t *record, const char *key)
-{
-	const char *text = json_string_value(json_object_get(record, key));
-	return text ? text : "";
-}
-
 static json_int_t record_number(const json_t *record, const char *key)
 {
 	return json_integer_value(json_object_get(record, key));
@@ -319,7 +314,7 @@ static bool state_is_former(const struct file_state *now, const json_t *record)
 	if (now->absent || json_is_true(json_object_get(record, "absent")))
 		return now->absent && json_is_true(json_object_get(record, "absent"));
 	sha256_hex(now->data, now->size, hash);
-	return strcmp(hash, record_text(record, "before")) == 0 &&
+	return strcmp(hash, json_text(record, "before")) == 0 &&
 	       (now->st.st_mode & 07777) == (mode_t)record_number(record, "mode") &&
 	       now->st.st_uid == (uid_t)record_number(record, "uid") &&
 	       now->st.st_gid == (gid_t)record_number(record, "gid");
@@ -327,7 +322,7 @@ static bool state_is_former(const struct file_state *now, const json_t *record)
 
 int file_edit_undo_check(const struct root *root, const json_t *record, struct gf_err *err)
 {
-	const char *path = record_text(record, "path");
+	const char *path = json_text(record, "path");
 	struct file_state now;
 	char hash[SHA256_HEX_SIZE] = "";
 
@@ -337,8 +332,8 @@ int file_edit_undo_check(const struct root *root, const json_t *record, struct g
 		sha256_hex(now.data, now.size, hash);
 	bool former = state_is_former(&now, record);
 	/* The same bytes with the old mode or the new: ours either way. */
-	bool ours = strcmp(hash, record_text(record, "after")) == 0 ||
-	            (!now.absent && strcmp(hash, record_text(record, "before")) == 0);
+	bool ours = strcmp(hash, json_text(record, "after")) == 0 ||
+	            (!now.absent && strcmp(hash, json_text(record, "before")) == 0);
 	file_state_free(&now);
 	if (former)
 		return 0;
@@ -353,7 +348,7 @@ int file_edit_undo_check(const struct root *root, const json_t *record, struct g
 int file_edit_undo(const struct root *root, const char *operation_dir, const json_t *record,
                    struct gf_err *err)
 {
-	const char *name, *path = record_text(record, "path");
+	const char *name, *path = json_text(record, "path");
 	int result = -1, dir = file_place_parent(root, path, &name, err);
 
 	if (dir < 0)
@@ -364,11 +359,11 @@ int file_edit_undo(const struct root *root, const char *operation_dir, const jso
 		return result;
 	}
 	size_t size = 0;
-	char *data = backup_data(operation_dir, record_text(record, "data"), &size, err);
+	char *data = backup_data(operation_dir, json_text(record, "data"), &size, err);
 	char hash[SHA256_HEX_SIZE];
 	if (data) {
 		sha256_hex(data, size, hash);
-		if (strcmp(hash, record_text(record, "before")) != 0)
+		if (strcmp(hash, json_text(record, "before")) != 0)
 			gf_err_set(err, GF_E_IO,
 			           "the backup of %s in %s is damaged: it was not put back", path,
 			           operation_dir);
@@ -381,7 +376,7 @@ int file_edit_undo(const struct root *root, const char *operation_dir, const jso
 		struct file_place_meta meta = {.mode = (mode_t)record_number(record, "mode"),
 		                               .uid = (uid_t)record_number(record, "uid"),
 		                               .gid = (gid_t)record_number(record, "gid"),
-		                               .label = record_text(record, "label"),
+		                               .label = json_text(record, "label"),
 		                               .mtime = &mtime,
 		                               .attributes = json_object_get(record, "attributes")};
 		result = file_place_write(dir, name, path, data, size, &meta, err);
@@ -394,7 +389,7 @@ int file_edit_undo(const struct root *root, const char *operation_dir, const jso
 void file_edit_undo_directory(const struct root *root, const json_t *record)
 {
 	const char *name;
-	int dir = file_place_parent(root, record_text(record, "path"), &name, NULL);
+	int dir = file_place_parent(root, json_text(record, "path"), &name, NULL);
 
 	if (dir >= 0) {
 		unlinkat(dir, name, AT_REMOVEDIR); /* not empty: someone else uses it now */

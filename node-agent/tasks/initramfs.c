@@ -18,6 +18,7 @@
 #include "node-agent/tasks/task_help.h"
 #include "node-agent/tasks/task_types.h"
 #include "node-agent/trial/trial.h"
+#include "node-agent/wire/json_text.h"
 #include "node-agent/wire/sha256.h"
 
 #define MARGIN ((unsigned long long)8 << 20)

@@ -12,6 +12,7 @@
 #include "node-agent/tasks/task_help.h"
 #include "node-agent/tasks/task_types.h"
 #include "node-agent/trial/trial.h"
+#include "node-agent/wire/json_text.h"
 
 #define TEXT_LIMIT ((size_t)1 << 20)
 

@@ -8,6 +8,7 @@
 #include "node-agent/boot/initramfs_tool.h"
 #include "node-agent/tasks/task_help.h"
 #include "node-agent/tasks/task_types.h"
+#include "node-agent/wire/json_text.h"
 
 #define HEAD "# Written by gpufleet; \"gpufleet rollback\" takes it away again.\n"
 

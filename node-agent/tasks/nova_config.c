@@ -14,6 +14,7 @@
 #include "node-agent/tasks/nova_task.h"
 #include "node-agent/tasks/task_help.h"
 #include "node-agent/tasks/task_types.h"
+#include "node-agent/wire/json_text.h"
 #include "node-agent/wire/sha256.h"
 
 static const json_t *nova_facts_of(const struct task_run *run)

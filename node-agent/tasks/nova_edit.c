@@ -12,6 +12,7 @@
 #include "node-agent/ini/ini_edit.h"
 #include "node-agent/tasks/nova_wish.h"
 #include "node-agent/tasks/task_help.h"
+#include "node-agent/wire/json_text.h"
 
 #define CHANGES_MAX 64
 

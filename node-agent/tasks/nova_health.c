@@ -13,6 +13,7 @@
 #include "node-agent/tasks/nova_log.h"
 #include "node-agent/tasks/nova_unproven.h"
 #include "node-agent/tasks/task_help.h"
+#include "node-agent/wire/json_text.h"
 
 #define LOOK_TIMEOUT 20
 

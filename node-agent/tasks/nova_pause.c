@@ -16,6 +16,7 @@
 #include "node-agent/tasks/nova_health.h"
 #include "node-agent/tasks/nova_task.h"
 #include "node-agent/tasks/task_help.h"
+#include "node-agent/wire/json_text.h"
 
 /* What is being built when it stops may take a while to be given up. */
 #define STOP_TIMEOUT  75

@@ -15,6 +15,7 @@
 #include "node-agent/tasks/nova_task.h"
 #include "node-agent/tasks/task_help.h"
 #include "node-agent/tasks/task_types.h"
+#include "node-agent/wire/json_text.h"
 
 /* What the start is known to, and what a process needs before it reads its files. */
 #define START_MARGIN 0.05

@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "node-agent/tasks/task_help.h"
+#include "node-agent/wire/json_text.h"
 
 #define LIST_MAX 4096 /* bytes of a list that is written */
 

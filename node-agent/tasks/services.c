@@ -8,6 +8,7 @@
 #include "node-agent/tasks/backup.h"
 #include "node-agent/tasks/task_help.h"
 #include "node-agent/tasks/task_types.h"
+#include "node-agent/wire/json_text.h"
 
 #define SYSTEMCTL_TIMEOUT 90
 

@@ -12,6 +12,7 @@
 #include "node-agent/tasks/stage_trial.h"
 #include "node-agent/tasks/task_help.h"
 #include "node-agent/tasks/task_types.h"
+#include "node-agent/wire/json_text.h"
 
 static const struct task_type types[] = {
     {"load_modules", load_modules_task},

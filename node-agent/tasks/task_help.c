@@ -11,6 +11,7 @@
 
 #include "node-agent/boot/initramfs_tool.h"
 #include "node-agent/tasks/diff.h"
+#include "node-agent/wire/json_text.h"
 #include "node-agent/wire/sha256.h"
 
 int task_say(struct task_run *run, enum task_status status, const char *format, ...)
@@ -62,12 +63,6 @@ int task_file(struct task_run *run, const struct file_want *want, struct gf_err 
 	}
 	free(diff);
 	return result;
-}
-
-const char *json_text(const json_t *object, const char *key)
-{
-	const char *text = json_string_value(json_object_get(object, key));
-	return text ? text : "";
 }
 
 const char *task_text(const struct task_run *run, const char *key, const char *fallback)

@@ -62,7 +62,4 @@ const char *fact_host(const struct task_context *ctx, const char *key);
 /* facts.pci; an empty iteration when it is missing. */
 const json_t *fact_devices(const struct task_context *ctx);
 
-/* A string member, "" when absent or of another type. */
-const char *json_text(const json_t *object, const char *key);
-
 #endif

@@ -14,6 +14,7 @@
 #include "node-agent/tasks/task.h"
 #include "node-agent/tasks/task_help.h"
 #include "node-agent/tasks/task_types.h"
+#include "node-agent/wire/json_text.h"
 
 static bool is_kind(const json_t *record, const char *kind)
 {

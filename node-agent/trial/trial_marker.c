@@ -12,6 +12,7 @@
 #include "node-agent/facts/facts.h"
 #include "node-agent/operation/operation.h"
 #include "node-agent/trial/trial_confirm.h"
+#include "node-agent/wire/json_text.h"
 
 #define LOCK_WAIT_S 120
 
@@ -41,9 +42,7 @@ void trial_marker_remove(const struct agent *agent)
 
 static void member_copy(const json_t *marker, const char *key, char *text, size_t size)
 {
-	const char *value = json_string_value(json_object_get(marker, key));
-
-	snprintf(text, size, "%s", value ? value : "");
+	snprintf(text, size, "%s", json_text(marker, key));
 }
 
 /* Does the running kernel's line have gpufleet.op=OPERATION? */

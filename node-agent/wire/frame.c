@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "node-agent/wire/json_text.h"
+
 void frame_init(struct frame *frame, size_t limit)
 {
 	memset(frame, 0, sizeof(*frame));
@@ -125,24 +127,18 @@ char *frame_encode(const json_t *object, size_t *length, struct gf_err *err)
 	return line;
 }
 
-static const char *object_string(const json_t *object, const char *key)
-{
-	const char *value = json_string_value(json_object_get(object, key));
-	return value ? value : "";
-}
-
 /* A launch script's line: push, or why it cannot start the agent. */
 static int greet_launch(const json_t *object, enum frame_greeting *greeting, struct gf_err *err)
 {
-	const char *word = object_string(object, "gpufleet");
+	const char *word = json_text(object, "gpufleet");
 	if (strcmp(word, "push") == 0) {
 		*greeting = FRAME_GREETING_PUSH;
 		return 0;
 	}
 	if (strcmp(word, "error") != 0)
 		return 0;
-	const char *message = object_string(object, "message");
-	return gf_err_set(err, gf_code_from_name(object_string(object, "code")), "%.400s",
+	const char *message = json_text(object, "message");
+	return gf_err_set(err, gf_code_from_name(json_text(object, "code")), "%.400s",
 	                  *message ? message
 	                           : "the agent could not be started; no reason was given");
 }

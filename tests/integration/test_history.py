@@ -17,11 +17,15 @@ class History(Case):
         self.scan(fleet)
         return fleet
 
+    def day_pass(self, fleet):
+        """What was scanned is moved back by a day, as if it were tomorrow now."""
+        with contextlib.closing(sqlite3.connect(fleet.store)) as store, store:
+            store.execute("update scans set time = strftime('%Y-%m-%dT%H:%M:%SZ', time, '-1 day')")
+
     def scan(self, fleet, status=0):
-        """The scan before is moved back by a day, as if this one were tomorrow's."""
+        """A day after the one before."""
         if os.path.exists(fleet.store):
-            with contextlib.closing(sqlite3.connect(fleet.store)) as store, store:
-                store.execute("update scans set time = strftime('%Y-%m-%dT%H:%M:%SZ', time, '-1 day')")
+            self.day_pass(fleet)
         self.expect(fleet.run("scan"), status)
 
     def write(self, fleet, host, path, text):
@@ -119,6 +123,26 @@ class History(Case):
         told, text = self.changes(fleet)
         self.assertEqual(told, {"gpu01": [("host.unreachable", None, None, None)]})
         self.assertIn("1 host gpu01: not reached any more", text)
+
+    def test_hosts_that_were_removed(self):
+        fleet = self.scanned()
+        fleet.inventory_change(lambda inventory: (inventory["groups"]["computes"]["hosts"].remove("gpu03"),
+                                                  inventory["hosts"].pop("gpu03")))
+        removed = {"gpu03": [("host.removed", None, None, None)]}
+        # Nothing was scanned since, and yet it is told.
+        self.day_pass(fleet)
+        report = self.report(fleet, "--since", "12h")["changes"]
+        self.assertEqual([host["name"] for host in report["hosts"]], ["gpu03"])
+        text = self.expect(fleet.run("report", "--since", "12h"), 0).out
+        self.assertRegex(text, r"No scan was made since .*\n  1 host gpu03 *: no longer in the inventory\n")
+        self.scan(fleet)
+        told, text = self.changes(fleet)
+        self.assertEqual(told, removed)
+        self.assertIn("1 host gpu03: no longer in the inventory", text)
+        # Whoever asks for some hosts only doesn't ask for that one; and what was gone before is nothing new.
+        self.assertEqual(self.changes(fleet, "--limit", "gpu01")[0], {})
+        self.scan(fleet)
+        self.assertEqual(self.changes(fleet)[0], {})
 
     def test_what_apply_did(self):
         """Every run that collects facts is kept; readiness over time has it."""

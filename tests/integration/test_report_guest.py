@@ -24,9 +24,14 @@ options = list(zip(sys.argv[3:-1:2], sys.argv[4:-1:2]))
 if what == ["flavor", "show"]:
     if name not in flavors:
         sys.exit("No flavor with a name or ID of '%s' exists." % name)
-    assert options.pop(0) == ("-f", "shell")
-    for option, column in sorted(options):
-        print('%s="%s"' % (column, flavors[name][column]))
+    form = options.pop(0)
+    if form == ("-f", "value"):
+        assert options == [("-c", "properties")]
+        print(flavors[name].get("properties", {}))
+    else:
+        assert form == ("-f", "shell")
+        for option, column in sorted(options):
+            print('%s="%s"' % (column, flavors[name][column]))
 elif what == ["flavor", "create"]:
     if name in flavors:
         sys.exit("Flavor with name %s already exists. (HTTP 409)" % name)
@@ -151,6 +156,22 @@ class Guest(Case):
         self.assertEqual(self.calls(folder)[-1],
                          ["image", "set", "--property", "img_hide_hypervisor_id=true", "an image"])
         self.assertEqual(self.flavors(folder)["gpu.1"]["properties"], {"pci_passthrough:alias": "nvidia1080:1"})
+
+    def test_numa_policy(self):
+        gpus = [{"alias": "nvidia1080", "vendor": "10de", "device": "1b06", "numa_policy": "required"}]
+        fleet = self.ready([{"name": "gpu01", "kind": "intel-nvidia"}], gpus=gpus, flavors=FLAVORS[:1], nova={"release": "zed", "deployment": "none"})
+        folder, script = self.stand_in(fleet), self.script(fleet)
+        wanted = {"pci_passthrough:alias": "nvidia1080:1", "hw:numa_nodes": "1", "hw:pci_numa_affinity_policy": "required",
+                  "hw:hide_hypervisor_id": "true"}
+        for _ in range(2):
+            self.assertEqual(self.sh(script, folder).returncode, 0)
+            self.assertEqual(self.flavors(folder)["gpu.1"]["properties"], wanted)
+
+        # Somebody gave the flavor two nodes: they stay.
+        with open(os.path.join(folder, "flavors"), "w", encoding="utf-8") as file:
+            json.dump({"gpu.1": {"vcpus": 4, "ram": 16384, "disk": 50, "properties": {"hw:numa_nodes": "2"}}}, file)
+        self.assertEqual(self.sh(script, folder).returncode, 0)
+        self.assertEqual(self.flavors(folder)["gpu.1"]["properties"], {**wanted, "hw:numa_nodes": "2"})
 
     def test_nothing_to_make_yet(self):
         fleet = self.fleet([{"name": "gpu01", "kind": "intel-nvidia"}], {"flavors": FLAVORS[:1]})

@@ -135,6 +135,7 @@ static void host_parse(struct sim *sim, struct sim_host *host, const json_t *spe
 	host->boot_seconds = json_is_number(value) ? json_number_value(value) : sim->boot_seconds;
 	snprintf(host->address, sizeof(host->address), "%s", text(spec, "address", "127.0.0.1"));
 	host->port = (uint16_t)number(spec, "port", 0);
+	host->record = flag(spec, "record", false);
 	faults_parse(&host->faults, json_object_get(spec, "faults"));
 	devices = json_object_get(host->kind, "devices");
 	if (json_is_string(devices)) /* those of another kind */

@@ -40,6 +40,7 @@ struct serving {
 	bool cut;
 	long cut_at, left; /* output bytes until the cut: of the whole session, and from here */
 	long bytes_per_second;
+	struct recorder *recorder; /* of the command that runs; or NULL */
 };
 
 static void fd_close(int *fd)
@@ -78,6 +79,7 @@ static int data_cb(ssh_session session, ssh_channel channel, void *data, uint32_
 	(void)is_stderr;
 	if (!input)
 		sim_die("out of memory");
+	recorder_add(serving->recorder, false, data, size);
 	memcpy(input + serving->input_size, data, size);
 	serving->input = input;
 	serving->input_size += size;
@@ -178,6 +180,8 @@ static int exec_cb(ssh_session session, ssh_channel channel, const char *command
 	fcntl(serving->out, F_SETFL, O_NONBLOCK);
 	fcntl(serving->err, F_SETFL, O_NONBLOCK);
 	serving->running = status == 0;
+	recorder_close(serving->recorder);
+	serving->recorder = recorder_open(serving->host);
 	return status ? SSH_ERROR : SSH_OK;
 }
 
@@ -267,6 +271,8 @@ static void output_relay(struct serving *serving, int *fd, bool is_stderr)
 		}
 		if (serving->cut && n > serving->left)
 			n = serving->left;
+		if (!is_stderr)
+			recorder_add(serving->recorder, true, data, (size_t)n);
 		if (n && (is_stderr ? ssh_channel_write_stderr(serving->channel, data, (uint32_t)n)
 		                    : ssh_channel_write(serving->channel, data, (uint32_t)n)) < 0) {
 			serving->over = true;
@@ -398,6 +404,7 @@ void session_serve(struct session_start *start)
 			poll(NULL, 0, 10);
 	}
 	free(serving.input);
+	recorder_close(serving.recorder);
 	if (added)
 		ssh_event_remove_session(event, serving.session);
 	ssh_event_free(event);

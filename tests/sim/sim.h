@@ -72,6 +72,7 @@ struct sim_host {
 	size_t device_count;
 	struct sim_faults faults;
 	unsigned boots;
+	bool record;          /* every conversation */
 	char agent[SIM_PATH]; /* where the agent is that was put there before; "": it wasn't */
 
 	/* server.c, under its lock */
@@ -206,6 +207,12 @@ void keys_write_inventory(const struct sim *sim);
 /* server.c: listens, boots hosts, until SIGINT or SIGTERM. */
 void server_open(struct sim *sim);
 int server_run(struct sim *sim);
+
+/* recorder.c: DATA, as it goes to the host or comes from it. NULL, where the host is not recorded,
+ * does nothing. */
+struct recorder *recorder_open(const struct sim_host *host);
+void recorder_add(struct recorder *recorder, bool from_host, const void *data, size_t size);
+void recorder_close(struct recorder *recorder);
 
 /* session.c: one connection, on a thread of its own. Takes FD. */
 struct session_start {

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 
 #include "controller/readiness/readiness.h"
+#include "node-agent/wire/json_text.h"
 
 struct check_case {
 	json_t *facts; /* a copy that is changed */
@@ -36,13 +37,6 @@ static inline json_t *cases_load(const char *name)
 	return json;
 }
 
-static inline const char *cases_text(const json_t *object, const char *key)
-{
-	const char *text = json_string_value(json_object_get(object, key));
-
-	return text ? text : "";
-}
-
 static inline json_t *case_find(const struct check_case *c, const char *address)
 {
 	json_t *device;
@@ -50,7 +44,7 @@ static inline json_t *case_find(const struct check_case *c, const char *address)
 
 	json_array_foreach(json_object_get(c->facts, "pci"), i, device)
 	{
-		if (strcmp(cases_text(device, "address"), address) == 0)
+		if (strcmp(json_text(device, "address"), address) == 0)
 			return device;
 	}
 	return NULL;
@@ -63,8 +57,8 @@ static inline json_t *case_other(const struct check_case *c)
 
 	json_array_foreach(json_object_get(c->facts, "pci"), i, device)
 	{
-		if (strcmp(cases_text(device, "header"), "endpoint") == 0 &&
-		    strncmp(cases_text(device, "address"), c->address, 10) != 0)
+		if (strcmp(json_text(device, "header"), "endpoint") == 0 &&
+		    strncmp(json_text(device, "address"), c->address, 10) != 0)
 			return device;
 	}
 	return NULL;
@@ -117,8 +111,8 @@ static inline json_t *case_value(const struct check_case *c, const json_t *value
 	char ids[16], *text = json_dumps(value, JSON_ENCODE_ANY), *at, *filled;
 	json_t *result;
 
-	snprintf(ids, sizeof(ids), "%.4s:%.4s", cases_text(device, "vendor"),
-	         cases_text(device, "device"));
+	snprintf(ids, sizeof(ids), "%.4s:%.4s", json_text(device, "vendor"),
+	         json_text(device, "device"));
 	filled = calloc(strlen(text) + 64, 1);
 	if ((at = strstr(text, "\"GROUP\"")))
 		sprintf(filled, "%.*s%lld%s", (int)(at - text), text,
@@ -204,8 +198,8 @@ static inline void case_open(struct check_case *c, const json_t *facts, const ch
 	snprintf(c->address, sizeof(c->address), "%s", address);
 	device = case_find(c, address);
 	c->gpu = (struct inventory_gpu)FACTS_GPU;
-	c->gpu.vendor = (char *)(uintptr_t)cases_text(device, "vendor");
-	c->gpu.device = (char *)(uintptr_t)cases_text(device, "device");
+	c->gpu.vendor = (char *)(uintptr_t)json_text(device, "vendor");
+	c->gpu.device = (char *)(uintptr_t)json_text(device, "device");
 	c->host = facts_host(&c->gpu, 1);
 }
 

@@ -5,6 +5,7 @@ unit_test(waves fleet)
 unit_test(host_fold host)
 unit_test(host_table host)
 unit_test(host_nova host)
+unit_test(json_pool host)
 unit_test(recap terminal)
 unit_test(wrap terminal)
 

@@ -2,6 +2,7 @@
  * which its precondition is missing, and one in which it could not be seen; on every ready host
  * among the fixtures each of them, alone, ends the verdict, or the published list says why not.
  */
+#include "node-agent/wire/json_text.h"
 #include "tests/unit/check_cases.h"
 
 #include <dirent.h>
@@ -18,7 +19,7 @@ static const json_t *device_entry(const json_t *entry, const char *address)
 
 	json_array_foreach(json_object_get(entry, "devices"), i, device)
 	{
-		if (strcmp(cases_text(device, "address"), address) == 0)
+		if (strcmp(json_text(device, "address"), address) == 0)
 			return device;
 	}
 	return NULL;
@@ -26,7 +27,7 @@ static const json_t *device_entry(const json_t *entry, const char *address)
 
 static const char *verdict_of(const json_t *entry, const char *address)
 {
-	return cases_text(device_entry(entry, address), "verdict");
+	return json_text(device_entry(entry, address), "verdict");
 }
 
 static bool has_reason(const json_t *entry, const char *address, const char *id)
@@ -53,11 +54,11 @@ static const char *status_of(const json_t *entry, const char *address, const cha
 	{
 		const char *about = json_string_value(json_object_get(check, "device"));
 
-		if (strcmp(cases_text(check, "id"), id) != 0 ||
+		if (strcmp(json_text(check, "id"), id) != 0 ||
 		    (about && strcmp(about, address) != 0))
 			continue;
 		for (size_t k = worst; k < 5; k++) {
-			if (strcmp(cases_text(check, "status"), order[k]) == 0)
+			if (strcmp(json_text(check, "status"), order[k]) == 0)
 				worst = k;
 		}
 	}
@@ -76,15 +77,15 @@ static json_t *judge(const struct check_case *c, bool facts)
 
 static bool is_nova(const json_t *rule)
 {
-	return strcmp(cases_text(rule, "effect"), "nova") == 0;
+	return strcmp(json_text(rule, "effect"), "nova") == 0;
 }
 
 /* The precondition is missing: never "ready", and the check is why; advice warns. */
 static void expect_gone(const json_t *facts, const char *address, const json_t *rule)
 {
-	const char *id = cases_text(rule, "id"), *status, *verdict;
+	const char *id = json_text(rule, "id"), *status, *verdict;
 	const json_t *fail = json_object_get(json_object_get(cases, id), "fail");
-	bool advice = strcmp(cases_text(rule, "effect"), "advice") == 0;
+	bool advice = strcmp(json_text(rule, "effect"), "advice") == 0;
 	bool sent =
 	    !json_is_null(json_object_get(fail, "facts")) || !json_object_get(fail, "facts");
 	struct check_case c;
@@ -115,9 +116,9 @@ static void expect_gone(const json_t *facts, const char *address, const json_t *
 /* The fact is missing: not "ready", unless the list says that it is no matter. */
 static void expect_forgotten(const json_t *facts, const char *address, const json_t *rule)
 {
-	const char *id = cases_text(rule, "id");
+	const char *id = json_text(rule, "id");
 	const json_t *one = json_object_get(cases, id), *pointer;
-	bool gates = strcmp(cases_text(rule, "unknown"), "not ready") == 0;
+	bool gates = strcmp(json_text(rule, "unknown"), "not ready") == 0;
 	size_t i;
 
 	json_array_foreach(json_object_get(one, "forget"), i, pointer)
@@ -175,9 +176,9 @@ static size_t each_ready(void (*each)(const json_t *facts, const char *address))
 		json_array_foreach(json_object_get(entry, "devices"), i, device)
 		{
 			if (!json_is_true(json_object_get(device, "primary")) ||
-			    strcmp(cases_text(device, "verdict"), "ready") != 0)
+			    strcmp(json_text(device, "verdict"), "ready") != 0)
 				continue;
-			each(facts, cases_text(device, "address"));
+			each(facts, json_text(device, "address"));
 			count++;
 		}
 		json_decref(entry);
@@ -217,7 +218,7 @@ static void test_every_check_has_cases(void **state)
 	(void)state;
 	json_array_foreach(published, i, rule)
 	{
-		const char *id = cases_text(rule, "id"), *wanted, *status;
+		const char *id = json_text(rule, "id"), *wanted, *status;
 		const json_t *one = json_object_get(cases, id);
 		struct check_case c;
 		json_t *entry;
@@ -239,9 +240,9 @@ static void test_every_check_has_cases(void **state)
 		case_open(&c, facts, CARD);
 		assert_true(case_change(&c, json_object_get(one, "fail")));
 		entry = judge(&c, json_object_get(json_object_get(one, "fail"), "facts") == NULL);
-		wanted = *cases_text(one, "status") ? cases_text(one, "status")
-		         : strcmp(cases_text(rule, "effect"), "advice") == 0 ? "warn"
-		                                                             : "fail";
+		wanted = *json_text(one, "status") ? json_text(one, "status")
+		         : strcmp(json_text(rule, "effect"), "advice") == 0 ? "warn"
+		                                                            : "fail";
 		status = status_of(entry, CARD, id);
 		if (strcmp(status, wanted) != 0)
 			fail_msg("%s: \"%s\", not \"%s\"", id, status, wanted);
@@ -324,12 +325,12 @@ static void test_advice_is_explained(void **state)
 	(void)state;
 	json_array_foreach(published, i, rule)
 	{
-		bool gates = strcmp(cases_text(rule, "effect"), "verdict") == 0 &&
-		             strcmp(cases_text(rule, "unknown"), "not ready") == 0;
+		bool gates = strcmp(json_text(rule, "effect"), "verdict") == 0 &&
+		             strcmp(json_text(rule, "unknown"), "not ready") == 0;
 
-		if (!gates && !*cases_text(rule, "why"))
-			fail_msg("%s does not gate, and does not say why", cases_text(rule, "id"));
-		advice += strcmp(cases_text(rule, "effect"), "advice") == 0;
+		if (!gates && !*json_text(rule, "why"))
+			fail_msg("%s does not gate, and does not say why", json_text(rule, "id"));
+		advice += strcmp(json_text(rule, "effect"), "advice") == 0;
 	}
 	assert_true(advice <= 5);
 }
@@ -358,7 +359,7 @@ static void test_schema_ids(void **state)
 	(void)state;
 	assert_int_equal(json_array_size(ids), json_array_size(published));
 	json_array_foreach(published, i, rule)
-	    assert_string_equal(json_string_value(json_array_get(ids, i)), cases_text(rule, "id"));
+	    assert_string_equal(json_string_value(json_array_get(ids, i)), json_text(rule, "id"));
 	json_decref(schema);
 }
 
@@ -387,10 +388,10 @@ static void test_documented_ids(void **state)
 		marked = strstr(end + 1, "\u00b0") != NULL;
 		json_array_foreach(published, i, rule)
 		{
-			if (strcmp(cases_text(rule, "id"), line + 5) != 0)
+			if (strcmp(json_text(rule, "id"), line + 5) != 0)
 				continue;
 			known = true;
-			if (marked != (strcmp(cases_text(rule, "unknown"), "not ready") == 0))
+			if (marked != (strcmp(json_text(rule, "unknown"), "not ready") == 0))
 				fail_msg("docs/checks.md and the list differ on what an unknown "
 				         "%s means",
 				         line + 5);

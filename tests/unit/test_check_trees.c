@@ -8,6 +8,7 @@
 #include "tests/unit/check_cases.h"
 
 #include "node-agent/facts/facts.h"
+#include "node-agent/wire/json_text.h"
 
 #define CARD "0000:01:00.0"
 
@@ -114,14 +115,14 @@ static void judge(const struct root *root, const json_t *change, const char *id,
 	json_t *entry = readiness_evaluate(&c.host, c.facts, true, &err);
 	if (!entry)
 		fail_msg("%s", err.msg);
-	snprintf(verdict, 16, "%s", cases_text(facts_device(entry, "devices", CARD), "verdict"));
+	snprintf(verdict, 16, "%s", json_text(facts_device(entry, "devices", CARD), "verdict"));
 	json_array_foreach(json_object_get(entry, "checks"), i, item)
 	{
 		const char *about = json_string_value(json_object_get(item, "device"));
-		if (strcmp(cases_text(item, "id"), id) != 0 || (about && strcmp(about, CARD) != 0))
+		if (strcmp(json_text(item, "id"), id) != 0 || (about && strcmp(about, CARD) != 0))
 			continue;
 		for (size_t k = worst; k < 5; k++)
-			if (strcmp(cases_text(item, "status"), order[k]) == 0)
+			if (strcmp(json_text(item, "status"), order[k]) == 0)
 				worst = k;
 	}
 	snprintf(status, 16, "%s", order[worst]);
@@ -133,7 +134,7 @@ static void judge(const struct root *root, const json_t *change, const char *id,
 static void expect_base(const struct root *root, const json_t *rule)
 {
 	char verdict[16], status[16];
-	const char *id = cases_text(rule, "id");
+	const char *id = json_text(rule, "id");
 	judge(root, NULL, id, verdict, status);
 	if (strcmp(verdict, "ready") != 0)
 		fail_msg("the tree's card is \"%s\"", verdict);
@@ -144,8 +145,8 @@ static void expect_base(const struct root *root, const json_t *rule)
 static void expect_changed(const struct root *root, const json_t *rule, const json_t *change)
 {
 	char verdict[16], status[16];
-	const char *id = cases_text(rule, "id");
-	bool advice = strcmp(cases_text(rule, "effect"), "advice") == 0;
+	const char *id = json_text(rule, "id");
+	bool advice = strcmp(json_text(rule, "effect"), "advice") == 0;
 	make_change(root, change);
 	judge(root, change, id, verdict, status);
 	if (strcmp(status, advice ? "warn" : "fail") != 0)
@@ -163,10 +164,10 @@ static void test_every_check(void **state)
 	(void)state;
 	json_array_foreach(published, i, rule)
 	{
-		const char *id = cases_text(rule, "id");
+		const char *id = json_text(rule, "id");
 		const json_t *change = json_object_get(json_object_get(trees, "cases"), id);
 		void *own = NULL;
-		if (strcmp(cases_text(rule, "effect"), "nova") == 0 ||
+		if (strcmp(json_text(rule, "effect"), "nova") == 0 ||
 		    json_object_get(json_object_get(trees, "without"), id))
 			continue;
 		if (!change)

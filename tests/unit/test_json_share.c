@@ -34,7 +34,7 @@ static void expect_same(struct json_share *share, const char *text, size_t lengt
 	json_t *wanted = json_loadb(text, length, JSON_DECODE_ANY, NULL);
 
 	for (int i = 0; i < 2; i++) {
-		json_t *got = json_share_load(share, text, length);
+		json_t *got = json_share_load(share, text, length, JSON_DECODE_ANY);
 
 		if (!!got != !!wanted || (got && !json_equal(got, wanted)))
 			fail_msg("%s: %.*s", got ? "taken, or another" : "refused", (int)length,
@@ -92,7 +92,7 @@ static void test_texts(void **state)
 	    "{\"0123456789012345678901234567890123456789012345678901234567890123456789\":1}",
 	    "{\"a\":\"one two three four five\",\"b\":[\"one two three four five\"}]",
 	};
-	struct json_share *share = json_share_new();
+	struct json_share *share = json_share_new(0);
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
@@ -104,7 +104,7 @@ static void test_texts(void **state)
 static void test_depth(void **state)
 {
 	static const int depths[] = {31, 32, 33, 2047, 2048, 2049, 5000};
-	struct json_share *share = json_share_new();
+	struct json_share *share = json_share_new(0);
 	char *text = malloc(2 * 5000 + 1);
 
 	(void)state;
@@ -120,16 +120,16 @@ static void test_depth(void **state)
 /* Equal devices are one value, and outlive what loaded them. */
 static void test_shares(void **state)
 {
-	struct json_share *share = json_share_new();
+	struct json_share *share = json_share_new(0);
 	json_t *facts = facts_load("twin"), *first, *second;
 	char *text = json_dumps(facts, JSON_COMPACT);
 
 	(void)state;
-	first = json_share_load(share, text, strlen(text));
+	first = json_share_load(share, text, strlen(text), JSON_DECODE_ANY);
 	json_object_set_new(json_object_get(facts, "host"), "hostname", json_string("another"));
 	free(text);
 	text = json_dumps(facts, JSON_COMPACT);
-	second = json_share_load(share, text, strlen(text));
+	second = json_share_load(share, text, strlen(text), JSON_DECODE_ANY);
 	json_share_free(share);
 	assert_ptr_not_equal(first, second);
 	assert_true(json_array_size(json_object_get(first, "pci")) > 0);
@@ -143,10 +143,56 @@ static void test_shares(void **state)
 	free(text);
 }
 
+/* With a bound: what came once is not kept, what came again is, until the room is used up. */
+static void test_bound(void **state)
+{
+	static const char often[] = "[{\"address\":\"0000:01:00.0\"}]";
+	struct json_share *share = json_share_new(90);
+	json_t *former = NULL;
+	char text[80];
+
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		json_t *got = json_share_load(share, often, strlen(often), 0);
+
+		assert_int_equal(i >= 2, json_array_get(got, 0) == json_array_get(former, 0));
+		json_decref(former);
+		former = got;
+	}
+	json_decref(former);
+	for (int i = 0; i < 8; i++) {
+		json_t *got[3];
+
+		snprintf(text, sizeof(text), "[{\"serial\":\"00-11-22-33-44-55-66-%02d\"}]", i);
+		for (int k = 0; k < 3; k++)
+			got[k] = json_share_load(share, text, strlen(text), 0);
+		/* 26 bytes are taken, and each of these takes 36. */
+		assert_int_equal(json_array_get(got[1], 0) == json_array_get(got[2], 0), i == 0);
+		for (int k = 0; k < 3; k++)
+			json_decref(got[k]);
+	}
+	json_share_free(share);
+}
+
+/* What jansson refuses with those flags is refused, in what is shared, too. */
+static void test_flags(void **state)
+{
+	static const char twice[] = "{\"a\":{\"name\":1,\"name\":2,\"other\":3333333}}";
+	struct json_share *share = json_share_new(0);
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		expect_same(share, twice, strlen(twice));
+		assert_null(json_share_load(share, twice, strlen(twice), JSON_REJECT_DUPLICATES));
+	}
+	assert_null(json_share_load(share, "1", 1, 0));
+	json_share_free(share);
+}
+
 /* Facts with bytes changed, removed and doubled, all in one table. */
 static void test_broken_facts(void **state)
 {
-	struct json_share *share = json_share_new();
+	struct json_share *share = json_share_new(0);
 	unsigned random = 12345;
 
 	(void)state;
@@ -181,10 +227,9 @@ static void test_broken_facts(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_texts),
-	    cmocka_unit_test(test_depth),
-	    cmocka_unit_test(test_shares),
-	    cmocka_unit_test(test_broken_facts),
+	    cmocka_unit_test(test_texts),  cmocka_unit_test(test_depth),
+	    cmocka_unit_test(test_shares), cmocka_unit_test(test_bound),
+	    cmocka_unit_test(test_flags),  cmocka_unit_test(test_broken_facts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -233,6 +233,40 @@ static void test_numa_policy(void **state)
 	expect_policy(fleet, "gpu.1", "--property hw:pci_numa_affinity_policy=socket", NULL);
 }
 
+/* A policy is nothing to Nova without a NUMA topology (_filter_pools_for_numa_cells in
+ * nova/pci/stats.py), be it the flavor's or the alias's. */
+static void test_numa_topology(void **state)
+{
+	static char required[] = "required";
+	struct fleet *fleet = *state;
+	char *text = script(fleet);
+
+	expect_no_text(text, "numa");
+	free(text);
+	fleet->gpus[0].numa_policy = required;
+	give_release(fleet, "zed");
+	expect_policy(fleet, "gpu.1", "\nnuma_topology 'gpu.1'\n", NULL);
+	expect_policy(fleet, "gpu.mixed", "\nnuma_topology 'gpu.mixed'\n", NULL);
+	expect_policy(fleet, "gpu.2", NULL, "numa_topology");
+	text = script(fleet);
+	expect_text(text, "# Nova looks at the NUMA policy of a guest's GPUs only if");
+	expect_text(text, "hw:numa_nodes=1 \"$1\"");
+	free(text);
+	give_release(fleet, "queens"); /* by the alias */
+	expect_policy(fleet, "gpu.1", "\nnuma_topology 'gpu.1'\n", NULL);
+	give_release(fleet, "pike"); /* knows none */
+	text = script(fleet);
+	expect_no_text(text, "numa_topology");
+	free(text);
+	/* Where they are proposed: */
+	give_release(fleet, "zed");
+	fleet->inventory.flavor_count = 0;
+	text = script(fleet);
+	expect_text(text, "\n# numa_topology 'gpu.nvidia1080'\n");
+	expect_text(text, "\nnuma_topology() {");
+	free(text);
+}
+
 /* Reads all that COMMAND, a file for sh, says. */
 static size_t run_sh(const char *path, char *out, size_t size)
 {
@@ -323,6 +357,7 @@ int main(void)
 	    FLEET_TEST(test_release_of_hosts),
 	    FLEET_TEST(test_hidden_for_nvidia_only),
 	    FLEET_TEST(test_numa_policy),
+	    FLEET_TEST(test_numa_topology),
 	    cmocka_unit_test(test_quote_property),
 	    FLEET_TEST(test_hostile_names),
 	};

@@ -65,6 +65,43 @@ def check_ids(source):
     return sum(sorted(ids) != sorted(code) for ids in (published, described))
 
 
+def properties(schema):
+    """The names of all properties, however deep."""
+    if isinstance(schema, list):
+        return set().union(*map(properties, schema))
+    if not isinstance(schema, dict):
+        return set()
+    own = schema.get("properties", {})
+    return set(own) | properties(list(own.values())) | properties([v for k, v in schema.items() if k != "properties"])
+
+
+def check_documented(source):
+    """The inventory's keys stand in the manual page, and a playbook's in docs/design/contracts.md; no others do."""
+    wrong = 0
+
+    def compare(where, documented, keys):
+        nonlocal wrong
+        for key in sorted(documented ^ keys):
+            print(f"{where}: {key} is {'missing' if key in keys else 'no key of the schema'}")
+            wrong += 1
+
+    section = re.search(r"^\.Sh INVENTORY\n(.*?)^\.Sh ", (source / "docs/man/gpufleet.1").read_text(), re.MULTILINE | re.DOTALL)[1]
+    lists = "".join(re.findall(r"^\.Bl -tag.*?^\.El\n", section, re.MULTILINE | re.DOTALL))
+    named = " ".join(re.findall(r"^(?:\.It |\.)Cm (.*)", lists, re.MULTILINE))
+    compare("docs/man/gpufleet.1", set(re.findall(r"[a-z_]+", named)),
+            properties(json.loads((source / "inventory/inventory.schema.json").read_text())))
+
+    playbook = json.loads((source / "playbooks/playbook.schema.json").read_text())
+    section = re.search(r"^## Playbook\n(.*?)^## ", (source / "docs/design/contracts.md").read_text(), re.MULTILINE | re.DOTALL)[1]
+    words = set(re.findall(r"[`\"](\w+)[`\"]", section))
+    for key in sorted(properties(playbook) - words):
+        print(f"docs/design/contracts.md: {key} is missing")
+        wrong += 1
+    compare("docs/design/contracts.md", set(re.findall(r"^\| `(\w+)`", section, re.MULTILINE)),
+            {task["properties"]["type"]["const"] for name, task in playbook["$defs"].items() if name.startswith("task_")})
+    return wrong
+
+
 def main():
     source = pathlib.Path(sys.argv[1])
     inputs = source / "tests/unit/bad-inputs"
@@ -75,6 +112,7 @@ def main():
     wrong += check("playbook", validator(source / "playbooks/playbook.schema.json"), shipped,
                    sorted((inputs / "playbook").glob("*.json")))
     wrong += check_ids(source)
+    wrong += check_documented(source)
     return 1 if wrong else 0
 
 

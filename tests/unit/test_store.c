@@ -1,65 +1,36 @@
 /* test_store.c: what was acknowledged is there after a reopen, in order; a second writer is
  * refused. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
+#include "tests/unit/store_fixture.h"
+
 #include <pwd.h>
 #include <sqlite3.h>
-#include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <unistd.h>
-#include <cmocka.h>
 
-#include "controller/store/store.h"
-
-struct fixture {
-	char folder[64];
-	char path[128];
-	uv_loop_t loop;
-	int acknowledged;
-	int64_t last_seq;
-};
-
+/* The folders on the way to the store are not there. */
 static int setup(void **state)
 {
-	struct fixture *f = calloc(1, sizeof(*f));
-	strcpy(f->folder, "/tmp/gpufleet-store-XXXXXX");
-	assert_non_null(mkdtemp(f->folder));
+	struct fixture *f;
+
+	fixture_setup(state);
+	f = *state;
 	snprintf(f->path, sizeof(f->path), "%s/deep/er/fleet.db", f->folder);
-	uv_loop_init(&f->loop);
-	*state = f;
 	return 0;
 }
 
-static int teardown(void **state)
-{
-	struct fixture *f = *state;
-	char command[128];
-	uv_run(&f->loop, UV_RUN_DEFAULT);
-	assert_int_equal(uv_loop_close(&f->loop), 0);
-	snprintf(command, sizeof(command), "rm -rf %s", f->folder);
-	assert_int_equal(system(command), 0);
-	free(f);
-	return 0;
-}
-
-static void acknowledged_cb(void *ctx, int64_t seq, const struct gf_err *err)
+static void event_cb(void *ctx, int64_t seq, const struct gf_err *err)
 {
 	struct fixture *f = ctx;
-	assert_null(err);
+
 	assert_true(seq > f->last_seq);
 	f->last_seq = seq;
-	f->acknowledged++;
+	acknowledged_cb(ctx, seq, err);
 }
 
 static void append(struct fixture *f, struct store *store, const char *run, const char *host, int n)
 {
 	json_t *event = json_pack("{s:s, s:i}", "type", "test", "n", n);
-	assert_int_equal(store_event_append(store, run, host, event, acknowledged_cb, f, NULL), 0);
+	assert_int_equal(store_event_append(store, run, host, event, event_cb, f, NULL), 0);
 	json_decref(event);
 }
 
@@ -71,14 +42,6 @@ static int count_each(void *ctx, const struct store_event *event)
 	return 0;
 }
 
-static void wait_acknowledged(struct fixture *f, int count)
-{
-	while (f->acknowledged < count) {
-		uv_run(&f->loop, UV_RUN_NOWAIT);
-		usleep(1000);
-	}
-}
-
 static void test_events_survive_in_order(void **state)
 {
 	struct fixture *f = *state;
@@ -87,7 +50,7 @@ static void test_events_survive_in_order(void **state)
 	assert_non_null(store);
 	for (int i = 0; i < 500; i++)
 		append(f, store, "run-1", i % 2 ? "gpu01" : "", i);
-	wait_acknowledged(f, 500);
+	fixture_wait(f, 500);
 	store_close(store);
 
 	struct stat st;
@@ -133,8 +96,7 @@ static void test_facts_are_replaced(void **state)
 		assert_int_equal(
 		    store_facts_put(store, "run-1", "gpu01", facts, acknowledged_cb, f, NULL), 0);
 		json_decref(facts);
-		f->last_seq = -1;
-		wait_acknowledged(f, i + 1);
+		fixture_wait(f, 1);
 	}
 	json_t *facts = store_facts_get(store, "gpu01", &found, NULL);
 	assert_true(found);
@@ -338,7 +300,7 @@ static void test_modes(void **state)
 	struct store *store = store_open(f->path, &f->loop, NULL);
 	assert_non_null(store);
 	append(f, store, "r", "h", 1);
-	wait_acknowledged(f, 1);
+	fixture_wait(f, 1);
 	umask(before);
 	snprintf(folder, sizeof(folder), "%s/deep", f->folder);
 	assert_int_equal(stat(folder, &info), 0);
@@ -355,7 +317,7 @@ static void test_modes(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, fixture_teardown)
 	const struct CMUnitTest tests[] = {
 	    T(test_events_survive_in_order),
 	    T(test_close_flushes_what_is_queued),

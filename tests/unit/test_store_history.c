@@ -1,64 +1,9 @@
 /* test_store_history.c: what is kept of earlier scans: once for as long as nothing changes, as it
  * was, in sight once a scan is over; what is old is thinned without what is left saying something
  * else; a store of version 1 is taken over. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
+#include "tests/unit/store_fixture.h"
+
 #include <sqlite3.h>
-#include <string.h>
-#include <unistd.h>
-#include <cmocka.h>
-
-#include "controller/store/store.h"
-
-struct fixture {
-	char folder[64], path[128];
-	uv_loop_t loop;
-	struct store *store;
-	int told;
-	json_t *seen; /* of scans_list */
-};
-
-static int setup(void **state)
-{
-	struct fixture *f = calloc(1, sizeof(*f));
-
-	strcpy(f->folder, "/tmp/gpufleet-history-XXXXXX");
-	assert_non_null(mkdtemp(f->folder));
-	snprintf(f->path, sizeof(f->path), "%s/fleet.db", f->folder);
-	uv_loop_init(&f->loop);
-	*state = f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct fixture *f = *state;
-	char command[128];
-
-	if (f->store)
-		store_close(f->store);
-	json_decref(f->seen);
-	uv_run(&f->loop, UV_RUN_DEFAULT);
-	assert_int_equal(uv_loop_close(&f->loop), 0);
-	snprintf(command, sizeof(command), "rm -rf %s", f->folder);
-	assert_int_equal(system(command), 0);
-	free(f);
-	return 0;
-}
-
-static void told_cb(void *ctx, int64_t seq, const struct gf_err *err)
-{
-	struct fixture *f = ctx;
-
-	(void)seq;
-	if (err)
-		fail_msg("%s", err->msg);
-	f->told++;
-}
 
 static void store_again(struct fixture *f, bool writing)
 {
@@ -70,13 +15,6 @@ static void store_again(struct fixture *f, bool writing)
 	f->store = store_open(f->path, writing ? &f->loop : NULL, &err);
 	if (!f->store)
 		fail_msg("%s", err.msg);
-}
-
-static void wait_told(struct fixture *f, int count)
-{
-	while (f->told < count)
-		uv_run(&f->loop, UV_RUN_ONCE);
-	f->told = 0;
 }
 
 /* With devices enough to be worth packing. */
@@ -96,9 +34,9 @@ static json_t *facts_of(const char *host, const char *kernel, const char *observ
 
 static void facts_put(struct fixture *f, const char *run, const char *host, json_t *facts)
 {
-	assert_int_equal(store_facts_put(f->store, run, host, facts, told_cb, f, NULL), 0);
+	assert_int_equal(store_facts_put(f->store, run, host, facts, acknowledged_cb, f, NULL), 0);
 	json_decref(facts);
-	wait_told(f, 1);
+	fixture_wait(f, 1);
 }
 
 static void scan_end(struct fixture *f, const char *run, const char *unreachable)
@@ -106,9 +44,9 @@ static void scan_end(struct fixture *f, const char *run, const char *unreachable
 	json_t *end = json_pack("{s:s, s:i, s:[s*], s:{s:i}}", "command", "scan", "hosts", 1,
 	                        "unreachable", unreachable, "summary", "total", 2);
 
-	assert_int_equal(store_scan_end(f->store, run, end, told_cb, f, NULL), 0);
+	assert_int_equal(store_scan_end(f->store, run, end, acknowledged_cb, f, NULL), 0);
 	json_decref(end);
-	wait_told(f, 1);
+	fixture_wait(f, 1);
 }
 
 static void scan(struct fixture *f, const char *run, const char *kernel, const char *observed)
@@ -328,6 +266,49 @@ static void test_unreachable_hosts(void **state)
 	assert_int_equal(sight.body, 0);
 }
 
+static int host_each(void *ctx, const char *host)
+{
+	json_array_append_new(((struct fixture *)ctx)->seen, json_string(host));
+	return 0;
+}
+
+/* The names, with commas, of the hosts that the scan or a later one looked at. */
+static const char *hosts_since(struct fixture *f, int64_t scan)
+{
+	static char names[64];
+	size_t i, length = 0;
+	const json_t *name;
+
+	json_decref(f->seen);
+	f->seen = json_array();
+	assert_int_equal(store_hosts_each(f->store, scan, host_each, f, NULL), 0);
+	names[0] = '\0';
+	json_array_foreach(f->seen, i, name) length += (size_t)snprintf(
+	    names + length, sizeof(names) - length, "%s%s", i ? "," : "", json_string_value(name));
+	return names;
+}
+
+static void test_hosts_looked_at_since(void **state)
+{
+	struct fixture *f = *state;
+	int64_t first, second, third;
+
+	store_again(f, true);
+	assert_string_equal(hosts_since(f, 0), "");
+	facts_put(f, "run-1", "gpu02", facts_of("gpu02", "6.1", "2026-01-01T00:00:00Z"));
+	scan(f, "run-1", "6.1", "2026-01-01T00:00:00Z");
+	facts_put(f, "run-2", "gpu02", facts_of("gpu02", "6.2", "2026-01-01T00:05:00Z"));
+	scan_end(f, "run-2", "gpu03");
+	scan(f, "run-3", "6.1", "2026-01-01T00:10:00Z");
+	first = scan_id(f, 0);
+	second = scan_id(f, 1);
+	third = scan_id(f, 2);
+	assert_string_equal(hosts_since(f, first), "gpu01,gpu02,gpu03");
+	assert_string_equal(hosts_since(f, second), "gpu01,gpu02,gpu03");
+	assert_string_equal(hosts_since(f, third), "gpu01");
+	assert_string_equal(hosts_since(f, third + 1), "");
+}
+
 #define SIGHT(host)                                                                                \
 	"(select body from spans where host = '" host                                              \
 	"' and first <= s.id order by id desc limit 1) as " host
@@ -423,9 +404,10 @@ static void event_put(struct fixture *f, const char *run, const char *host, cons
 {
 	json_t *event = json_loads(text, 0, NULL);
 
-	assert_int_equal(store_event_append(f->store, run, host, event, told_cb, f, NULL), 0);
+	assert_int_equal(store_event_append(f->store, run, host, event, acknowledged_cb, f, NULL),
+	                 0);
 	json_decref(event);
-	wait_told(f, 1);
+	fixture_wait(f, 1);
 }
 
 static void scan_logged(struct fixture *f, const char *run, const char *outcome)
@@ -561,7 +543,7 @@ static void test_empty_version_1(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 	const struct CMUnitTest tests[] = {
 	    T(test_kept_once_while_nothing_changes),
 	    T(test_what_counts_as_a_change),
@@ -569,6 +551,7 @@ int main(void)
 	    T(test_damaged_body),
 	    T(test_only_whole_scans_are_in_sight),
 	    T(test_unreachable_hosts),
+	    T(test_hosts_looked_at_since),
 	    T(test_thinning_leaves_the_rest_as_it_was),
 	    T(test_thinning_leaves_what_others_rest_on),
 	    T(test_log_of_scans_does_not_grow),
