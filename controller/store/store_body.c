@@ -4,6 +4,8 @@
 #include "controller/store/store_body.h"
 
 #include <jansson.h>
+#include <openssl/evp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <zstd.h>
@@ -54,20 +56,27 @@ int store_body_digest(const char *text, char digest[SHA256_HEX_SIZE])
 	return 0;
 }
 
-void store_body_raw_digest(const char *text, char digest[SHA256_HEX_SIZE])
+/* Of every host at every scan: libcrypto has the processor's own instructions for it. */
+int store_body_raw_digest(const char *text, char digest[SHA256_HEX_SIZE])
 {
 	static const char key[] = "\"observed\":\"";
-	const char *time = strstr(text, key);
-	struct sha256 sha;
+	const char *time = strstr(text, key), *rest = text;
+	EVP_MD_CTX *sha = EVP_MD_CTX_new();
+	uint8_t bytes[EVP_MAX_MD_SIZE];
+	unsigned size = 0;
 
-	sha256_init(&sha);
 	if (time) {
 		time += sizeof(key) - 1;
-		sha256_update(&sha, text, (size_t)(time - text));
-		text = time + strcspn(time, "\"");
+		rest = time + strcspn(time, "\"");
 	}
-	sha256_update(&sha, text, strlen(text));
-	sha256_final_hex(&sha, digest);
+	if (!sha || !EVP_DigestInit_ex(sha, EVP_sha256(), NULL) ||
+	    !EVP_DigestUpdate(sha, text, time ? (size_t)(time - text) : 0) ||
+	    !EVP_DigestUpdate(sha, rest, strlen(rest)) || !EVP_DigestFinal_ex(sha, bytes, &size))
+		size = 0;
+	EVP_MD_CTX_free(sha);
+	for (unsigned i = 0; i < size; i++)
+		snprintf(digest + 2 * (size_t)i, 3, "%02x", bytes[i]);
+	return size ? 0 : -1;
 }
 
 static int window_for(size_t size)

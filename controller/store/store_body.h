@@ -15,8 +15,8 @@
 int store_body_digest(const char *text, char digest[SHA256_HEX_SIZE]);
 
 /* The digest of TEXT as it stands, but for the time: one that is as the last one was need not be
- * parsed to be known. */
-void store_body_raw_digest(const char *text, char digest[SHA256_HEX_SIZE]);
+ * parsed to be known. 0, or -1 where there is no memory. */
+int store_body_raw_digest(const char *text, char digest[SHA256_HEX_SIZE]);
 
 /* TEXT of SIZE bytes compressed with what it has in common with BASE (NULL: nothing to go by); the
  * caller frees it. NULL when out of memory. */

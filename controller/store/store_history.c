@@ -22,6 +22,8 @@ enum statement {
 	BODY_FIND,
 	BODY_BASE,
 	BODY_ADD,
+	BODY_DATA,
+	BODY_DIGEST,
 	STATEMENTS,
 };
 
@@ -41,6 +43,8 @@ static const char *const statement_sql[STATEMENTS] = {
     [BODY_BASE] = "SELECT id, data FROM bodies WHERE host = ?1 AND base IS NULL"
                   " ORDER BY id DESC LIMIT 1",
     [BODY_ADD] = "INSERT INTO bodies (host, digest, base, data) VALUES (?1, ?2, ?3, ?4)",
+    [BODY_DATA] = "SELECT data FROM bodies WHERE id = ?1 AND base IS NULL",
+    [BODY_DIGEST] = "UPDATE bodies SET digest = ?2 WHERE id = ?1",
 };
 
 struct store_history {
@@ -223,6 +227,32 @@ static sqlite3_int64 body_add(struct store_history *history, const char *host, c
 	return rc ? -1 : sqlite3_last_insert_rowid(history->db);
 }
 
+/* A host's first body had nothing to be compared with, and its digest was left for later: for most
+ * hosts that is never. One that can't be read any more is like no other. */
+static int first_digest(struct store_history *history, struct span *span)
+{
+	sqlite3_stmt *data = history->statements[BODY_DATA];
+	sqlite3_stmt *set = history->statements[BODY_DIGEST];
+	char *text = NULL;
+	size_t size;
+	int rc;
+
+	sqlite3_bind_int64(data, 1, span->body);
+	rc = sqlite3_step(data);
+	if (rc == SQLITE_ROW)
+		text = store_body_unpack(sqlite3_column_blob(data, 0),
+		                         (size_t)sqlite3_column_bytes(data, 0), NULL, 0, &size);
+	sqlite3_reset(data);
+	if (!text || store_body_digest(text, span->digest)) {
+		free(text);
+		return rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : -1;
+	}
+	free(text);
+	sqlite3_bind_int64(set, 1, span->body);
+	sqlite3_bind_text(set, 2, span->digest, -1, SQLITE_STATIC);
+	return statement_do(set);
+}
+
 static int facts_keep(struct store_history *history, sqlite3_int64 scan, const char *host,
                       const char *body)
 {
@@ -230,11 +260,16 @@ static int facts_keep(struct store_history *history, sqlite3_int64 scan, const c
 	sqlite3_int64 id;
 	struct span span;
 
-	if (span_newest(history, host, &span))
+	if (span_newest(history, host, &span) || store_body_raw_digest(body, raw))
 		return -1;
-	store_body_raw_digest(body, raw);
 	if (span.id && span.reachable && strcmp(span.raw, raw) == 0)
 		return span_extend(history, &span, scan, raw);
+	if (!span.body) {
+		id = body_add(history, host, "", body);
+		return id < 0 ? -1 : span_add(history, host, scan, true, id, raw);
+	}
+	if (!*span.digest && first_digest(history, &span))
+		return -1;
 	if (store_body_digest(body, digest))
 		return -1;
 	if (span.id && span.reachable && strcmp(span.digest, digest) == 0)
