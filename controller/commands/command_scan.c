@@ -34,6 +34,17 @@ static void print_block(struct session *session, const struct report_host *hosts
 	free(text);
 }
 
+/* As the summary of the run has just read them, or from the store; a new reference. */
+static json_t *facts_of(struct session *session, const struct inventory_host *host)
+{
+	size_t index = (size_t)(host - session->fleet.inventory->hosts);
+	bool found = false;
+
+	if (session->built.report)
+		return json_incref((json_t *)(uintptr_t)session->built.hosts[index].facts);
+	return store_facts_get(session->store, host->name, &found, NULL);
+}
+
 static void show_gpus(struct session *session)
 {
 	size_t size = fleet_size(session->engine), count = 0;
@@ -42,12 +53,9 @@ static void show_gpus(struct session *session)
 
 	for (size_t i = 0; hosts && kept && i < size; i++) {
 		const struct host *host = fleet_host(session->engine, i);
-		bool found = false;
-		json_t *facts = NULL;
+		json_t *facts =
+		    host->state == HOST_DONE ? facts_of(session, host->inventory) : NULL;
 
-		if (host->state == HOST_DONE)
-			facts =
-			    store_facts_get(session->store, host->inventory->name, &found, NULL);
 		if (!facts)
 			continue;
 		json_array_append_new(kept, facts);

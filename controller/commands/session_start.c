@@ -316,7 +316,7 @@ static int store_take(struct session *session, struct gf_err *err)
 	}
 	if (session->watching)
 		store_announce_watch(session->store);
-	return 0;
+	return session->job < JOB_APPLY ? store_changes_no_host(session->store, err) : 0;
 }
 
 int session_prepare(struct session *session, struct gf_err *err)

@@ -209,6 +209,14 @@ failed:
 	return NULL;
 }
 
+int store_changes_no_host(struct store *store, struct gf_err *err)
+{
+	if (sqlite3_exec(store->write_db, "PRAGMA synchronous = NORMAL;", NULL, NULL, NULL) ==
+	    SQLITE_OK)
+		return 0;
+	return gf_err_set(err, GF_E_STORE, "%s: %s", store->path, sqlite3_errmsg(store->write_db));
+}
+
 void store_close(struct store *store)
 {
 	if (!store)

@@ -25,6 +25,11 @@ typedef void (*store_done_cb)(void *ctx, int64_t seq, const struct gf_err *err);
  * writer thread; a missing file is then an error that says to run `gpufleet scan` first. */
 struct store *store_open(const char *path, uv_loop_t *loop, struct gf_err *err);
 
+/* To be called of a store open for writing before its first write, by a run that changes no host:
+ * commits are then handed to the kernel and not awaited on the disk (WAL, synchronous=NORMAL). A
+ * power cut may take the newest of them, never a part of one, nor what former runs wrote. */
+int store_changes_no_host(struct store *store, struct gf_err *err);
+
 /* Waits for queued writes (their `done` callbacks are not called any more) and frees the store. The
  * loop must then be run once more for the handle's close callback. */
 void store_close(struct store *store);
