@@ -12,6 +12,8 @@
 
 #define LOST_PATIENCE_MS (UINT64_C(600) * 1000) /* for a host lost in the middle of work */
 #define REBOOT_RETRY_MS  (UINT64_C(120) * 1000) /* the old boot is still there: ask again */
+#define RETRY_MS         1000
+#define RETRY_MS_MOST    8000
 #define TRIES_UNTOUCHED  3
 #define HANGS_MAX        3
 
@@ -167,12 +169,13 @@ enum host_state host_lost(struct host *host, const struct gf_err *err)
 
 enum host_state host_backoff_enter(struct host *host)
 {
-	uint64_t delay = 1000;
+	uint64_t delay = RETRY_MS;
 
 	/* sshd bans those who ask too often while it comes up: slower and slower, and not in step.
-	 */
-	for (unsigned i = 1; i < host->tries && delay < 8000; i++)
-		delay += delay / 2;
+	 * Who doesn't answer at all minds no knocking, and its slot waits for it. */
+	if (!host->record.reboot_open || !gf_code_retryable(host->err.code))
+		for (unsigned i = 1; i < host->tries && delay < RETRY_MS_MOST; i++)
+			delay += delay / 2;
 	clock_arm(host->shared->clock, &host->timer, clock_jitter(host->shared->clock, delay));
 	return HOST_STAY;
 }

@@ -193,7 +193,19 @@ static void entry_keep(struct world *world, struct world_entry *entry)
 	host->durable_end = &entry->next;
 }
 
-/* One event a commit: every place that a crash can cut the journal at is a place of its own. */
+/* One commit takes all that had come when it began. */
+static unsigned commit_wait(struct world *world)
+{
+	if (world->group) {
+		world->group--;
+		return 0;
+	}
+	for (const struct world_entry *at = world->queued->next; at; at = at->next)
+		world->group++;
+	return COMMIT_MS;
+}
+
+/* One event a call: every place that a crash can cut the journal at is a place of its own. */
 static void commit_fire(void *ctx)
 {
 	struct world *world = ctx;
@@ -210,7 +222,7 @@ static void commit_fire(void *ctx)
 	if (!world->queued)
 		world->queued_end = &world->queued;
 	else
-		clock_arm(&world->clock, &world->commit_timer, COMMIT_MS);
+		clock_arm(&world->clock, &world->commit_timer, commit_wait(world));
 	if (world->store_full) {
 		entry_free(entry);
 		if (done)
@@ -459,6 +471,7 @@ static void world_end(struct world *world)
 	entries_free(world->queued);
 	world->queued = NULL;
 	world->queued_end = &world->queued;
+	world->group = 0;
 	if (world->links)
 		world_broken(world, "a link was left open");
 }

@@ -132,6 +132,7 @@ struct world {
 	struct host_record *records;
 	struct world_entry *queued, **queued_end;
 	struct clock_timer commit_timer;
+	size_t group; /* so many more come with the commit that was made last */
 	size_t events;
 	struct hook_runner hooks;
 	struct world_hook *running_hooks;

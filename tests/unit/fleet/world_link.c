@@ -11,7 +11,12 @@
 #define KEEPALIVE_MS  60000
 #define UNANSWERED_MS 30000
 
-enum turn { TURN_NONE, TURN_READY, TURN_HELLO, TURN_ANSWER, TURN_LOST, TURN_SILENT };
+/* As the kernel does for a neighbour that does not answer (mcast_solicit, retrans_time_ms): who
+ * comes up meanwhile is reached. */
+#define KNOCKS   3
+#define KNOCK_MS 1000
+
+enum turn { TURN_NONE, TURN_KNOCK, TURN_READY, TURN_HELLO, TURN_ANSWER, TURN_LOST, TURN_SILENT };
 
 struct world_link {
 	struct link base;
@@ -20,6 +25,7 @@ struct world_link {
 	struct clock_timer timer;
 	enum turn turn;
 	bool ready;
+	unsigned knocks;
 	char *answer;
 	json_int_t id; /* of the request that is open */
 	const struct world_operation *follows;
@@ -29,6 +35,22 @@ static void link_later(struct world_link *link, enum turn turn, unsigned ms)
 {
 	link->turn = turn;
 	clock_arm(&link->host->world->clock, &link->timer, ms);
+}
+
+static bool host_answers(const struct world_host *host)
+{
+	return !host->down && !host->refuses && !(host->cut_off && host->trial == TRIAL_UP);
+}
+
+/* Again, until the host is there or it was often enough. */
+static void link_knock(struct world_link *link)
+{
+	bool answers = host_answers(link->host);
+
+	if (++link->knocks < KNOCKS && !answers)
+		link_later(link, TURN_KNOCK, KNOCK_MS);
+	else
+		link_later(link, answers ? TURN_READY : TURN_LOST, link->host->latency_ms);
 }
 
 static void link_fire(void *ctx)
@@ -43,6 +65,9 @@ static void link_fire(void *ctx)
 	if (link->host->world->dead)
 		goto out;
 	switch (turn) {
+	case TURN_KNOCK:
+		link_knock(link);
+		break;
 	case TURN_READY:
 		link->ready = true;
 		link->base.events->ready(link->base.ctx, &link->base);
@@ -186,8 +211,8 @@ struct link *world_link_open(struct link_opener *opener, const struct inventory_
 	world->links = link;
 	if (host->stopped)
 		link_later(link, TURN_LOST, UNANSWERED_MS);
-	else if (host->refuses || host->down || (host->cut_off && host->trial == TRIAL_UP))
-		link_later(link, TURN_LOST, 3000);
+	else if (!host_answers(host))
+		link_later(link, TURN_KNOCK, KNOCK_MS);
 	else
 		link_later(link, TURN_READY, host->latency_ms);
 	return &link->base;
@@ -199,7 +224,8 @@ static bool links_end(struct world_host *host, bool lost)
 	bool any = false;
 
 	for (struct world_link *link = host->world->links; link; link = link->next) {
-		if (link->host != host || link->turn == TURN_LOST || link->turn == TURN_SILENT)
+		if (link->host != host || link->turn == TURN_LOST || link->turn == TURN_SILENT ||
+		    link->turn == TURN_KNOCK)
 			continue;
 		free(link->answer);
 		link->answer = NULL;

@@ -1,8 +1,8 @@
-/* bare_libssh.c: the least that a client on libssh can do, as a yardstick: N connections to one
- * address, FORKS at a time, one thread, poll(); each checks the host key, logs in, runs the
- * command, reads it out.
+/* bare_libssh.c: the least that a client on libssh can do, as a yardstick: FORKS connections at a
+ * time, one thread, poll(); each checks the host key (one for all), logs in, runs the command,
+ * writes out what it says. Without a command ("") it ends after the login.
  *
- *   bare_libssh HOST PORT USER KEY FINGERPRINT N FORKS COMMAND
+ *   bare_libssh PORT USER KEY FINGERPRINT FORKS COMMAND HOST…
  */
 #include <libssh/libssh.h>
 #include <poll.h>
@@ -19,6 +19,8 @@ struct one {
 	size_t got;
 };
 
+enum { PORT = 1, USER, KEY, FINGERPRINT, FORKS, COMMAND, HOSTS };
+
 static char **args;
 static ssh_key key;
 
@@ -31,7 +33,7 @@ static int key_is_right(ssh_session session)
 	if (ssh_get_server_publickey(session, &server) == SSH_OK &&
 	    ssh_get_publickey_hash(server, SSH_PUBLICKEY_HASH_SHA256, &hash, &size) == SSH_OK) {
 		char *text = ssh_get_fingerprint_hash(SSH_PUBLICKEY_HASH_SHA256, hash, size);
-		right = text && strcmp(text, args[5]) == 0;
+		right = text && strcmp(text, args[FINGERPRINT]) == 0;
 		ssh_string_free_char(text);
 	}
 	ssh_clean_pubkey_hash(&hash);
@@ -39,14 +41,14 @@ static int key_is_right(ssh_session session)
 	return right;
 }
 
-static void begin(struct one *one)
+static void begin(struct one *one, const char *host)
 {
 	int no = 0;
 	one->session = ssh_new();
 	ssh_options_set(one->session, SSH_OPTIONS_PROCESS_CONFIG, &no);
-	ssh_options_set(one->session, SSH_OPTIONS_HOST, args[1]);
-	ssh_options_set(one->session, SSH_OPTIONS_PORT_STR, args[2]);
-	ssh_options_set(one->session, SSH_OPTIONS_USER, args[3]);
+	ssh_options_set(one->session, SSH_OPTIONS_HOST, host);
+	ssh_options_set(one->session, SSH_OPTIONS_PORT_STR, args[PORT]);
+	ssh_options_set(one->session, SSH_OPTIONS_USER, args[USER]);
 	ssh_options_set(one->session, SSH_OPTIONS_KNOWNHOSTS, "/dev/null");
 	ssh_options_set(one->session, SSH_OPTIONS_GLOBAL_KNOWNHOSTS, "/dev/null");
 	ssh_set_blocking(one->session, 0);
@@ -74,12 +76,12 @@ static int advance(struct one *one)
 		rc = ssh_channel_open_session(one->channel);
 		break;
 	case REQUEST:
-		rc = ssh_channel_request_exec(one->channel, args[8]);
+		rc = ssh_channel_request_exec(one->channel, args[COMMAND]);
 		break;
 	default:
 		rc = ssh_channel_read_nonblocking(one->channel, buffer, sizeof(buffer), 0);
 		if (rc > 0)
-			one->got += (size_t)rc;
+			one->got += fwrite(buffer, 1, (size_t)rc, stdout);
 		if (rc > 0 || (rc == 0 && !ssh_channel_is_eof(one->channel)))
 			return rc > 0;
 		int status = ssh_channel_get_exit_status(one->channel);
@@ -91,7 +93,9 @@ static int advance(struct one *one)
 		return 0;
 	if (rc != SSH_OK)
 		fprintf(stderr, "failed: %s\n", ssh_get_error(one->session));
-	one->step = rc == SSH_OK ? one->step + 1 : FAILED;
+	one->step = rc != SSH_OK                            ? FAILED
+	            : one->step == LOGIN && !*args[COMMAND] ? DONE
+	                                                    : one->step + 1;
 	return 1;
 }
 
@@ -108,9 +112,10 @@ static void end(struct one *one)
 int main(int argc, char **argv)
 {
 	args = argv;
-	if (argc != 9 || ssh_pki_import_privkey_file(argv[4], NULL, NULL, NULL, &key) != SSH_OK)
+	if (argc <= HOSTS ||
+	    ssh_pki_import_privkey_file(argv[KEY], NULL, NULL, NULL, &key) != SSH_OK)
 		return 1;
-	int total = atoi(argv[6]), forks = atoi(argv[7]), begun = 0, ended = 0, good = 0;
+	int total = argc - HOSTS, forks = atoi(argv[FORKS]), begun = 0, ended = 0, good = 0;
 	struct one *all = calloc((size_t)forks, sizeof(*all));
 	struct pollfd *fds = calloc((size_t)forks, sizeof(*fds));
 	if (!all || !fds)
@@ -119,8 +124,7 @@ int main(int argc, char **argv)
 		for (int i = 0; i < forks; i++) {
 			struct one *one = &all[i];
 			if (!one->session && begun < total) {
-				begin(one);
-				begun++;
+				begin(one, argv[HOSTS + begun++]);
 				fds[i].revents = POLLIN;
 			}
 			if (one->session && fds[i].revents)
@@ -138,7 +142,7 @@ int main(int argc, char **argv)
 		}
 		poll(fds, (nfds_t)forks, ended < total ? 50 : 0);
 	}
-	printf("%d of %d ok\n", good, total);
+	fprintf(stderr, "%d of %d ok\n", good, total);
 	free(fds);
 	free(all);
 	ssh_key_free(key);
