@@ -160,6 +160,9 @@ static void test_device_checks(void **state)
 	    with_device("done", GPU, "sriov", json_pack("{sisi}", "total", 16, "used", 0)), &host,
 	    "device.sriov", GPU,
 	    "pass: 0 of 16 virtual functions enabled; Nova will see it as type-PF");
+	expect_result(with_device("done", GPU, "physical_function", json_string("0000:00:1f.6")),
+	              &host, "device.sriov", GPU,
+	              "pass: a virtual function of 0000:00:1f.6; Nova will see it as type-VF");
 	expect_facts(
 	    with_device("done", GPU, "bars", json_pack("[{sisb}]", "index", 1, "assigned", 0)),
 	    &host, "blocked: 01:00.0 blocked device.bars; 01:00.1 blocked device.siblings");
