@@ -92,6 +92,13 @@ static bool is_listed(const struct host_facts *facts, const struct host_facts_de
 	return false;
 }
 
+/* driverctl's file for a device: its bus and its address; that of old ones, its address alone. */
+static bool is_override_of(const char *file, const char *address)
+{
+	return strcmp(file, address) == 0 ||
+	       (strncmp(file, "pci-", 4) == 0 && strcmp(file + 4, address) == 0);
+}
+
 /* The first line that binds this very device, or (SURE false) one that may. */
 static const struct host_facts_line *line_for(const struct host_facts *facts,
                                               const struct host_facts_device *device, bool sure)
@@ -100,7 +107,7 @@ static const struct host_facts_line *line_for(const struct host_facts *facts,
 		const struct host_facts_line *line = &facts->lines[i];
 		bool own = strncmp(line->where, DRIVERCTL, strlen(DRIVERCTL)) == 0;
 
-		if (own && strcmp(line->where + strlen(DRIVERCTL), device->address) != 0)
+		if (own && !is_override_of(line->where + strlen(DRIVERCTL), device->address))
 			continue;
 		if (own || strstr(line->text, device->address))
 			return line;

@@ -52,6 +52,7 @@ struct host_facts_device {
 	enum fact boot_vga, acs, multifunction;
 	enum pcie_type pcie;
 	bool sriov_known, bars_known;
+	bool resets_said;              /* the facts say how it can be reset, if at all */
 	int sriov_total, sriov_used;   /* 0 without the capability */
 	const char *physical_function; /* of a virtual one: the address of its parent; else NULL */
 	const char *power_state, *runtime_status;
