@@ -78,9 +78,12 @@ static bool is_listed(const struct host_facts *facts, const struct host_facts_de
 	json_array_foreach(facts->bind_list, i, item)
 	{
 		char address[20], vendor[8], model[8], driver[65];
+		const char *text = json_string_value(item);
 
-		if (sscanf(json_string_value(item), "%19s %7s %7s %*s %*s %64s", address, vendor,
-		           model, driver) == 4 &&
+		/* The list names each of a host's devices; sscanf is dear. */
+		if (strstr(text, device->address) &&
+		    sscanf(text, "%19s %7s %7s %*s %*s %64s", address, vendor, model, driver) ==
+		        4 &&
 		    strcmp(address, device->address) == 0 && strcmp(vendor, device->vendor) == 0 &&
 		    strcmp(model, device->device) == 0 && host_facts_is_vfio(driver))
 			return true;
