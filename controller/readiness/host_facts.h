@@ -71,6 +71,8 @@ struct host_facts_device {
 	const char *probe_result, *probe_step, *probe_message;
 };
 
+struct device_pool;
+
 /* A line of a host's configuration that has to do with vfio. */
 struct host_facts_line {
 	const char *where, *text;
@@ -113,6 +115,10 @@ struct host_facts {
 /* Fills *out from DOCUMENT (borrowed as long as *out lives). A document of the wrong shape: -1,
  * GF_E_PROTOCOL. */
 int host_facts_parse(const json_t *document, struct host_facts *out, struct gf_err *err);
+/* The same; devices that were read before are taken from POOL (device_pool.h), which keeps the
+ * others. */
+int host_facts_parse_pooled(const json_t *document, struct device_pool *pool,
+                            struct host_facts *out, struct gf_err *err);
 void host_facts_free(struct host_facts *facts);
 
 /* KNOWN once more, for a reader that frees what it is given: it borrows everything. Without KNOWN,

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "controller/readiness/device_pool.h"
 #include "controller/readiness/host_facts.h"
 #include "controller/readiness/host_facts_read.h"
 
@@ -118,11 +119,17 @@ static int parse_identity(const json_t *object, struct host_facts_device *device
 	return 0;
 }
 
-static int parse_device(const json_t *object, struct host_facts_device *device, struct gf_err *err)
+static int parse_device(const json_t *object, struct device_pool *pool,
+                        struct host_facts_device *device, struct gf_err *err)
 {
+	const struct host_facts_device *known = device_pool_find(pool, object);
 	const json_t *acs;
 	const char *header;
 
+	if (known) {
+		*device = *known;
+		return 0;
+	}
 	if (!json_is_object(object))
 		return facts_wrong(err, "pci", "an array of objects");
 	device->json = object;
@@ -150,6 +157,7 @@ static int parse_device(const json_t *object, struct host_facts_device *device, 
 	device->said = json_object_get(object, "driver") && json_object_get(object, "iommu_group");
 	device->endpoint = !header || strcmp(header, "endpoint") == 0;
 	device->acs = acs ? FACT_YES : FACT_NO;
+	device_pool_keep(pool, device);
 	return 0;
 }
 
@@ -210,7 +218,8 @@ static int sum_up(struct host_facts *out, struct gf_err *err)
 	return 0;
 }
 
-int facts_devices(const json_t *document, struct host_facts *out, struct gf_err *err)
+int facts_devices(const json_t *document, struct device_pool *pool, struct host_facts *out,
+                  struct gf_err *err)
 {
 	const json_t *pci = json_object_get(document, "pci"), *item;
 	size_t i;
@@ -226,7 +235,7 @@ int facts_devices(const json_t *document, struct host_facts *out, struct gf_err 
 		return gf_err_set(err, GF_E_MEMORY, "out of memory");
 	json_array_foreach(pci, i, item)
 	{
-		if (parse_device(item, &out->devices[i], err) < 0)
+		if (parse_device(item, pool, &out->devices[i], err) < 0)
 			return -1;
 		out->device_count++;
 	}

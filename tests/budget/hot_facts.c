@@ -7,6 +7,7 @@
 #include "controller/nova/nova_checks.h"
 #include "controller/nova/nova_fleet.h"
 #include "controller/readiness/check_pool.h"
+#include "controller/readiness/device_pool.h"
 #include "controller/readiness/host_facts.h"
 #include "controller/readiness/readiness.h"
 #include "tests/budget/hot_paths.h"
@@ -118,18 +119,19 @@ static void fleet_run(void *state)
 	struct verdicts *verdicts = state;
 	struct nova_fleet *nova = nova_fleet_new(verdicts->inventory, NULL);
 	struct check_pool *pool = check_pool_new();
+	struct device_pool *devices = device_pool_new();
 	struct host_facts *parsed = calloc(verdicts->size, sizeof(*parsed));
 	struct capacity_source *sources = calloc(verdicts->size, sizeof(*sources));
 
 	for (size_t i = 0; i < verdicts->size; i++) {
-		host_facts_parse(verdicts->documents[i], &parsed[i], NULL);
+		host_facts_parse_pooled(verdicts->documents[i], devices, &parsed[i], NULL);
 		nova_fleet_put_parsed(nova, &verdicts->inventory->hosts[i], verdicts->documents[i],
 		                      &parsed[i], NULL);
 	}
 	for (size_t i = 0; i < verdicts->size; i++) {
 		const struct inventory_host *host = &verdicts->inventory->hosts[i];
 		json_t *entry = readiness_evaluate_pooled(host, verdicts->documents[i], &parsed[i],
-		                                          true, pool, NULL);
+		                                          true, pool, devices, NULL);
 
 		nova_checks_add_pooled(nova, host, verdicts->documents[i], &parsed[i], pool, entry,
 		                       NULL);
@@ -142,6 +144,7 @@ static void fleet_run(void *state)
 	free(parsed);
 	free(sources);
 	check_pool_free(pool);
+	device_pool_free(devices);
 	nova_fleet_free(nova);
 }
 
