@@ -31,6 +31,16 @@ struct box {
 	} axes[NUMBERS_MAX];
 };
 
+/* How many digits TEXT begins with. Names have few: strspn, which reads its set first, takes
+ * several times as long. */
+static size_t digits_length(const char *text)
+{
+	size_t length = 0;
+	while (isdigit((unsigned char)text[length]))
+		length++;
+	return length;
+}
+
 int nodeset_compare(const char *a, const char *b)
 {
 	const char *start_a = a, *start_b = b;
@@ -40,8 +50,7 @@ int nodeset_compare(const char *a, const char *b)
 				a++;
 			while (*b == '0')
 				b++;
-			size_t digits_a = strspn(a, "0123456789"),
-			       digits_b = strspn(b, "0123456789");
+			size_t digits_a = digits_length(a), digits_b = digits_length(b);
 			if (digits_a != digits_b)
 				return digits_a < digits_b ? -1 : 1;
 			int order = strncmp(a, b, digits_a);
@@ -132,7 +141,7 @@ static int box_init(struct box *box, const char *name)
 {
 	*box = (struct box){.name = name};
 	for (const char *at = name; *at;) {
-		size_t digits = strspn(at, "0123456789");
+		size_t digits = digits_length(at);
 		if (digits == 0 || digits > DIGITS_MAX || box->run_count == NUMBERS_MAX) {
 			at += digits ? digits : 1;
 			continue;
@@ -173,9 +182,20 @@ static int axis_append(struct box *box, const struct box *other, size_t axis)
 	return 0;
 }
 
+/* Boxes of names in natural order mostly are in order already, which costs one look at each. */
+static void boxes_sort(struct box *boxes, size_t count, size_t axis)
+{
+	for (size_t i = 1; i < count; i++) {
+		if (box_order(&boxes[i - 1], &boxes[i], axis, true) > 0) {
+			qsort_r(boxes, count, sizeof(*boxes), box_sort_order, &axis);
+			return;
+		}
+	}
+}
+
 static int boxes_join(struct box *boxes, size_t *count, size_t axis)
 {
-	qsort_r(boxes, *count, sizeof(*boxes), box_sort_order, &axis);
+	boxes_sort(boxes, *count, axis);
 	size_t kept = 0;
 	for (size_t i = 1; i < *count; i++) {
 		if (axis < boxes[i].run_count && !box_order(&boxes[kept], &boxes[i], axis, false)) {
@@ -241,14 +261,20 @@ char *nodeset_fold(const char *const *names, size_t count)
 	struct box *boxes = calloc(count + 1, sizeof(*boxes));
 	FILE *out = open_memstream(&text, &size);
 	bool ok = sorted && boxes && out;
+	size_t axes = 0; /* of the name that has most */
 	if (ok && count > 0) {
 		memcpy(sorted, names, count * sizeof(*sorted));
 		qsort(sorted, count, sizeof(*sorted), name_order);
 	}
-	for (size_t i = 0; ok && i < count; i++)
-		if (i == 0 || strcmp(sorted[i], sorted[i - 1]))
-			ok = box_init(&boxes[box_count++], sorted[i]) == 0;
-	for (size_t axis = NUMBERS_MAX; ok && axis-- > 0;)
+	for (size_t i = 0; ok && i < count; i++) {
+		if (i > 0 && strcmp(sorted[i], sorted[i - 1]) == 0)
+			continue;
+		ok = box_init(&boxes[box_count], sorted[i]) == 0;
+		if (boxes[box_count].run_count > axes)
+			axes = boxes[box_count].run_count;
+		box_count++;
+	}
+	for (size_t axis = axes; ok && axis-- > 0;)
 		ok = boxes_join(boxes, &box_count, axis) == 0;
 	if (ok) {
 		qsort(boxes, box_count, sizeof(*boxes), first_name_order);

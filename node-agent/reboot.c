@@ -11,6 +11,7 @@
 #include "node-agent/facts/facts.h"
 #include "node-agent/operation/operation.h"
 #include "node-agent/tasks/nova_pause.h"
+#include "node-agent/wire/json_text.h"
 
 #define SYNC_WAIT_S 20
 /* A reboot that has not come by then never will. The controller asks again after 120 s. */
@@ -68,17 +69,54 @@ static int reboot_start(const struct agent *agent, struct gf_err *err)
 	return 0;
 }
 
+static struct root_name asked_path(const struct agent *agent)
+{
+	return root_pathf(&agent->root, "%s/reboot-asked.json", agent->state);
+}
+
+bool reboot_on_its_way(const struct agent *agent)
+{
+	char boot_id[HOST_BOOT_ID_SIZE];
+	json_t *asked = journal_read_file(asked_path(agent).text, NULL);
+	json_int_t age =
+	    (json_int_t)elapsed_of_boot() - json_integer_value(json_object_get(asked, "seconds"));
+	host_boot_id(&agent->root, boot_id);
+	bool coming = *boot_id && strcmp(json_text(asked, "boot_id"), boot_id) == 0 && age >= 0 &&
+	              age < ON_ITS_WAY_S;
+	json_decref(asked);
+	return coming;
+}
+
+/* Written down first: who asks, or begins, after a death in between waits for it. */
+static int reboot_ask(const struct agent *agent, const char *boot_id, struct gf_err *err)
+{
+	json_t *asked =
+	    json_pack("{s:s, s:I}", "boot_id", boot_id, "seconds", (json_int_t)elapsed_of_boot());
+	int failed = journal_make_dirs(root_path(&agent->root, agent->state).text, err) != 0 ||
+	             journal_write_file(asked_path(agent).text, asked, err) != 0;
+	json_decref(asked);
+	if (failed)
+		return -1;
+	if (reboot_start(agent, err) == 0)
+		return 0;
+	unlink(asked_path(agent).text);
+	return -1;
+}
+
 /* From the last look for guests to the reboot nova-compute is stopped: nothing can be scheduled
  * here in between. Whatever goes wrong, it runs again. */
-static int reboot_without_nova(const struct agent *agent, bool allow_guests, struct gf_err *err)
+static int reboot_without_nova(const struct agent *agent, const char *boot_id, bool allow_guests,
+                               struct gf_err *err)
 {
 	struct nova_pause pause;
 	bool paused = nova_pause_begin(agent, &pause, err) == 0;
 	/* Who lets guests go down needs nothing held off. */
 	if (!paused && !allow_guests)
 		return -1;
-	if ((!allow_guests && reboot_guests_forbid(&agent->root, err) != 0) ||
-	    (paused && nova_pause_keep(agent, &pause, err) != 0) || reboot_start(agent, err) != 0) {
+	/* Another agent may have asked while this one waited for it to stop Nova. */
+	if (!reboot_on_its_way(agent) &&
+	    ((!allow_guests && reboot_guests_forbid(&agent->root, err) != 0) ||
+	     reboot_ask(agent, boot_id, err) != 0)) {
 		if (paused)
 			nova_pause_end(agent, &pause);
 		return -1;
@@ -86,33 +124,6 @@ static int reboot_without_nova(const struct agent *agent, bool allow_guests, str
 	if (paused)
 		nova_pause_release(&pause);
 	return 0;
-}
-
-static struct root_name asked_path(const struct agent *agent)
-{
-	return root_pathf(&agent->root, "%s/reboot-asked.json", agent->state);
-}
-
-/* Was a reboot of the boot BOOT_ID asked for so lately that it is on its way? */
-static bool reboot_on_its_way(const struct agent *agent, const char *boot_id)
-{
-	json_t *asked = journal_read_file(asked_path(agent).text, NULL);
-	const char *of = json_string_value(json_object_get(asked, "boot_id"));
-	json_int_t age =
-	    (json_int_t)elapsed_of_boot() - json_integer_value(json_object_get(asked, "seconds"));
-	bool coming = of && strcmp(of, boot_id) == 0 && age >= 0 && age < ON_ITS_WAY_S;
-	json_decref(asked);
-	return coming;
-}
-
-static int reboot_note(const struct agent *agent, const char *boot_id, struct gf_err *err)
-{
-	json_t *asked =
-	    json_pack("{s:s, s:I}", "boot_id", boot_id, "seconds", (json_int_t)elapsed_of_boot());
-	int failed = journal_make_dirs(root_path(&agent->root, agent->state).text, err) != 0 ||
-	             journal_write_file(asked_path(agent).text, asked, err) != 0;
-	json_decref(asked);
-	return failed ? -1 : 0;
 }
 
 int reboot_schedule(const struct agent *agent, const char *boot_id, bool allow_guests,
@@ -127,7 +138,7 @@ int reboot_schedule(const struct agent *agent, const char *boot_id, bool allow_g
 		    "this host's boot_id cannot be read, so a reboot could not be proven");
 	if (strcmp(now, boot_id) != 0)
 		return 0;
-	*scheduled = reboot_on_its_way(agent, boot_id);
+	*scheduled = reboot_on_its_way(agent);
 	if (*scheduled)
 		return 0;
 	/* Looked at here, too, so that Nova is not stopped for nothing. */
@@ -137,12 +148,8 @@ int reboot_schedule(const struct agent *agent, const char *boot_id, bool allow_g
 		return gf_err_set(err, GF_E_BLOCKED, "operation %s is still going on on this host",
 		                  id);
 	sync_bounded();
-	if (reboot_note(agent, boot_id, err) != 0)
+	if (reboot_without_nova(agent, boot_id, allow_guests, err) != 0)
 		return -1;
-	if (reboot_without_nova(agent, allow_guests, err) != 0) {
-		unlink(asked_path(agent).text);
-		return -1;
-	}
 	*scheduled = true;
 	return 0;
 }

@@ -10,6 +10,9 @@
  * must not go down by itself. */
 int reboot_guests_forbid(const struct root *root, struct gf_err *err);
 
+/* Was a reboot of this boot asked for so lately that it is on its way? */
+bool reboot_on_its_way(const struct agent *agent);
+
 /* Schedules a reboot a second from now, if this is still the boot BOOT_ID (else *scheduled is
  * false: it has happened). Asked again in the same boot, by a controller that goes on for one that
  * died, it is the same reboot; one that has not come by then is begun anew. GF_E_BLOCKED while

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "node-agent/facts/facts.h"
+#include "node-agent/reboot.h"
 #include "node-agent/tasks/nova_pause.h"
 #include "node-agent/wire/frame.h"
 
@@ -104,7 +105,7 @@ int serve_loop(struct serve *serve)
 	frame_init(&frame, FRAME_LINE_LIMIT);
 	if (serve_hello(serve) != 0)
 		status = 1;
-	nova_pause_mend(serve->agent);
+	nova_pause_mend(serve->agent, reboot_on_its_way);
 	while (status == 0) {
 		char buffer[65536], *line;
 		size_t length;

@@ -161,7 +161,9 @@ int command_report_write(const struct command_context *context, const struct com
 int command_report(struct command_context *context, struct gf_err *err)
 {
 	const struct report_format *format = command_report_format(context, err);
-	struct command_report built = {0};
+	/* Left to the end of the process, which follows: of a large fleet, freeing the values one
+	 * by one takes a tenth of the time. */
+	static struct command_report built;
 	struct command_fleet fleet = {0};
 	int status = STATUS_INPUT;
 
@@ -178,7 +180,6 @@ int command_report(struct command_context *context, struct gf_err *err)
 	    report_history_add(context, &fleet, built.report, err) == 0 &&
 	    command_report_write(context, &fleet, format, &built, err) == 0)
 		status = STATUS_DONE;
-	command_report_free(&built);
 	command_fleet_free(&fleet);
 	return status;
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -192,11 +193,14 @@ static void journal_end(struct session *session)
 	json_t *event;
 
 	fleet_count(session->engine, &counts);
-	event = json_pack("{s:s, s:i, s:{s:i, s:i, s:i, s:i, s:i, s:i}}", "type", "run.finished",
-	                  "exit", session->status, "counts", "done", (int)counts.done, "failed",
-	                  (int)counts.failed, "blocked", (int)counts.blocked, "skipped",
-	                  (int)counts.skipped, "unreachable", (int)counts.unreachable, "rebooted",
-	                  (int)counts.rebooted);
+	event = json_pack("{s:s, s:i, s:{s:i, s:i, s:i, s:i, s:i, s:i}, s:{s:I, s:I, s:I}}", "type",
+	                  "run.finished", "exit", session->status, "counts", "done",
+	                  (int)counts.done, "failed", (int)counts.failed, "blocked",
+	                  (int)counts.blocked, "skipped", (int)counts.skipped, "unreachable",
+	                  (int)counts.unreachable, "rebooted", (int)counts.rebooted, "controller",
+	                  "stall_ms", (json_int_t)loop_watch_longest_ms(&session->watch), "busy_ms",
+	                  (json_int_t)loop_watch_busy_ms(&session->watch), "memory_kb",
+	                  (json_int_t)session->memory_kb);
 	if (event && store_event_append(session->store, session->run, "", event,
 	                                journal_finished_cb, session, NULL) == 0)
 		uv_run(&session->loop, UV_RUN_DEFAULT);
@@ -209,15 +213,26 @@ void session_signals(struct session *session)
 	uv_signal_start(&session->terminate, session_signal_cb, SIGTERM);
 }
 
+static long memory_most_kb(void)
+{
+	struct rusage usage = {0};
+
+	getrusage(RUSAGE_SELF, &usage);
+	return usage.ru_maxrss;
+}
+
 static void session_begin(struct session *session)
 {
 	session_signals(session);
 	if (session->terminal.live)
 		uv_timer_start(&session->footer, session_footer_cb, FOOTER_MS, FOOTER_MS);
 	session_resume_show(session);
+	free(session->records); /* each host has its own by now */
+	session->records = NULL;
 	session->began_ms = session->clock.clock.now(&session->clock.clock);
 	fleet_start(session->engine);
 	uv_run(&session->loop, UV_RUN_DEFAULT);
+	session->memory_kb = memory_most_kb();
 	uv_timer_stop(&session->footer);
 	terminal_clear(&session->terminal);
 }

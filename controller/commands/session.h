@@ -57,10 +57,11 @@ struct session {
 	struct hook_uv hooks;
 	struct place place;
 	struct agent_bundle bundle;
-	struct host_record *records; /* one for each host of the inventory */
+	struct host_record *records; /* one for each host of the inventory, until they begin */
 	struct fleet *engine;
 	struct command_report built; /* of the whole fleet, after it: what the history keeps */
 	uint64_t began_ms;
+	long memory_kb; /* resident, at most, until every host was at its end */
 	bool declined, asking, ended;
 	bool prompting; /* for a password */
 	bool busy;      /* it could not begin: another gpufleet is working on the fleet */

@@ -236,9 +236,10 @@ void session_recap(struct session *session)
 	recap_sums(session, &counts);
 	if (session->context->verbose)
 		printf("The controller was busy with one thing for at most %llu ms (%llu ms with "
-		       "the wait for a processor).\n",
+		       "the wait for a processor), in %ld MB of memory.\n",
 		       (unsigned long long)loop_watch_longest_ms(&session->watch),
-		       (unsigned long long)loop_watch_busy_ms(&session->watch));
+		       (unsigned long long)loop_watch_busy_ms(&session->watch),
+		       session->memory_kb / 1024);
 	fflush(stdout);
 	free(next);
 	free(items);

@@ -226,6 +226,7 @@ struct fleet *fleet_new(const struct fleet_options *options, struct gf_err *err)
 	fleet_hosts_init(fleet);
 	if (fleet_slots_init(fleet) || fleet_order_init(fleet))
 		goto err_memory;
+	fleet->options.records = NULL; /* the caller may let go of them */
 	return fleet;
 
 err_memory:

@@ -341,8 +341,8 @@ static void client_output(void *ctx, struct link *link, int fd, const char *data
 	}
 	while (more > 0 && client->state == CLIENT_STARTING)
 		more = client_greet(client);
-	if (more >= 0 && client->state == CLIENT_READY)
-		client_lines(client);
+	if (more >= 0 && client->state == CLIENT_READY && client_lines(client) == 0)
+		frame_rest(&client->frame);
 }
 
 /* The last line that a program left on stderr, without what a terminal would act on. */

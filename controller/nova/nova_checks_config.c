@@ -44,26 +44,43 @@ static bool is_ours(const struct nova_facts_option *option, size_t entry)
 	return entry < option->count && option->entries && option->entries[entry].ours;
 }
 
-/* The verdict of the primary function at ADDRESS that an alias wants; NULL: nothing Nova is to
- * offer. */
-static const char *wanted_verdict(const struct nova_subject *subject, const char *address)
+/* The primary functions that an alias wants: what Nova may be told to offer. */
+struct wanted {
+	struct wanted_card {
+		const char *address, *verdict;
+	} * cards;
+	size_t count;
+};
+
+static int wanted_read(const struct nova_subject *subject, struct wanted *wanted,
+                       struct gf_err *err)
 {
 	const json_t *device;
 	size_t i;
 
+	wanted->count = 0;
+	wanted->cards = calloc(json_array_size(subject->devices) + 1, sizeof(*wanted->cards));
+	if (!wanted->cards)
+		return gf_err_set(err, GF_E_MEMORY, "out of memory");
 	json_array_foreach(subject->devices, i, device)
 	{
-		const char *other = json_string_value(json_object_get(device, "address"));
-		const char *verdict;
+		const char *address = json_string_value(json_object_get(device, "address"));
+		const char *verdict = json_string_value(json_object_get(device, "verdict"));
 
-		if (!other || strcmp(other, address) != 0)
-			continue;
-		verdict = json_string_value(json_object_get(device, "verdict"));
-		if (!verdict || !json_is_true(json_object_get(device, "primary")) ||
-		    !json_is_string(json_object_get(device, "alias")) ||
-		    strcmp(verdict, "ignored") == 0)
-			return NULL;
-		return verdict;
+		if (address && verdict && json_is_true(json_object_get(device, "primary")) &&
+		    json_is_string(json_object_get(device, "alias")) &&
+		    strcmp(verdict, "ignored") != 0)
+			wanted->cards[wanted->count++] = (struct wanted_card){address, verdict};
+	}
+	return 0;
+}
+
+/* NULL: nothing Nova is to offer. */
+static const char *wanted_verdict(const struct wanted *wanted, const char *address)
+{
+	for (size_t i = 0; i < wanted->count; i++) {
+		if (strcmp(wanted->cards[i].address, address) == 0)
+			return wanted->cards[i].verdict;
 	}
 	return NULL;
 }
@@ -74,28 +91,21 @@ static bool is_ready(const char *verdict)
 }
 
 /* Is there a card left that apply may take? Without one it leaves the host alone. */
-static bool any_to_offer(const struct nova_subject *subject)
+static bool any_to_offer(const struct wanted *wanted)
 {
-	const json_t *device;
-	size_t i;
-
-	json_array_foreach(subject->devices, i, device)
-	{
-		const char *address = json_string_value(json_object_get(device, "address"));
-		const char *verdict = address ? wanted_verdict(subject, address) : NULL;
-
-		if (verdict && strcmp(verdict, "blocked") != 0)
+	for (size_t i = 0; i < wanted->count; i++) {
+		if (strcmp(wanted->cards[i].verdict, "blocked") != 0)
 			return true;
 	}
 	return false;
 }
 
-static const char *surplus_fix(const struct nova_subject *subject, bool foreign)
+static const char *surplus_fix(const struct wanted *wanted, bool foreign)
 {
 	if (foreign)
 		return "Correct or remove the entry at that line: gpufleet does not change what "
 		       "others wrote.";
-	if (any_to_offer(subject))
+	if (any_to_offer(wanted))
 		return "`gpufleet apply` writes the entries anew.";
 	return "The host has no card left that gpufleet may take, so apply leaves it alone: "
 	       "`gpufleet rollback --limit HOST` takes the entries back, with all else that it "
@@ -103,7 +113,7 @@ static const char *surplus_fix(const struct nova_subject *subject, bool foreign)
 }
 
 static void judge(const struct nova_subject *subject, const struct nova_facts_option *option,
-                  const struct nova_offers *offers)
+                  const struct nova_offers *offers, const struct wanted *wanted)
 {
 	struct names missing = {.count = 0}, surplus = {.count = 0}, unsure = {.count = 0};
 	size_t offered = 0;
@@ -111,7 +121,7 @@ static void judge(const struct nova_subject *subject, const struct nova_facts_op
 
 	for (size_t i = 0; i < subject->facts->device_count; i++) {
 		const char *address = subject->facts->devices[i].address;
-		const char *verdict = wanted_verdict(subject, address);
+		const char *verdict = wanted_verdict(wanted, address);
 		const struct nova_offer *offer = &offers->items[i];
 		char place[NOVA_PLACE_SIZE];
 
@@ -133,7 +143,7 @@ static void judge(const struct nova_subject *subject, const struct nova_facts_op
 		check_add(subject->list, CHECK_NOVA_CONFIG, NULL, CHECK_BLOCKED,
 		          "Nova offers devices that the inventory does not want, or that are "
 		          "blocked: a server may get them.",
-		          surplus_fix(subject, foreign), "offered: %s%s%s", names_text(&surplus),
+		          surplus_fix(wanted, foreign), "offered: %s%s%s", names_text(&surplus),
 		          missing.count ? "; missing: " : "",
 		          missing.count ? names_text(&missing) : "");
 	else if (missing.count)
@@ -180,17 +190,23 @@ int nova_checks_config(const struct nova_subject *subject, const struct nova_fac
 	const struct nova_facts_option *option = nova_facts_option(service, none.key);
 	const char **values;
 	struct nova_offers offers;
+	struct wanted wanted;
 	char place[NOVA_PLACE_SIZE];
 
+	if (wanted_read(subject, &wanted, err) < 0)
+		return -1;
 	if (!option)
 		option = &none;
 	values = calloc(option->count + 1, sizeof(*values));
-	if (!values)
+	if (!values) {
+		free(wanted.cards);
 		return gf_err_set(err, GF_E_MEMORY, "out of memory");
+	}
 	for (size_t i = 0; i < option->count; i++)
 		values[i] = option->entries[i].value;
 	if (nova_offers_compute(values, option->count, subject->target.release, subject->facts,
 	                        &offers, err) < 0) {
+		free(wanted.cards);
 		free(values);
 		return -1;
 	}
@@ -204,10 +220,11 @@ int nova_checks_config(const struct nova_subject *subject, const struct nova_fac
 				          place_of(option, i, place), offers.wrong[i]);
 		}
 	} else {
-		judge(subject, option, &offers);
+		judge(subject, option, &offers, &wanted);
 		check_keys(subject, option, &offers);
 	}
 	nova_offers_free(&offers);
+	free(wanted.cards);
 	free(values);
 	return 0;
 }

@@ -106,16 +106,21 @@ static const char *entry_find(const char *text, const char *address, size_t leng
 	return NULL;
 }
 
-/* The first device of A that B lacks or has otherwise. HOW of two: "is new", "changed". */
+/* The first device of A that B lacks or has otherwise. Both are in the same order, but for what
+ * came and went: each is looked for behind the one before it first. */
 static int devices_compare(const char *a, const char *b, const char *lacking, struct gf_err *err)
 {
+	const char *rest = b;
+
 	for (size_t size; (size = entry_length(&a)) > 0; a += size) {
 		size_t address = strcspn(a, "=");
 		const char *other;
 
 		if (address >= size)
 			continue;
-		other = entry_find(b, a, address + 1);
+		other = entry_find(rest, a, address + 1);
+		if (!other)
+			other = entry_find(b, a, address + 1);
 		if (!other)
 			return gf_err_set(err, GF_E_BLOCKED, "the PCI device %.*s %s", (int)address,
 			                  a, lacking);
@@ -123,6 +128,7 @@ static int devices_compare(const char *a, const char *b, const char *lacking, st
 			return gf_err_set(err, GF_E_BLOCKED,
 			                  "the PCI device %.*s, or its driver, is another",
 			                  (int)address, a);
+		rest = other + size;
 	}
 	return 0;
 }

@@ -12,8 +12,9 @@ struct pooled {
 	uint64_t hash;
 	enum check_id id;
 	enum check_status status;
-	const char *device, *evidence, *cause, *fix; /* borrowed from VALUE */
-	json_t *value;                               /* NULL: free */
+	const char *cause, *fix;       /* constants, as the check has them */
+	const char *device, *evidence; /* borrowed from VALUE */
+	json_t *value;                 /* NULL: free */
 };
 
 struct check_pool {
@@ -48,9 +49,18 @@ void check_pool_free(struct check_pool *pool)
 
 static uint64_t hash_text(uint64_t hash, const char *text)
 {
-	for (; *text; text++)
-		hash = (hash ^ (unsigned char)*text) * 0x100000001b3U;
-	return hash;
+	size_t length = strlen(text);
+	uint64_t word;
+
+	for (; length >= sizeof(word); text += sizeof(word), length -= sizeof(word)) {
+		memcpy(&word, text, sizeof(word));
+		hash = (hash ^ word) * 0xff51afd7ed558ccdU;
+		hash ^= hash >> 32;
+	}
+	word = 0;
+	memcpy(&word, text, length);
+	hash = (hash ^ word) * 0xff51afd7ed558ccdU;
+	return hash ^ hash >> 29;
 }
 
 static uint64_t hash_of(const struct check *check)
@@ -62,14 +72,20 @@ static uint64_t hash_of(const struct check *check)
 	return hash_text(hash, check->evidence);
 }
 
+/* Constants are mostly the same ones. */
+static bool is_same(const char *a, const char *b)
+{
+	return a == b || strcmp(a, b) == 0;
+}
+
 static bool is_of(const struct pooled *item, const struct check *check)
 {
 	if (item->id != check->id || item->status != check->status ||
 	    !item->device != !check->device)
 		return false;
 	return (!item->device || strcmp(item->device, check->device) == 0) &&
-	       strcmp(item->evidence, check->evidence) == 0 &&
-	       strcmp(item->cause, check->cause) == 0 && strcmp(item->fix, check->fix) == 0;
+	       strcmp(item->evidence, check->evidence) == 0 && is_same(item->cause, check->cause) &&
+	       is_same(item->fix, check->fix);
 }
 
 static size_t next(const struct check_pool *pool, uint64_t hash, size_t probe)
@@ -143,10 +159,10 @@ json_t *check_pool_json(struct check_pool *pool, const struct check *check,
 	    .hash = hash,
 	    .id = check->id,
 	    .status = check->status,
+	    .cause = check->cause,
+	    .fix = check->fix,
 	    .device = json_string_value(json_object_get(value, "device")),
 	    .evidence = json_string_value(json_object_get(value, "evidence")),
-	    .cause = json_string_value(json_object_get(value, "cause")),
-	    .fix = json_string_value(json_object_get(value, "fix")),
 	    .value = json_incref(value),
 	};
 	pool->count++;

@@ -29,12 +29,10 @@ const char *check_name(enum check_id id)
 }
 
 /* Evidence quotes a host's own strings: nothing in it may drive a terminal or break UTF-8. */
-static void make_printable(char *text)
+static void make_printable(char *text, size_t length)
 {
-	for (; *text; text++) {
-		if ((unsigned char)*text < ' ' || (unsigned char)*text > '~')
-			*text = '?';
-	}
+	for (size_t i = 0; i < length; i++)
+		text[i] = text[i] >= ' ' && text[i] <= '~' ? text[i] : '?';
 }
 
 /* Evidence lies one after the other in pieces of memory: a host has hundreds of short ones. */
@@ -77,7 +75,7 @@ evidence_add(struct check_list *list, const char *format, va_list args)
 	}
 	if (length < 0)
 		return NULL;
-	make_printable(text);
+	make_printable(text, (size_t)length);
 	list->texts->used += (size_t)length + 1;
 	return text;
 }

@@ -72,20 +72,31 @@ static const char *bound_by_ids(const struct host_facts *facts,
 /* A line of gpufleet's own list: address, ids, subsystem, driver. */
 static bool is_listed(const struct host_facts *facts, const struct host_facts_device *device)
 {
+	size_t length = strlen(device->address), i;
 	const json_t *item;
-	size_t i;
 
 	json_array_foreach(facts->bind_list, i, item)
 	{
 		char address[20], vendor[8], model[8], driver[65];
+		const char *line = json_string_value(item);
 
-		if (sscanf(json_string_value(item), "%19s %7s %7s %*s %*s %64s", address, vendor,
-		           model, driver) == 4 &&
+		/* Most lines are of other devices, and sscanf is slow. */
+		line += strspn(line, " \t");
+		if (strncmp(line, device->address, length) == 0 &&
+		    sscanf(line, "%19s %7s %7s %*s %*s %64s", address, vendor, model, driver) ==
+		        4 &&
 		    strcmp(address, device->address) == 0 && strcmp(vendor, device->vendor) == 0 &&
 		    strcmp(model, device->device) == 0 && host_facts_is_vfio(driver))
 			return true;
 	}
 	return false;
+}
+
+/* driverctl's file for a device: its bus and its address; that of old ones, its address alone. */
+static bool is_override_of(const char *file, const char *address)
+{
+	return strcmp(file, address) == 0 ||
+	       (strncmp(file, "pci-", 4) == 0 && strcmp(file + 4, address) == 0);
 }
 
 /* The first line that binds this very device, or (SURE false) one that may. */
@@ -96,7 +107,7 @@ static const struct host_facts_line *line_for(const struct host_facts *facts,
 		const struct host_facts_line *line = &facts->lines[i];
 		bool own = strncmp(line->where, DRIVERCTL, strlen(DRIVERCTL)) == 0;
 
-		if (own && strcmp(line->where + strlen(DRIVERCTL), device->address) != 0)
+		if (own && !is_override_of(line->where + strlen(DRIVERCTL), device->address))
 			continue;
 		if (own || strstr(line->text, device->address))
 			return line;
@@ -166,14 +177,22 @@ static const struct host_facts_device *find_twin(const struct check_subject *s,
                                                  const struct host_facts_device *device)
 {
 	const struct host_facts_device *found = NULL;
+	const struct selection_device *item = s->selection->items;
+	const struct selection_device *end = item + s->selection->count;
 
+	/* Both lists are by address: one walk, as the machines with many cards have many alike. */
 	for (size_t i = 0; i < s->facts->device_count; i++) {
 		const struct host_facts_device *other = &s->facts->devices[i];
+		bool wanted;
 
-		if (other->ids != device->ids || other == device ||
-		    checks_goes_to_guests(s, other->address, NULL))
+		if (other->ids != device->ids || other == device)
 			continue;
-		if (!checks_is_wanted(s, other->address) && host_facts_is_vfio(other->driver))
+		while (item < end && strcmp(item->address, other->address) < 0)
+			item++;
+		wanted = item < end && strcmp(item->address, other->address) == 0 && !item->ignored;
+		if (wanted && !(s->left_out && s->left_out[item - s->selection->items]))
+			continue;
+		if (!wanted && host_facts_is_vfio(other->driver))
 			return other;
 		found = found ? found : other;
 	}

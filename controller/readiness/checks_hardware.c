@@ -104,7 +104,7 @@ static void check_reset(const struct check_subject *s, const struct selection_de
 	else if (whole)
 		check_add(list, CHECK_DEVICE_RESET, device->address, CHECK_PASS, NULL, NULL,
 		          "reset together with its whole slot, all of which goes to guests");
-	else if (!methods && !s->facts->names_resets)
+	else if (!methods && (!s->facts->names_resets || !device->resets_said))
 		check_add(list, CHECK_DEVICE_RESET, device->address, CHECK_UNKNOWN,
 		          "This kernel does not name reset methods.", "", "no reset_method file");
 	else if (item->primary)

@@ -20,6 +20,10 @@ static void check_sriov(const struct host_facts_device *device, struct check_lis
 		check_add(list, CHECK_DEVICE_SRIOV, device->address, CHECK_PASS, NULL, NULL,
 		          "0 of %d virtual functions enabled; Nova will see it as type-PF",
 		          device->sriov_total);
+	else if (device->physical_function)
+		check_add(list, CHECK_DEVICE_SRIOV, device->address, CHECK_PASS, NULL, NULL,
+		          "a virtual function of %s; Nova will see it as type-VF",
+		          device->physical_function);
 	else
 		check_add(list, CHECK_DEVICE_SRIOV, device->address, CHECK_PASS, NULL, NULL,
 		          "no SR-IOV; Nova will see it as type-PCI");

@@ -84,6 +84,12 @@ static int parse_host(const json_t *host, struct host_facts *out, struct gf_err 
 
 int host_facts_parse(const json_t *document, struct host_facts *out, struct gf_err *err)
 {
+	return host_facts_parse_pooled(document, NULL, out, err);
+}
+
+int host_facts_parse_pooled(const json_t *document, struct device_pool *pool,
+                            struct host_facts *out, struct gf_err *err)
+{
 	const json_t *host;
 
 	memset(out, 0, sizeof(*out));
@@ -104,7 +110,7 @@ int host_facts_parse(const json_t *document, struct host_facts *out, struct gf_e
 	if (out->observed && !is_time(out->observed))
 		return facts_wrong(err, "observed", "a time such as 2026-01-01T00:00:00Z");
 	if (parse_host(host, out, err) < 0 || facts_state(host, out, err) < 0 ||
-	    facts_devices(document, out, err) < 0) {
+	    facts_devices(document, pool, out, err) < 0) {
 		host_facts_free(out);
 		return -1;
 	}

@@ -52,6 +52,7 @@ struct host_facts_device {
 	enum fact boot_vga, acs, multifunction;
 	enum pcie_type pcie;
 	bool sriov_known, bars_known;
+	bool resets_said;              /* the facts say how it can be reset, if at all */
 	int sriov_total, sriov_used;   /* 0 without the capability */
 	const char *physical_function; /* of a virtual one: the address of its parent; else NULL */
 	const char *power_state, *runtime_status;
@@ -69,6 +70,8 @@ struct host_facts_device {
 	/* What the kernel answered to a probe; NULL: nobody asked. */
 	const char *probe_result, *probe_step, *probe_message;
 };
+
+struct device_pool;
 
 /* A line of a host's configuration that has to do with vfio. */
 struct host_facts_line {
@@ -112,6 +115,10 @@ struct host_facts {
 /* Fills *out from DOCUMENT (borrowed as long as *out lives). A document of the wrong shape: -1,
  * GF_E_PROTOCOL. */
 int host_facts_parse(const json_t *document, struct host_facts *out, struct gf_err *err);
+/* The same; devices that were read before are taken from POOL (device_pool.h), which keeps the
+ * others. */
+int host_facts_parse_pooled(const json_t *document, struct device_pool *pool,
+                            struct host_facts *out, struct gf_err *err);
 void host_facts_free(struct host_facts *facts);
 
 /* KNOWN once more, for a reader that frees what it is given: it borrows everything. Without KNOWN,

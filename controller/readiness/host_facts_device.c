@@ -1,8 +1,10 @@
 /* host_facts_device.c: the "pci" array of a facts document. */
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "controller/readiness/device_pool.h"
 #include "controller/readiness/host_facts.h"
 #include "controller/readiness/host_facts_read.h"
 
@@ -117,11 +119,17 @@ static int parse_identity(const json_t *object, struct host_facts_device *device
 	return 0;
 }
 
-static int parse_device(const json_t *object, struct host_facts_device *device, struct gf_err *err)
+static int parse_device(const json_t *object, struct device_pool *pool,
+                        struct host_facts_device *device, struct gf_err *err)
 {
+	const struct host_facts_device *known = device_pool_find(pool, object);
 	const json_t *acs;
 	const char *header;
 
+	if (known) {
+		*device = *known;
+		return 0;
+	}
 	if (!json_is_object(object))
 		return facts_wrong(err, "pci", "an array of objects");
 	device->json = object;
@@ -145,9 +153,11 @@ static int parse_device(const json_t *object, struct host_facts_device *device, 
 	    parse_pcie(object, &device->pcie, err) < 0 || parse_bars(object, device, err) < 0 ||
 	    parse_sharing(object, device, err) < 0 || parse_probe(object, device, err) < 0)
 		return -1;
+	device->resets_said = json_object_get(object, "reset_methods") != NULL;
 	device->said = json_object_get(object, "driver") && json_object_get(object, "iommu_group");
 	device->endpoint = !header || strcmp(header, "endpoint") == 0;
 	device->acs = acs ? FACT_YES : FACT_NO;
+	device_pool_keep(pool, device);
 	return 0;
 }
 
@@ -177,12 +187,23 @@ static int group_compare(const void *a, const void *b)
 	return x < y ? -1 : x > y; /* the devices lie by address */
 }
 
+/* Linux 5.15 gave every device that can be reset a file reset_method; distributions took it into
+ * older kernels, too. */
+static bool kernel_names_resets(const char *release)
+{
+	int major = 0, minor = 0;
+
+	return release && sscanf(release, "%d.%d", &major, &minor) == 2 &&
+	       (major > 5 || (major == 5 && minor >= 15));
+}
+
 static int sum_up(struct host_facts *out, struct gf_err *err)
 {
 	out->by_group = calloc(out->device_count + 1, sizeof(*out->by_group));
 	if (!out->by_group)
 		return gf_err_set(err, GF_E_MEMORY, "out of memory");
 	out->groups_said = true;
+	out->names_resets = kernel_names_resets(out->kernel);
 	for (size_t i = 0; i < out->device_count; i++) {
 		const struct host_facts_device *device = &out->devices[i];
 
@@ -197,7 +218,8 @@ static int sum_up(struct host_facts *out, struct gf_err *err)
 	return 0;
 }
 
-int facts_devices(const json_t *document, struct host_facts *out, struct gf_err *err)
+int facts_devices(const json_t *document, struct device_pool *pool, struct host_facts *out,
+                  struct gf_err *err)
 {
 	const json_t *pci = json_object_get(document, "pci"), *item;
 	size_t i;
@@ -213,7 +235,7 @@ int facts_devices(const json_t *document, struct host_facts *out, struct gf_err 
 		return gf_err_set(err, GF_E_MEMORY, "out of memory");
 	json_array_foreach(pci, i, item)
 	{
-		if (parse_device(item, &out->devices[i], err) < 0)
+		if (parse_device(item, pool, &out->devices[i], err) < 0)
 			return -1;
 		out->device_count++;
 	}

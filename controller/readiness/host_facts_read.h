@@ -29,7 +29,8 @@ bool facts_is_address(const char *text);
 int facts_by_address(const void *a, const void *b);
 
 /* host_facts_device.c: fills out->devices, and what follows from all of them. */
-int facts_devices(const json_t *document, struct host_facts *out, struct gf_err *err);
+int facts_devices(const json_t *document, struct device_pool *pool, struct host_facts *out,
+                  struct gf_err *err);
 
 /* host_facts_state.c: how the host is set up and what runs on it, beside the IOMMU. */
 int facts_state(const json_t *host, struct host_facts *out, struct gf_err *err);

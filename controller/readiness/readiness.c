@@ -15,6 +15,7 @@
 #include "controller/readiness/check_pool.h"
 #include "controller/readiness/check_table.h"
 #include "controller/readiness/checks.h"
+#include "controller/readiness/device_pool.h"
 
 #define SETTLE_ROUNDS 16 /* a bound on what a hostile host can make us compute */
 
@@ -298,14 +299,13 @@ static enum verdict host_verdict(const struct judgement *j)
 }
 
 /* The ids of the checks that brought about the verdict: each once. */
-static json_t *reasons_json(const struct judgement *j, const struct selection_device *item,
-                            enum verdict verdict)
+static void find_reasons(const struct judgement *j, const struct selection_device *item,
+                         enum verdict verdict, struct device_said *said)
 {
 	bool seen[CHECK_COUNT] = {false};
-	json_t *reasons = json_array();
 
 	if (verdict == VERDICT_READY || verdict == VERDICT_IGNORED)
-		return reasons;
+		return;
 	for (size_t i = check_next(j, item, 0); i < j->list.count; i = check_next(j, item, i + 1)) {
 		const struct check *check = &j->list.items[i];
 		enum verdict own = check_verdict(check);
@@ -317,8 +317,17 @@ static json_t *reasons_json(const struct judgement *j, const struct selection_de
 		if (verdict == VERDICT_IN_USE && own != VERDICT_IN_USE)
 			continue;
 		seen[check->id] = true;
-		json_array_append_new(reasons, json_string(check_name(check->id)));
+		said->reasons[said->reason_count++] = (unsigned char)check->id;
 	}
+}
+
+static json_t *reasons_json(const struct device_said *said)
+{
+	json_t *reasons = json_array();
+
+	for (size_t i = 0; i < said->reason_count; i++)
+		json_array_append_new(reasons,
+		                      json_string(check_name((enum check_id)said->reasons[i])));
 	return reasons;
 }
 
@@ -342,12 +351,22 @@ static json_t *predicted_json(const struct judgement *j, const struct host_facts
 	return addresses;
 }
 
-static json_t *device_json(const struct judgement *j, size_t index)
+static json_t *device_json(const struct judgement *j, size_t index, struct device_pool *pool)
 {
 	const struct selection_device *item = &j->selection.items[index];
 	const struct host_facts_device *device = host_facts_find(&j->facts, item->address);
-	json_t *json = json_object();
+	/* Which group is to be expected depends on the other devices, too. */
+	bool predicted = checks_group_is_predicted(&j->facts, device);
+	struct device_said said = {.alias = item->alias,
+	                           .primary = item->primary,
+	                           .verdict = (unsigned char)j->verdicts[index]};
+	json_t *json;
 
+	find_reasons(j, item, j->verdicts[index], &said);
+	json = predicted ? NULL : device_pool_entry(pool, device->json, &said);
+	if (json)
+		return json;
+	json = json_object();
 	json_object_set(json, "address", json_object_get(device->json, "address"));
 	json_object_set(json, "vendor", json_object_get(device->json, "vendor"));
 	json_object_set(json, "device", json_object_get(device->json, "device"));
@@ -357,13 +376,15 @@ static json_t *device_json(const struct judgement *j, size_t index)
 	json_object_set_new(json, "driver", string_or_null(device->driver));
 	json_object_set_new(json, "iommu_group",
 	                    device->group >= 0 ? json_integer(device->group) : json_null());
-	if (checks_group_is_predicted(&j->facts, device))
+	if (predicted)
 		json_object_set_new(json, "predicted_group", predicted_json(j, device));
 	json_object_set_new(json, "numa_node",
 	                    device->numa_node >= 0 ? json_integer(device->numa_node) : json_null());
 	json_object_set_new(json, "alias", string_or_null(item->alias));
 	json_object_set_new(json, "verdict", json_string(verdict_names[j->verdicts[index]]));
-	json_object_set_new(json, "reasons", reasons_json(j, item, j->verdicts[index]));
+	json_object_set_new(json, "reasons", reasons_json(&said));
+	if (!predicted)
+		device_pool_keep_entry(pool, device->json, &said, json);
 	return json;
 }
 
@@ -409,7 +430,7 @@ static json_t *checked_json(const struct check *check)
 
 static json_t *evaluate(const struct inventory_host *host, const json_t *facts,
                         const struct host_facts *parsed, bool reachable, const bool *fixed,
-                        struct check_pool *pool, struct gf_err *err)
+                        struct check_pool *pool, struct device_pool *devices, struct gf_err *err)
 {
 	struct judgement j;
 	json_t *json, *checks;
@@ -424,7 +445,8 @@ static json_t *evaluate(const struct inventory_host *host, const json_t *facts,
 		json_array_append_new(checks,
 		                      check_pool_json(pool, &j.list.items[i], checked_json));
 	for (size_t i = 0; i < j.selection.count; i++)
-		json_array_append_new(json_object_get(json, "devices"), device_json(&j, i));
+		json_array_append_new(json_object_get(json, "devices"),
+		                      device_json(&j, i, devices));
 	judgement_free(&j);
 	return json;
 }
@@ -432,14 +454,15 @@ static json_t *evaluate(const struct inventory_host *host, const json_t *facts,
 json_t *readiness_evaluate(const struct inventory_host *host, const json_t *facts, bool reachable,
                            struct gf_err *err)
 {
-	return evaluate(host, facts, NULL, reachable, NULL, NULL, err);
+	return evaluate(host, facts, NULL, reachable, NULL, NULL, NULL, err);
 }
 
 json_t *readiness_evaluate_pooled(const struct inventory_host *host, const json_t *facts,
                                   const struct host_facts *parsed, bool reachable,
-                                  struct check_pool *pool, struct gf_err *err)
+                                  struct check_pool *checks, struct device_pool *devices,
+                                  struct gf_err *err)
 {
-	return evaluate(host, facts, parsed, reachable, NULL, pool, err);
+	return evaluate(host, facts, parsed, reachable, NULL, checks, devices, err);
 }
 
 json_t *readiness_evaluate_fixed(const struct inventory_host *host, const json_t *facts,
@@ -452,7 +475,7 @@ json_t *readiness_evaluate_fixed(const struct inventory_host *host, const json_t
 		for (size_t id = 0; id < CHECK_COUNT; id++)
 			mask[id] |= strcmp(check_name((enum check_id)id), fixed->items[i]) == 0;
 	}
-	return evaluate(host, facts, NULL, reachable, mask, NULL, err);
+	return evaluate(host, facts, NULL, reachable, mask, NULL, NULL, err);
 }
 
 static int blocked(struct gf_err *err, const struct check *check)

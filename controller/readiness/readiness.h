@@ -10,6 +10,7 @@
 #include "inventory/inventory.h"
 
 struct check_pool;
+struct device_pool;
 struct host_facts;
 
 /* One host's entry of the report's `hosts` array (fixed names: name, reachable, observed, verdict,
@@ -20,11 +21,13 @@ struct host_facts;
 json_t *readiness_evaluate(const struct inventory_host *host, const json_t *facts, bool reachable,
                            struct gf_err *err);
 
-/* The same, with checks that several hosts' entries may share: nobody may change them
- * (check_pool.h), of facts that were parsed before. POOL, PARSED: either may be NULL. */
+/* The same, with checks and devices that several hosts' entries may share: nobody may change them
+ * (check_pool.h, device_pool.h), of facts that were parsed before. CHECKS, DEVICES, PARSED: each
+ * may be NULL. */
 json_t *readiness_evaluate_pooled(const struct inventory_host *host, const json_t *facts,
                                   const struct host_facts *parsed, bool reachable,
-                                  struct check_pool *pool, struct gf_err *err);
+                                  struct check_pool *checks, struct device_pool *devices,
+                                  struct gf_err *err);
 
 /* readiness_evaluate as if what these checks (their ids) ask for were done: each passes, wherever
  * it is made, and the others judge the host as it is. */

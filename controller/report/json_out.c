@@ -1,25 +1,39 @@
 /* json_out.c: see json_out.h. */
 #include "controller/report/json_out.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define BUFFER_SIZE (1U << 18)
+#define KEPT_PLACES (1U << 15)
+#define KEPT_MAX    ((size_t)64 << 20) /* bytes */
+#define KEPT_LONG   4096               /* a text; longer ones are hardly ever shared */
+
+/* The text of a value that others may share (a report's checks and devices): it is made once and
+ * copied after that. */
+struct kept {
+	json_t *value; /* a reference, so that no other comes to lie there; NULL: free */
+	unsigned depth;
+	bool compact;
+	size_t length;
+	char *text;
+};
 
 struct json_out {
 	FILE *out;
-	size_t used;
+	size_t used, emptied; /* emptied: how often */
+	size_t kept_size;
+	struct kept kept[KEPT_PLACES];
 	char buffer[BUFFER_SIZE];
 };
 
 struct json_out *json_out_new(FILE *out)
 {
-	struct json_out *json = malloc(sizeof(*json));
+	struct json_out *json = calloc(1, sizeof(*json));
 
-	if (json) {
+	if (json)
 		json->out = out;
-		json->used = 0;
-	}
 	return json;
 }
 
@@ -27,6 +41,7 @@ static void empty(struct json_out *json)
 {
 	fwrite(json->buffer, 1, json->used, json->out);
 	json->used = 0;
+	json->emptied++;
 }
 
 void json_out_free(struct json_out *json)
@@ -34,6 +49,10 @@ void json_out_free(struct json_out *json)
 	if (!json)
 		return;
 	empty(json);
+	for (size_t i = 0; i < KEPT_PLACES; i++) {
+		json_decref(json->kept[i].value);
+		free(json->kept[i].text);
+	}
 	free(json);
 }
 
@@ -173,6 +192,55 @@ static void put_object(struct json_out *json, const json_t *object, bool compact
 	put(json, "}", 1);
 }
 
+/* The place of a shared value's text: its own, or the one that it may take. */
+static struct kept *kept_place(struct json_out *json, const json_t *value)
+{
+	uint64_t hash = (uint64_t)(uintptr_t)value * 0x9e3779b97f4a7c15U;
+
+	return &json->kept[hash >> 32 & (KEPT_PLACES - 1)];
+}
+
+/* Keeps what was written since the buffer held FROM bytes, if it is there still. */
+static void keep(struct json_out *json, const struct kept *what, size_t from, size_t emptied)
+{
+	struct kept *kept = kept_place(json, what->value);
+	size_t length = json->used - from;
+
+	if (kept->value || emptied != json->emptied || length > KEPT_LONG ||
+	    json->kept_size > KEPT_MAX)
+		return;
+	*kept = *what;
+	kept->text = malloc(length);
+	if (!kept->text) {
+		kept->value = NULL;
+		return;
+	}
+	json_incref(kept->value);
+	memcpy(kept->text, json->buffer + from, length);
+	kept->length = length;
+	json->kept_size += length;
+}
+
+static void put_object_once(struct json_out *json, const json_t *object, bool compact,
+                            unsigned depth)
+{
+	union {
+		const json_t *in;
+		json_t *out;
+	} value = {.in = object};
+	struct kept what = {.value = value.out, .depth = depth, .compact = compact};
+	const struct kept *kept = kept_place(json, object);
+	size_t from = json->used, emptied = json->emptied;
+
+	if (kept->value == object && kept->depth == depth && kept->compact == compact) {
+		put(json, kept->text, kept->length);
+		return;
+	}
+	put_object(json, object, compact, depth);
+	if (object->refcount > 1)
+		keep(json, &what, from, emptied);
+}
+
 void json_out_value(struct json_out *json, const json_t *value, bool compact, unsigned depth)
 {
 	char number[32];
@@ -180,7 +248,7 @@ void json_out_value(struct json_out *json, const json_t *value, bool compact, un
 
 	switch (json_typeof(value)) {
 	case JSON_OBJECT:
-		put_object(json, value, compact, depth);
+		put_object_once(json, value, compact, depth);
 		return;
 	case JSON_ARRAY:
 		put_array(json, value, compact, depth);

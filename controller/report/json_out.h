@@ -1,5 +1,7 @@
 /* json_out.h: JSON values into a file, as jansson's json_dumpf writes them and several times
- * faster: that one goes through the file for every word. A report of a large fleet is some 100 MB.
+ * faster: that one hands every word on by itself. A report of a large fleet is some 100 MB, and
+ * most of its hosts say the same of the same devices in values that they share: those are made
+ * once.
  */
 #ifndef GPUFLEET_JSON_OUT_H
 #define GPUFLEET_JSON_OUT_H

@@ -7,6 +7,7 @@
 #include "controller/capacity/capacity.h"
 #include "controller/nova/nova_checks.h"
 #include "controller/readiness/check_pool.h"
+#include "controller/readiness/device_pool.h"
 #include "controller/readiness/readiness.h"
 #include "controller/report/json_out.h"
 #include "controller/report/pci_names.h"
@@ -95,6 +96,7 @@ struct build {
 	bool *usable;              /* … where its facts have the right shape */
 	struct nova_fleet *fleet;
 	struct check_pool *pool;
+	struct device_pool *devices;
 	struct pci_names *names;
 	json_t *models; /* their names, by vendor:device */
 };
@@ -106,7 +108,7 @@ static json_t *host_entry(const struct build *b, size_t index)
 	const struct host_facts *parsed = b->usable[index] ? &b->parsed[index] : NULL;
 	struct gf_err fault;
 	json_t *entry = readiness_evaluate_pooled(host->host, host->facts, parsed, host->reachable,
-	                                          b->pool, &fault);
+	                                          b->pool, b->devices, &fault);
 
 	if (entry && nova_checks_add_pooled(b->fleet, host->host, host->facts, parsed, b->pool,
 	                                    entry, &fault) < 0) {
@@ -126,6 +128,7 @@ static void build_free(struct build *b)
 	free(b->usable);
 	nova_fleet_free(b->fleet);
 	check_pool_free(b->pool);
+	device_pool_free(b->devices);
 	pci_names_close(b->names);
 	json_decref(b->models);
 }
@@ -138,6 +141,7 @@ static int build_begin(struct build *b, const struct inventory *inventory, struc
 	b->names = pci_names_open(NULL);
 	b->models = json_object();
 	b->pool = check_pool_new();
+	b->devices = device_pool_new();
 	b->fleet = nova_fleet_new(inventory, err);
 	if (!b->fleet)
 		return -1;
@@ -146,8 +150,8 @@ static int build_begin(struct build *b, const struct inventory *inventory, struc
 	for (size_t i = 0; i < b->count; i++) {
 		const struct report_host *host = &b->hosts[i];
 
-		b->usable[i] =
-		    host->facts && host_facts_parse(host->facts, &b->parsed[i], NULL) == 0;
+		b->usable[i] = host->facts && host_facts_parse_pooled(host->facts, b->devices,
+		                                                      &b->parsed[i], NULL) == 0;
 		if (nova_fleet_put_parsed(b->fleet, host->host, host->facts,
 		                          b->usable[i] ? &b->parsed[i] : NULL, err) < 0)
 			return -1;

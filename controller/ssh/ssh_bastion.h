@@ -5,9 +5,9 @@
  *
  *   a link:  BASTION (until the session is there) → TUNNEL (channel) → HANDSHAKE (on the pair) …
  *
- * Back-pressure: a tunnel holds at most one buffer in each direction. What the host's session does
- * not take stays in the channel (its window closes); what the bastion does not take stays in the
- * socket pair.
+ * Back-pressure: a tunnel holds at most one buffer in each direction, and none while both sides
+ * take what comes. What the host's session does not take stays in the channel (its window closes);
+ * what the bastion does not take stays in the socket pair.
  *
  * Possible failure modes: the bastion cannot be reached (all who wait fail with its words, and for
  * a moment nobody tries again); it forbids forwarding or cannot reach the host (that link fails or
@@ -32,6 +32,7 @@ struct ssh_bastion {
 	unsigned failures;          /* to connect, in a row */
 	uint64_t quiet_until;       /* no new try before (uv_now): those who come get `err` */
 	struct gf_err err;
+	uint8_t buffer[32 * 1024]; /* on the way from one side of a tunnel to the other */
 };
 
 /* The steps of LINK_NEW with a bastion, LINK_BASTION and LINK_TUNNEL. */

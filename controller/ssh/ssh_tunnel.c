@@ -57,14 +57,6 @@ struct ssh_tunnel *tunnel_new(struct ssh_bastion *bastion, struct ssh_link *link
 	struct ssh_tunnel *tunnel = calloc(1, sizeof(*tunnel));
 	if (!tunnel)
 		return NULL;
-	tunnel->in.data = malloc(TUNNEL_BUFFER);
-	tunnel->out.data = malloc(TUNNEL_BUFFER);
-	if (!tunnel->in.data || !tunnel->out.data) {
-		free(tunnel->in.data);
-		free(tunnel->out.data);
-		free(tunnel);
-		return NULL;
-	}
 	tunnel->bastion = bastion;
 	tunnel->link = link;
 	tunnel->fd = -1;
@@ -107,6 +99,12 @@ static void drop_channel(struct ssh_tunnel *tunnel)
 	tunnel->channel = NULL;
 }
 
+static void rest_clear(struct tunnel_rest *rest)
+{
+	free(rest->data);
+	*rest = (struct tunnel_rest){0};
+}
+
 static void poll_closed_cb(uv_handle_t *handle)
 {
 	free(handle);
@@ -134,8 +132,8 @@ static void tunnel_free(struct ssh_tunnel *tunnel)
 		tunnel->prev->next = tunnel->next;
 	else
 		tunnel->bastion->tunnels = tunnel->next;
-	free(tunnel->in.data);
-	free(tunnel->out.data);
+	rest_clear(&tunnel->in);
+	rest_clear(&tunnel->out);
 	free(tunnel);
 }
 
@@ -175,29 +173,76 @@ void tunnel_heard(struct ssh_tunnel *tunnel)
 		tunnel_free(tunnel);
 }
 
+/* Keeps what was not taken for later. The idle tunnels of a fleet hold no buffer. */
+static void rest_keep(struct ssh_tunnel *tunnel, struct tunnel_rest *rest, const uint8_t *data,
+                      size_t size)
+{
+	rest->data = malloc(size);
+	if (!rest->data) {
+		tunnel->in_ended = tunnel->out_ended = true;
+		if (!tunnel->link)
+			return;
+		link_fail(tunnel->link, GF_E_MEMORY, "out of memory");
+		link_wake(tunnel->link);
+		return;
+	}
+	memcpy(rest->data, data, size);
+	rest->size = size;
+	rest->sent = 0;
+}
+
+/* Both senders return how much was taken; -1: that side has ended. */
+static ssize_t send_in(struct ssh_tunnel *tunnel, const uint8_t *data, size_t size)
+{
+	ssize_t sent = send(tunnel->fd, data, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (sent >= 0)
+		return sent;
+	return errno == EAGAIN || errno == EINTR ? 0 : -1;
+}
+
+static ssize_t send_out(struct ssh_tunnel *tunnel, const uint8_t *data, size_t size)
+{
+	uint32_t window = ssh_channel_window_size(tunnel->channel);
+	return ssh_channel_write(tunnel->channel, data, (uint32_t)(size < window ? size : window));
+}
+
+/* Sends DATA, or what was kept. Returns whether anything moved; *ENDED: nothing will any more. */
+static bool pass(struct ssh_tunnel *tunnel, struct tunnel_rest *rest, const uint8_t *data,
+                 size_t size, bool *ended,
+                 ssize_t (*sender)(struct ssh_tunnel *tunnel, const uint8_t *data, size_t size))
+{
+	bool kept = rest->data != NULL;
+	if (kept) {
+		data = rest->data + rest->sent;
+		size = rest->size - rest->sent;
+	}
+	ssize_t sent = sender(tunnel, data, size);
+	if (sent < 0) {
+		*ended = true;
+		rest_clear(rest);
+		return false;
+	}
+	if ((size_t)sent == size)
+		rest_clear(rest);
+	else if (kept)
+		rest->sent += (size_t)sent;
+	else
+		rest_keep(tunnel, rest, data + sent, size - (size_t)sent);
+	return sent > 0;
+}
+
 /* From the channel to the link's session. Returns whether anything moved. */
 static bool pump_in(struct ssh_tunnel *tunnel)
 {
-	struct tunnel_buffer *in = &tunnel->in;
-	if (in->sent < in->size) {
-		ssize_t sent = send(tunnel->fd, in->data + in->sent, in->size - in->sent,
-		                    MSG_DONTWAIT | MSG_NOSIGNAL);
-		if (sent < 0 && (errno == EAGAIN || errno == EINTR))
-			return false;
-		if (sent < 0) {
-			tunnel->in_ended = true;
-			in->size = in->sent = 0;
-			return false;
-		}
-		in->sent += (size_t)sent;
-		return true;
-	}
+	uint8_t *buffer = tunnel->bastion->buffer;
+	if (tunnel->in.data)
+		return pass(tunnel, &tunnel->in, NULL, 0, &tunnel->in_ended, send_in);
 	if (tunnel->in_ended)
 		return false;
-	int got = ssh_channel_read_nonblocking(tunnel->channel, in->data, TUNNEL_BUFFER, 0);
-	in->sent = in->size = 0;
+	int got = ssh_channel_read_nonblocking(tunnel->channel, buffer,
+	                                       sizeof(tunnel->bastion->buffer), 0);
 	if (got > 0) {
-		in->size = (size_t)got;
+		pass(tunnel, &tunnel->in, buffer, (size_t)got, &tunnel->in_ended, send_in);
 		return true;
 	}
 	if (got < 0 || ssh_channel_is_eof(tunnel->channel)) {
@@ -210,29 +255,19 @@ static bool pump_in(struct ssh_tunnel *tunnel)
 /* From the link's session to the channel. */
 static bool pump_out(struct ssh_tunnel *tunnel)
 {
-	struct tunnel_buffer *out = &tunnel->out;
-	ssh_session session = tunnel->bastion->link->session;
+	uint8_t *buffer = tunnel->bastion->buffer;
+	size_t size = sizeof(tunnel->bastion->buffer);
 	uint32_t window = ssh_channel_window_size(tunnel->channel);
-	set_blocked(tunnel, ssh_get_status(session) & SSH_WRITE_PENDING);
+	set_blocked(tunnel, ssh_get_status(tunnel->bastion->link->session) & SSH_WRITE_PENDING);
 	if (tunnel->blocked || window == 0)
 		return false;
-	if (out->sent < out->size) {
-		size_t size = out->size - out->sent;
-		int sent = ssh_channel_write(tunnel->channel, out->data + out->sent,
-		                             (uint32_t)(size < window ? size : window));
-		if (sent < 0)
-			tunnel->out_ended = true;
-		if (sent <= 0)
-			return false;
-		out->sent += (size_t)sent;
-		return true;
-	}
+	if (tunnel->out.data)
+		return pass(tunnel, &tunnel->out, NULL, 0, &tunnel->out_ended, send_out);
 	if (tunnel->out_ended)
 		return false;
-	ssize_t got = recv(tunnel->fd, out->data, TUNNEL_BUFFER, MSG_DONTWAIT);
-	out->sent = out->size = 0;
+	ssize_t got = recv(tunnel->fd, buffer, size < window ? size : window, MSG_DONTWAIT);
 	if (got > 0) {
-		out->size = (size_t)got;
+		pass(tunnel, &tunnel->out, buffer, (size_t)got, &tunnel->out_ended, send_out);
 		return true;
 	}
 	if (got == 0 || (errno != EAGAIN && errno != EINTR)) {
@@ -252,11 +287,10 @@ static void poll_cb(uv_poll_t *poll, int status, int events)
 static void update_mask(struct ssh_tunnel *tunnel)
 {
 	int mask = 0;
-	bool full = tunnel->out.sent < tunnel->out.size;
-	if (!tunnel->out_ended && !tunnel->blocked && !full &&
+	if (!tunnel->out_ended && !tunnel->blocked && !tunnel->out.data &&
 	    ssh_channel_window_size(tunnel->channel) > 0)
 		mask |= UV_READABLE;
-	if (tunnel->in.sent < tunnel->in.size)
+	if (tunnel->in.data)
 		mask |= UV_WRITABLE;
 	if (mask == tunnel->mask)
 		return;

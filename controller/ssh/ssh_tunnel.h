@@ -4,10 +4,9 @@
 
 #include "controller/ssh/ssh_bastion.h"
 
-#define TUNNEL_BUFFER (32 * 1024)
-
-struct tunnel_buffer {
-	uint8_t *data;
+/* What one side did not take at once. */
+struct tunnel_rest {
+	uint8_t *data; /* NULL: nothing */
 	size_t size, sent;
 };
 
@@ -19,10 +18,10 @@ struct ssh_tunnel {
 	ssh_channel channel; /* NULL: none, or its session has ended */
 	struct ssh_channel_callbacks_struct callbacks;
 	bool opening, moved;
-	bool blocked;                 /* the bastion's session takes nothing now */
-	uv_poll_t *poll;              /* of our end of the pair; frees itself */
-	int fd, mask;                 /* -1: none */
-	struct tunnel_buffer in, out; /* from the bastion, to it */
+	bool blocked;               /* the bastion's session takes nothing now */
+	uv_poll_t *poll;            /* of our end of the pair; frees itself */
+	int fd, mask;               /* -1: none */
+	struct tunnel_rest in, out; /* from the bastion, to it */
 	bool in_ended, out_ended;
 };
 

@@ -17,6 +17,8 @@
 #include "controller/store/store_schema.h"
 
 #define STORE_BUSY_MS 5000
+#define SHARE_MOST                                                                                 \
+	((size_t)1 << 20) /* bytes, in a run, which keeps few of the documents that it reads */
 
 /* Network file systems on which SQLite's WAL loses data (https://sqlite.org/wal.html). The numbers
  * are those of linux/magic.h and fs/smb/client. */
@@ -182,7 +184,8 @@ static int writing_open(struct store *store, uv_loop_t *loop, struct gf_err *err
 struct store *store_open(const char *path, uv_loop_t *loop, struct gf_err *err)
 {
 	struct store *store = calloc(1, sizeof(*store));
-	if (!store || !(store->path = strdup(path)) || !(store->share = json_share_new(0))) {
+	if (!store || !(store->path = strdup(path)) ||
+	    !(store->share = json_share_new(loop ? SHARE_MOST : 0))) {
 		free(store ? store->path : NULL);
 		free(store);
 		gf_err_set(err, GF_E_MEMORY, "out of memory");

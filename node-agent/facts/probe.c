@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -29,11 +30,34 @@ static int real_control(int fd, unsigned long request, void *argument)
 	return ioctl(fd, request, argument);
 }
 
-static const struct probe_kernel real_kernel = {real_open, real_control, close};
+/* One page is enough to be told: the whole BAR is taken for it. */
+static int real_map(int fd, uint64_t offset)
+{
+	size_t size = (size_t)sysconf(_SC_PAGESIZE);
+	void *page = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)offset);
+	return page == MAP_FAILED ? -1 : munmap(page, size);
+}
+
+static const struct probe_kernel real_kernel = {real_open, real_control, real_map, close};
 
 static struct probe_answer failed(enum probe_step step)
 {
 	return (struct probe_answer){.step = step, .error = errno ? errno : EIO};
+}
+
+/* Maps the device's memory as QEMU does, without touching it: only then vfio takes a BAR for
+ * itself, and is told that it is taken (by a framebuffer of the firmware's). Other errors are of
+ * what cannot be mapped, such as MSI-X tables before Linux 4.16. */
+static bool bars_are_taken(const struct probe_kernel *kernel, int device)
+{
+	for (unsigned i = VFIO_PCI_BAR0_REGION_INDEX; i <= VFIO_PCI_BAR5_REGION_INDEX; i++) {
+		struct vfio_region_info region = {.argsz = sizeof(region), .index = i};
+		if (kernel->control(device, VFIO_DEVICE_GET_REGION_INFO, &region) == 0 &&
+		    region.size > 0 && (region.flags & VFIO_REGION_INFO_FLAG_MMAP) &&
+		    kernel->map(device, region.offset) < 0 && errno == EBUSY)
+			return true;
+	}
+	return false;
 }
 
 /* The devices, one at a time: to close one lets vfio reset it, as after a guest. */
@@ -46,7 +70,10 @@ static struct probe_answer ask_devices(const struct probe_kernel *kernel, int fd
 		int device = kernel->control(fd, VFIO_GROUP_GET_DEVICE_FD, address);
 		if (device < 0)
 			return failed(PROBE_DEVICE_FD);
+		bool taken = bars_are_taken(kernel, device);
 		kernel->close(device);
+		if (taken)
+			return (struct probe_answer){.step = PROBE_MAP, .error = EBUSY};
 	}
 	return (struct probe_answer){.step = PROBE_DONE, .version = version};
 }
@@ -208,10 +235,15 @@ static void group_look(const struct probe_scan *scan, json_int_t number, struct 
 
 static const char *step_name(enum probe_step step)
 {
-	static const char *const names[] = {"open /dev/vfio/vfio",      "VFIO_GET_API_VERSION",
-	                                    "open /dev/vfio/GROUP",     "VFIO_GROUP_GET_STATUS",
-	                                    "VFIO_GROUP_SET_CONTAINER", "VFIO_SET_IOMMU",
-	                                    "VFIO_GROUP_GET_DEVICE_FD", ""};
+	static const char *const names[] = {"open /dev/vfio/vfio",
+	                                    "VFIO_GET_API_VERSION",
+	                                    "open /dev/vfio/GROUP",
+	                                    "VFIO_GROUP_GET_STATUS",
+	                                    "VFIO_GROUP_SET_CONTAINER",
+	                                    "VFIO_SET_IOMMU",
+	                                    "VFIO_GROUP_GET_DEVICE_FD",
+	                                    "mmap of a BAR",
+	                                    ""};
 	return names[step <= PROBE_DONE ? step : PROBE_DONE];
 }
 

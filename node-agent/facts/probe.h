@@ -1,6 +1,6 @@
 /* probe.h: asks the kernel for a device as QEMU would, without a guest, and says what it answered
  * (Documentation/driver-api/vfio.rst: the group, its status, a container, an IOMMU of type 1, the
- * device). Everything is closed again.
+ * device, its memory). Everything is closed again.
  */
 #ifndef GPUFLEET_FACTS_PROBE_H
 #define GPUFLEET_FACTS_PROBE_H
@@ -8,6 +8,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "node-agent/root.h"
 
@@ -22,14 +23,16 @@ enum probe_step {
 	PROBE_SET_CONTAINER,
 	PROBE_SET_IOMMU,
 	PROBE_DEVICE_FD,
+	PROBE_MAP,
 	PROBE_DONE,
 };
 
 /* The system calls, so that a test can be the kernel. As open, ioctl (the last argument a number or
- * a pointer) and close. */
+ * a pointer), mmap of the page at an offset (and munmap: 0 or -1), and close. */
 struct probe_kernel {
 	int (*open)(const char *path);
 	int (*control)(int fd, unsigned long request, void *argument);
+	int (*map)(int fd, uint64_t offset);
 	int (*close)(int fd);
 };
 

@@ -7,10 +7,8 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/file.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "node-agent/elapsed.h"
 #include "node-agent/facts/facts.h"
 #include "node-agent/operation/operation.h"
 #include "node-agent/tasks/nova_health.h"
@@ -21,8 +19,6 @@
 /* What is being built when it stops may take a while to be given up. */
 #define STOP_TIMEOUT  75
 #define START_TIMEOUT 20
-/* A reboot that was asked for and has not come by then never will: the controller asks again. */
-#define REBOOT_WAIT_S 120
 
 static struct root_name note_path(const struct agent *agent)
 {
@@ -178,20 +174,8 @@ int nova_pause_begin(const struct agent *agent, struct nova_pause *pause, struct
 
 void nova_pause_end(const struct agent *agent, struct nova_pause *pause)
 {
-	json_object_del(pause->note, "rebooting");
-	/* It may say that a reboot is on its way. */
-	if (pause->note)
-		journal_write_file(note_path(agent).text, pause->note, NULL);
 	all_start(agent, pause->note);
 	nova_pause_release(pause);
-}
-
-int nova_pause_keep(const struct agent *agent, struct nova_pause *pause, struct gf_err *err)
-{
-	if (!pause->note)
-		return 0;
-	json_object_set_new(pause->note, "rebooting", json_integer((json_int_t)elapsed_of_boot()));
-	return journal_write_file(note_path(agent).text, pause->note, err);
 }
 
 void nova_pause_release(struct nova_pause *pause)
@@ -202,7 +186,7 @@ void nova_pause_release(struct nova_pause *pause)
 	*pause = (struct nova_pause){.lock = -1};
 }
 
-void nova_pause_mend(const struct agent *agent)
+void nova_pause_mend(const struct agent *agent, bool (*rebooting)(const struct agent *agent))
 {
 	if (access(note_path(agent).text, F_OK) != 0)
 		return;
@@ -210,11 +194,9 @@ void nova_pause_mend(const struct agent *agent)
 	if (lock < 0)
 		return; /* another agent is at it */
 	json_t *note = note_read(agent);
-	const json_t *asked = json_object_get(note, "rebooting");
-	json_int_t age = (json_int_t)elapsed_of_boot() - json_integer_value(asked);
 	if (!note)
 		unlink(note_path(agent).text); /* of another boot */
-	else if (!asked || age < 0 || age >= REBOOT_WAIT_S)
+	else if (!rebooting(agent))
 		all_start(agent, note);
 	json_decref(note);
 	close(lock);

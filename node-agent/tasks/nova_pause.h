@@ -20,20 +20,17 @@ struct nova_pause {
 /* Stops nova-compute where it runs: a unit is stopped, a container without a unit frozen (one that
  * was stopped by hand would stay so over the boot). One that does not run is left so. -1 *err: it
  * could not be stopped, and everything is as before. After 0 PAUSE is for nova_pause_end() or
- * nova_pause_keep(). */
+ * nova_pause_release(). */
 int nova_pause_begin(const struct agent *agent, struct nova_pause *pause, struct gf_err *err);
 
 /* There will be no reboot: what was stopped is started again. */
 void nova_pause_end(const struct agent *agent, struct nova_pause *pause);
 
-/* The reboot is about to be asked for: it stays stopped until then, unless that never comes. PAUSE
- * may still be ended. */
-int nova_pause_keep(const struct agent *agent, struct nova_pause *pause, struct gf_err *err);
-
-/* The reboot is on its way. */
+/* The reboot is on its way (reboot.h): what was stopped stays so. */
 void nova_pause_release(struct nova_pause *pause);
 
-/* An agent begins: starts what a former one stopped and left so. */
-void nova_pause_mend(const struct agent *agent);
+/* An agent begins: starts what a former one stopped and left so, unless REBOOTING says that the
+ * reboot that it was stopped for is on its way. It is asked when no other agent is about to. */
+void nova_pause_mend(const struct agent *agent, bool (*rebooting)(const struct agent *agent));
 
 #endif

@@ -287,9 +287,10 @@ static void event_emit(const struct task_context *ctx, const json_t *task,
 	json_decref(event);
 }
 
-/* What the stage would come to, or -1 when a task is blocked: then its event is emitted. */
+/* What the stage would come to, or -1 when a task is blocked: then its event is emitted. *LIVE: its
+ * devices are bound as the host runs. */
 static int stage_precheck(struct task_context *ctx, const json_t *stage, bool *changed,
-                          bool *reboot, struct gf_err *err)
+                          bool *reboot, bool *live, struct gf_err *err)
 {
 	size_t i;
 	const json_t *task;
@@ -316,6 +317,7 @@ static int stage_precheck(struct task_context *ctx, const json_t *stage, bool *c
 	}
 	*changed = shared.changed;
 	*reboot = stage_reboots(&shared, asked);
+	*live = shared.live && !*reboot;
 	return 0;
 }
 
@@ -365,7 +367,7 @@ int stage_apply(struct task_context *ctx, const json_t *stage, bool *changed, bo
                 struct gf_err *err)
 {
 	struct trial trial;
-	bool changes, reboots, given_up = false;
+	bool changes, reboots, live, given_up = false;
 
 	*changed = *reboot = false;
 	if (stage_check(stage, err) != 0 || stage_trial_settle(ctx, err) != 0)
@@ -373,13 +375,12 @@ int stage_apply(struct task_context *ctx, const json_t *stage, bool *changed, bo
 	if (stage_is_idle(ctx, stage))
 		return 0;
 	do {
-		if (stage_precheck(ctx, stage, &changes, &reboots, err) != 0)
+		if (stage_precheck(ctx, stage, &changes, &reboots, &live, err) != 0)
 			return -1;
 		if (changes && reboots &&
 		    stage_trial_begin(ctx, json_text(stage, "name"), &trial, &given_up, err) != 0)
 			return -1;
 	} while (changes && reboots && given_up && !ctx->trial);
-	bool live = !reboots && stage_binds_live(ctx, stage);
 	int status = stage_tasks(ctx, stage, live, changed, reboot, err);
 	return stage_trial_finish(ctx, status, changed, reboot, err);
 }

@@ -19,6 +19,12 @@ void frame_free(struct frame *frame)
 	frame_init(frame, frame->limit);
 }
 
+void frame_rest(struct frame *frame)
+{
+	if (frame->start == frame->used)
+		frame_free(frame);
+}
+
 static int frame_reserve(struct frame *frame, size_t size, struct gf_err *err)
 {
 	if (frame->start > 0) {

@@ -40,6 +40,10 @@ int frame_feed(struct frame *frame, const void *data, size_t size, struct gf_err
  * NULL) counts. */
 char *frame_line(struct frame *frame, size_t *length);
 
+/* Nothing that was taken is used any more: gives back the buffer, where nothing has been left in
+ * it. */
+void frame_rest(struct frame *frame);
+
 /* Reads a line as one JSON object; NULL and GF_E_PROTOCOL for anything else. */
 json_t *frame_parse(const char *line, size_t length, struct gf_err *err);
 

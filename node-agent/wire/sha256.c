@@ -1,7 +1,6 @@
 /* sha256.c: see sha256.h. */
 #include "node-agent/wire/sha256.h"
 
-#include <stdio.h>
 #include <string.h>
 
 static const uint32_t round_constants[64] = {
@@ -89,10 +88,14 @@ void sha256_final(struct sha256 *sha, uint8_t digest[SHA256_SIZE])
 
 void sha256_final_hex(struct sha256 *sha, char hex[SHA256_HEX_SIZE])
 {
+	static const char digits[] = "0123456789abcdef";
 	uint8_t digest[SHA256_SIZE];
 	sha256_final(sha, digest);
-	for (int i = 0; i < SHA256_SIZE; i++)
-		snprintf(hex + 2 * i, 3, "%02x", digest[i]);
+	for (int i = 0; i < SHA256_SIZE; i++) {
+		hex[2 * i] = digits[digest[i] >> 4];
+		hex[2 * i + 1] = digits[digest[i] & 15];
+	}
+	hex[SHA256_HEX_SIZE - 1] = '\0';
 }
 
 void sha256_hex(const void *data, size_t length, char hex[SHA256_HEX_SIZE])

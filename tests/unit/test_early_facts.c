@@ -133,7 +133,7 @@ static void test_others(void **state)
 	    root, "/image/etc/modprobe.d/vfio.conf",
 	    "# options vfio-pci ids=1:1\n  options vfio-pci ids=10de:1b06\nalias x y\n");
 	make_image(root);
-	agent_root_file(root, "/etc/driverctl.d/0000:02:00.0", "vfio-pci\n");
+	agent_root_file(root, "/etc/driverctl.d/pci-0000:02:00.0", "vfio-pci\n");
 	agent_root_file(root, "/etc/modules", "vfio-pci\n");
 	agent_root_file(root, "/etc/modprobe.d/gpufleet-host.conf",
 	                "softdep nouveau pre: vfio-pci\n");
@@ -144,7 +144,7 @@ static void test_others(void **state)
 	            "ids=10de:1b06'},"
 	            "{'where':'/etc/udev/rules.d/10-gpu.rules','line':'ATTR{driver_override}="
 	            "\\\"vfio-pci\\\"'},"
-	            "{'where':'/etc/driverctl.d/0000:02:00.0','line':'vfio-pci'},"
+	            "{'where':'/etc/driverctl.d/pci-0000:02:00.0','line':'vfio-pci'},"
 	            "{'where':'/etc/modules','line':'vfio-pci'}]");
 }
 

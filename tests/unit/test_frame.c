@@ -29,6 +29,28 @@ static void test_lines(void **state)
 	frame_free(&frame);
 }
 
+/* The buffer goes when nothing is in it, and what is left of a line stays. */
+static void test_rest(void **state)
+{
+	(void)state;
+	struct frame frame;
+	frame_init(&frame, 100);
+	frame_rest(&frame);
+	feed(&frame, "one\ntw");
+	assert_string_equal(frame_line(&frame, NULL), "one");
+	assert_null(frame_line(&frame, NULL));
+	frame_rest(&frame);
+	feed(&frame, "o\n");
+	assert_string_equal(frame_line(&frame, NULL), "two");
+	frame_rest(&frame);
+	assert_null(frame.data);
+	feed(&frame, "three\n");
+	assert_string_equal(frame_line(&frame, NULL), "three");
+	assert_null(frame_line(&frame, NULL));
+	assert_int_equal(frame.limit, 100);
+	frame_free(&frame);
+}
+
 /* Whatever the pieces, the lines are the same. */
 static void test_pieces(void **state)
 {
@@ -175,6 +197,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_lines),
+	    cmocka_unit_test(test_rest),
 	    cmocka_unit_test(test_pieces),
 	    cmocka_unit_test(test_bound),
 	    cmocka_unit_test(test_greeting),

@@ -95,12 +95,68 @@ static void test_length(void **state)
 	free(text);
 }
 
+/* Values that stand in several places, on several lines' depths, are written out in each. */
+static void test_shared(void **state)
+{
+	json_t *value = json_array(), *small[100], *large = json_object();
+
+	(void)state;
+	for (int i = 0; i < 500; i++)
+		json_object_set_new(large, (char[]){(char)('a' + i % 26), (char)('a' + i / 26), 0},
+		                    json_string("a text"));
+	for (int i = 0; i < 100; i++)
+		small[i] = json_pack("{s:i, s:[i, {}], s:O}", "n", i, "list", i,
+		                     i % 10 ? "none" : "large", i % 10 ? json_null() : large);
+	for (int i = 0; i < 2000; i++) {
+		json_t *one = small[i % 100];
+
+		json_array_append_new(value, i % 3 == 0   ? json_incref(one)
+		                             : i % 3 == 1 ? json_pack("[O, {s:O}]", one, "k", one)
+		                                          : json_pack("{s:[O]}", "", one));
+	}
+	expect_same(value);
+	for (int i = 0; i < 100; i++)
+		json_decref(small[i]);
+	json_decref(large);
+	expect_same(value);
+	json_decref(value);
+}
+
+/* What is freed while the rest is written leaves its place to another value. */
+static void test_freed_between(void **state)
+{
+	json_t *values[64];
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+	struct json_out *json = json_out_new(out);
+
+	(void)state;
+	for (int round = 0; round < 2; round++) {
+		for (int i = 0; i < 64; i++) {
+			values[i] = json_pack("{s:i}", "n", 2 * i + round);
+			json_incref(values[i]);
+		}
+		for (int i = 0; i < 64; i++)
+			json_out_value(json, values[i], true, 0);
+		for (int i = 0; i < 64; i++) {
+			json_decref(values[i]);
+			json_decref(values[i]);
+		}
+	}
+	json_out_free(json);
+	fclose(out);
+	assert_non_null(strstr(text, "{\"n\":127}"));
+	assert_non_null(strstr(text, "{\"n\":126}"));
+	free(text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_values),
-	    cmocka_unit_test(test_depth),
-	    cmocka_unit_test(test_length),
+	    cmocka_unit_test(test_values),        cmocka_unit_test(test_depth),
+	    cmocka_unit_test(test_length),        cmocka_unit_test(test_shared),
+	    cmocka_unit_test(test_freed_between),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -159,6 +159,7 @@ static void folds(void **state)
 	    "a[11-12]b",
 	    "12345678901234567890",
 	    "a[1-2].b[1-2].c[1-2].d[1-2].e1",
+	    "x[1,3]b[1-2],x2b1", /* joined from neighbours that are none in natural order */
 	};
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

@@ -37,6 +37,11 @@ static bool noted(void)
 	return root_exists(&agent.root, "/var/lib/gpufleet/nova-paused.json");
 }
 
+static void agent_begins(void)
+{
+	nova_pause_mend(&agent, reboot_on_its_way);
+}
+
 /* The instance that comes at the last moment. */
 static void guest_comes_at_stop(const struct task_host *host)
 {
@@ -101,7 +106,7 @@ static void test_reboot_on_its_way(void **state)
 	assert_true(scheduled);
 	unit_is(host, "enabled inactive\n");
 	/* An agent that comes before the host goes down leaves it so … */
-	nova_pause_mend(&agent);
+	agent_begins();
 	unit_is(host, "enabled inactive\n");
 	assert_true(noted());
 	/* … asked for again, it is the same reboot … */
@@ -120,13 +125,12 @@ static void test_reboot_on_its_way(void **state)
 static void test_reboot_that_never_came(void **state)
 {
 	struct task_host *host = *state;
-	struct nova_pause pause;
-	assert_int_equal(nova_pause_begin(&agent, &pause, NULL), 0);
-	assert_int_equal(nova_pause_keep(&agent, &pause, NULL), 0);
-	nova_pause_release(&pause);
-	host_shell(host, "sed -i 's/\"rebooting\": *[0-9]*/\"rebooting\":-1000/' "
-	                 "var/lib/gpufleet/nova-paused.json");
-	nova_pause_mend(&agent);
+	bool scheduled = false;
+	host_shell(host, "printf '#!/bin/sh\\n:\\n' >usr/sbin/reboot; chmod 755 usr/sbin/reboot");
+	assert_int_equal(reboot_schedule(&agent, FIRST, false, &scheduled, NULL), 0);
+	host_shell(host, "sed -i 's/\"seconds\": *[0-9]*/\"seconds\":-1000/' "
+	                 "var/lib/gpufleet/reboot-asked.json");
+	agent_begins();
 	unit_is(host, "enabled active\n");
 	assert_false(noted());
 }
@@ -138,10 +142,10 @@ static void test_agent_dies(void **state)
 	assert_int_equal(nova_pause_begin(&agent, &pause, NULL), 0);
 	unit_is(host, "enabled inactive\n");
 	/* Another agent begins while this one is at it. */
-	nova_pause_mend(&agent);
+	agent_begins();
 	unit_is(host, "enabled inactive\n");
 	nova_pause_release(&pause); /* as its end does */
-	nova_pause_mend(&agent);
+	agent_begins();
 	unit_is(host, "enabled active\n");
 	assert_false(noted());
 }
@@ -154,7 +158,7 @@ static void test_another_boot(void **state)
 	assert_int_equal(nova_pause_begin(&agent, &pause, NULL), 0);
 	nova_pause_release(&pause);
 	boot_id_set(host, SECOND);
-	nova_pause_mend(&agent);
+	agent_begins();
 	unit_is(host, "enabled inactive\n");
 	assert_false(noted());
 }
@@ -207,7 +211,7 @@ static void test_container(void **state)
 	assert_int_equal(nova_pause_begin(&agent, &pause, NULL), 0);
 	assert_string_equal(host_output(host, "cat ../control/docker"), "paused\n");
 	nova_pause_release(&pause);
-	nova_pause_mend(&agent);
+	agent_begins();
 	assert_string_equal(host_output(host, "cat ../control/docker"), "running\n");
 	assert_string_equal(host_output(host, "grep -v inspect ../control/docker.log"),
 	                    "pause\nunpause\n");

@@ -53,6 +53,22 @@ static int fake_close(int fd)
 	return 0;
 }
 
+/* A memory BAR that can be mapped, and one of ports that can't. */
+static int fake_region(struct vfio_region_info *region)
+{
+	region->size = region->index < 2 ? 4096 : 0;
+	region->flags = region->index == 0 ? VFIO_REGION_INFO_FLAG_MMAP : 0;
+	region->offset = (uint64_t)region->index << 40;
+	return 0;
+}
+
+static int fake_map(int fd, uint64_t offset)
+{
+	assert_int_equal(fd, DEVICE);
+	assert_int_equal(offset, 0);
+	return result(PROBE_MAP, 0);
+}
+
 static int fake_status(struct vfio_group_status *status)
 {
 	bool unviable = fake->fails == PROBE_STATUS && fake->error == 0;
@@ -81,12 +97,14 @@ static int fake_control(int fd, unsigned long request, void *argument)
 		fake->open++;
 		fake->opened++;
 		return DEVICE;
+	case VFIO_DEVICE_GET_REGION_INFO:
+		return fd == DEVICE ? fake_region(argument) : -1;
 	default:
 		return 0;
 	}
 }
 
-static const struct probe_kernel kernel = {fake_open, fake_control, fake_close};
+static const struct probe_kernel kernel = {fake_open, fake_control, fake_map, fake_close};
 
 static int setup(void **state)
 {
@@ -171,6 +189,9 @@ static void test_refusals(void **state)
 	    {PROBE_DEVICE_FD, EBUSY,
 	     "{'result':'failed','step':'VFIO_GROUP_GET_DEVICE_FD','message':'/dev/vfio/8: Device "
 	     "or resource busy'}"},
+	    {PROBE_MAP, EBUSY,
+	     "{'result':'failed','step':'mmap of a BAR','message':'/dev/vfio/8: Device or "
+	     "resource busy'}"},
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		fake->fails = cases[i].step;

@@ -160,6 +160,9 @@ static void test_device_checks(void **state)
 	    with_device("done", GPU, "sriov", json_pack("{sisi}", "total", 16, "used", 0)), &host,
 	    "device.sriov", GPU,
 	    "pass: 0 of 16 virtual functions enabled; Nova will see it as type-PF");
+	expect_result(with_device("done", GPU, "physical_function", json_string("0000:00:1f.6")),
+	              &host, "device.sriov", GPU,
+	              "pass: a virtual function of 0000:00:1f.6; Nova will see it as type-VF");
 	expect_facts(
 	    with_device("done", GPU, "bars", json_pack("[{sisb}]", "index", 1, "assigned", 0)),
 	    &host, "blocked: 01:00.0 blocked device.bars; 01:00.1 blocked device.siblings");
@@ -350,13 +353,18 @@ static void test_reset(void **state)
 	facts = with_device("done", GPU, "reset_methods", json_null());
 	json_object_set_new(facts_device(facts, "pci", GPU), "path", json_array());
 	expect_result(facts, &host, "device.reset", GPU, "fail: no reset_method file");
-	/* The kernel names methods for no device at all. */
+	/* The kernel names methods for no device at all: an old one can't, a newer one found none.
+	 */
 	facts = with_device("done", GPU, "reset_methods", json_null());
 	json_object_set_new(facts_device(facts, "pci", AUDIO), "reset_methods", json_null());
 	for (size_t i = 0; i < 5; i++)
 		json_object_set_new(json_array_get(json_object_get(facts, "pci"), i),
 		                    "reset_methods", json_null());
 	json_object_set_new(facts_device(facts, "pci", GPU), "path", json_array());
+	expect_result(json_deep_copy(facts), &host, "device.reset", GPU,
+	              "fail: no reset_method file");
+	json_object_set_new(json_object_get(facts, "host"), "kernel",
+	                    json_string("5.10.0-28-amd64"));
 	expect_result(facts, &host, "device.reset", GPU, "unknown: no reset_method file");
 	/* A reset of the slot would take along what stays with the host. */
 	gpu.functions = FUNCTIONS_PRIMARY;

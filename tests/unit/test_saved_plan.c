@@ -140,6 +140,30 @@ static void differences(void **state)
 	saved_plan_free(saved);
 }
 
+/* In whatever order the two sides name the devices. */
+static void devices_in_another_order(void **state)
+{
+	static const char *const devices[] = {"{\"address\":\"0000:01:00.0\"}",
+	                                      "{\"address\":\"0000:02:00.0\"}",
+	                                      "{\"address\":\"0000:03:00.0\"}"};
+	static const int orders[][3] = {{0, 1, 2}, {2, 1, 0}, {1, 2, 0}, {0, 2, 1}};
+	json_t *facts[4];
+
+	(void)state;
+	for (size_t i = 0; i < 4; i++) {
+		json_t *document =
+		    json_pack("{s:{}, s:[ooo]}", "host", "pci", parse(devices[orders[i][0]]),
+		              parse(devices[orders[i][1]]), parse(devices[orders[i][2]]));
+
+		facts[i] = plan_facts(document, NULL);
+		json_decref(document);
+	}
+	for (size_t i = 0; i < 16; i++)
+		assert_int_equal(plan_facts_compare(facts[i / 4], facts[i % 4], NULL), 0);
+	for (size_t i = 0; i < 4; i++)
+		json_decref(facts[i]);
+}
+
 static void equal_plans_stand_together(void **state)
 {
 	json_t *a = parse(PLAN("x", "1")), *b = parse(PLAN("x", "2")),
@@ -187,6 +211,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(read_back),
 	    cmocka_unit_test(differences),
+	    cmocka_unit_test(devices_in_another_order),
 	    cmocka_unit_test(equal_plans_stand_together),
 	    cmocka_unit_test(malformed_files),
 	};

@@ -23,86 +23,21 @@ vendors=("$@")
 results=$build/vm-groups
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/gpufleet/vm
 modules='pci-pf-stub'
+memory=640
 limit=600 # seconds that a boot may take; half a minute on an idle machine
 work=$(mktemp -d "${TMPDIR:-/tmp}/gpufleet-groups.XXXXXX")
-pid=
 
-cleanup()
-{
-	[ -z "$pid" ] || kill "$pid" 2>/dev/null
-	rm -rf "$work"
-}
-trap cleanup EXIT
+# shellcheck source=tests/vm/direct.sh
+. "$here/direct.sh"
+trap direct_cleanup EXIT
 trap 'exit 130' INT TERM HUP
-
-# Debian's own kernel, unpacked; sets $kernel to the directory.
-fetch_kernel()
-{
-	local package
-	package=$(apt-cache depends linux-image-amd64 | sed -n 's/.*Depends: \(linux-image-.*\)/\1/p')
-	if [ -z "$package" ]; then
-		echo "apt knows no linux-image-amd64" >&2
-		return 1
-	fi
-	kernel=$cache/groups-$package-$(sha256sum <<<"$modules" | cut -c1-12)
-	[ ! -e "$kernel/boot" ] || return 0
-	mkdir -p "$cache" "$work/kernel"
-	(
-		cd "$work" && apt-get -qq download "$package" 2>/dev/null &&
-			dpkg-deb --fsys-tarfile "$package"_*.deb | tar -xC kernel --wildcards './boot/vmlinuz*' '*.ko'
-	) || {
-		echo "$package could not be downloaded" >&2
-		return 1
-	}
-	rm -rf "$kernel"
-	mkdir "$work/kept" "$work/kept/modules"
-	mv "$work/kernel/boot" "$work/kept/"
-	local module
-	for module in $modules; do
-		find "$work/kernel/lib" -name "$module.ko" -exec mv {} "$work/kept/modules/" \;
-	done
-	rm -rf "$work/kernel"
-	mv -T "$work/kept" "$kernel"
-}
-
-make_initramfs()
-{
-	local root=$work/root module
-	mkdir -p "$root"/{bin,proc,sys,dev,tmp,modules,agent}
-	cp "$(command -v busybox)" "$root/bin/busybox"
-	cp "$here/groups-init" "$root/init"
-	tar -xzC "$root/agent" -f "$build/gpufleet-agent.tar.gz"
-	for module in $modules; do
-		if [ -e "$kernel/modules/$module.ko" ]; then
-			cp "$kernel/modules/$module.ko" "$root/modules/"
-			echo "$module.ko"
-		fi
-	done >"$root/modules/order"
-	(cd "$root" && find . | cpio --quiet -o -H newc | gzip -1) >"$work/initramfs.img"
-}
 
 # boot NAME ARGUMENTS… : KERNEL-ARGUMENTS…
 boot()
 {
-	local name=$1 start=$SECONDS arguments=() out
+	local name=$1 start=$SECONDS out=$results/$1
 	shift
-	out=$results/$name
-	mkdir -p "$out"
-	rm -f "$out"/*
-	while [ "$1" != : ]; do
-		arguments+=("$1")
-		shift
-	done
-	shift
-	timeout -k 10 "$limit" qemu-system-x86_64 -name "$name" -accel tcg -machine q35,kernel-irqchip=split -m 640 \
-		-nodefaults -no-user-config -display none -no-reboot \
-		-serial "file:$out/console" -serial "file:$out/answers" \
-		-kernel "$kernel"/boot/vmlinuz* -initrd "$work/initramfs.img" \
-		-append "console=ttyS0 quiet panic=-1 mitigations=off no_timer_check $*" \
-		"${arguments[@]}" "${devices[@]}" 2>"$out/qemu" &
-	pid=$!
-	wait "$pid"
-	pid=
+	direct_boot "$name" "$out" "$@"
 	if ! python3 "$here/groups.py" split "$out/answers" "$out"; then
 		tail -n 5 "$out/console" "$out/qemu" >&2
 		return 1
@@ -122,9 +57,9 @@ vendor()
 		return 1
 		;;
 	esac
-	boot "$name-without" -cpu "$cpu" : "$on" &&
-		boot "$name-off" -cpu "$cpu" -device "$iommu" : "$off" &&
-		boot "$name-with" -cpu "$cpu" -device "$iommu" : "$on" || return 1
+	boot "$name-without" -cpu "$cpu" "${devices[@]}" : "$on" &&
+		boot "$name-off" -cpu "$cpu" -device "$iommu" "${devices[@]}" : "$off" &&
+		boot "$name-with" -cpu "$cpu" -device "$iommu" "${devices[@]}" : "$on" || return 1
 	python3 "$here/groups.py" table "$build/groups_tool" "$results" "$name-with" "$name-without" "$name-off" |
 		tee "$results/$name.table"
 	[ "${PIPESTATUS[0]}" = 0 ] || return 1
@@ -137,8 +72,9 @@ vendor()
 	fi
 }
 
-fetch_kernel || exit 1
-make_initramfs
+direct_fetch_kernel || exit 1
+direct_make_root "$here/groups-init"
+direct_make_initramfs
 mapfile -t devices < <(python3 "$here/groups.py" qemu)
 mkdir -p "$results"
 failed=0
