@@ -54,17 +54,28 @@ int store_body_digest(const char *text, char digest[SHA256_HEX_SIZE])
 	return 0;
 }
 
-void store_body_raw_digest(const char *text, char digest[SHA256_HEX_SIZE])
+const char *store_body_time(const char *text, size_t *length)
 {
 	static const char key[] = "\"observed\":\"";
 	const char *time = strstr(text, key);
+
+	if (!time)
+		return NULL;
+	time += sizeof(key) - 1;
+	*length = strcspn(time, "\"");
+	return time;
+}
+
+void store_body_raw_digest(const char *text, char digest[SHA256_HEX_SIZE])
+{
+	size_t length;
+	const char *time = store_body_time(text, &length);
 	struct sha256 sha;
 
 	sha256_init(&sha);
 	if (time) {
-		time += sizeof(key) - 1;
 		sha256_update(&sha, text, (size_t)(time - text));
-		text = time + strcspn(time, "\"");
+		text = time + length;
 	}
 	sha256_update(&sha, text, strlen(text));
 	sha256_final_hex(&sha, digest);

@@ -224,7 +224,7 @@ static sqlite3_int64 body_add(struct store_history *history, const char *host, c
 }
 
 static int facts_keep(struct store_history *history, sqlite3_int64 scan, const char *host,
-                      const char *body)
+                      const char *body, bool *same)
 {
 	char digest[SHA256_HEX_SIZE], raw[SHA256_HEX_SIZE];
 	sqlite3_int64 id;
@@ -233,7 +233,8 @@ static int facts_keep(struct store_history *history, sqlite3_int64 scan, const c
 	if (span_newest(history, host, &span))
 		return -1;
 	store_body_raw_digest(body, raw);
-	if (span.id && span.reachable && strcmp(span.raw, raw) == 0)
+	*same = span.id && span.reachable && strcmp(span.raw, raw) == 0;
+	if (*same)
 		return span_extend(history, &span, scan, raw);
 	if (store_body_digest(body, digest))
 		return -1;
@@ -249,11 +250,11 @@ static int facts_keep(struct store_history *history, sqlite3_int64 scan, const c
 }
 
 int store_history_facts(struct store_history *history, const char *run, const char *host,
-                        const char *time, const char *body)
+                        const char *time, const char *body, bool *same)
 {
 	sqlite3_int64 scan = scan_of(history, run, time);
 
-	return scan < 0 ? -1 : facts_keep(history, scan, host, body);
+	return scan < 0 ? -1 : facts_keep(history, scan, host, body, same);
 }
 
 /* Not reached: its last facts still are what is known of it. */
@@ -316,6 +317,7 @@ static int all_facts_keep(struct store_history *history, sqlite3 *db, sqlite3_in
 {
 	sqlite3_stmt *facts = NULL;
 	int rc = 0, step = SQLITE_ERROR;
+	bool same;
 
 	if (sqlite3_prepare_v2(db, "SELECT host, body FROM facts ORDER BY host", -1, &facts,
 	                       NULL) != SQLITE_OK)
@@ -327,7 +329,7 @@ static int all_facts_keep(struct store_history *history, sqlite3 *db, sqlite3_in
 
 		/* One that can't be read is not what an upgrade may fail by. */
 		if (host && body && store_body_digest(body, digest) == 0)
-			rc = facts_keep(history, scan, host, body);
+			rc = facts_keep(history, scan, host, body, &same);
 	}
 	sqlite3_finalize(facts);
 	return rc == 0 && step == SQLITE_DONE ? 0 : -1;
