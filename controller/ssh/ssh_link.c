@@ -107,6 +107,12 @@ static void timer_cb(uv_timer_t *timer)
 		deadline_start(link, now - link->due);
 		return;
 	}
+	/* The host has answered, and only was not listened to yet. */
+	if (link->waking && link->late != LATE_HEARD && link->state != LINK_BACKOFF) {
+		link->late = LATE_EXCUSED;
+		deadline_start(link, LATE_MS);
+		return;
+	}
 	switch (states[link->state].deadline) {
 	case DEADLINE_NONE:
 		return;
@@ -163,6 +169,7 @@ enum link_step link_move(struct ssh_link *link, enum link_state state)
 	bool same = states[link->state].deadline == DEADLINE_AUTH && state <= LINK_AGENT &&
 	            link->state >= LINK_AUTH;
 	link->state = state;
+	link->late = LATE_NOT;
 	if (same)
 		return STEP_MORE;
 	uint64_t deadline = deadline_ms(link);
@@ -264,10 +271,15 @@ static void poll_cb(uv_poll_t *poll, int status, int events)
 	struct ssh_socket *sock = poll->data;
 	if (!sock->link)
 		return;
-	if (ssh_turn_over(sock->link->opener->turn))
-		link_wake(sock->link);
-	else
+	if (!ssh_turn_over(sock->link->opener->turn)) {
 		link_tick(sock->link);
+		return;
+	}
+	/* Until its turn comes, nothing more need be said about it: of a thousand that wait, libuv
+	 * would tell 48 times in one turn. The tick asks for it again. */
+	sock->mask = 0;
+	uv_poll_stop(poll);
+	link_wake(sock->link);
 }
 
 /* Last of all in a tick: what libssh waits for now. */
@@ -295,6 +307,8 @@ void link_tick(struct ssh_link *link)
 		return;
 	}
 	link->ticking = true;
+	if (link->late == LATE_EXCUSED)
+		link->late = LATE_HEARD;
 	unsigned pass = 0;
 	for (; pass < PASSES_MAX && !link->closing && link->state != LINK_FAILED; pass++) {
 		link->opener->ticks++;

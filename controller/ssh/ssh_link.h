@@ -87,6 +87,10 @@ struct ssh_login {
 	size_t signature_size;
 };
 
+/* A deadline that passed while the link waited for its turn of the loop is put off, until it has
+ * had that turn. */
+enum link_late { LATE_NOT, LATE_EXCUSED, LATE_HEARD };
+
 struct ssh_link {
 	struct link base;
 	struct ssh_opener *opener;
@@ -94,6 +98,7 @@ struct ssh_link {
 	struct ssh_link *prev_waking, *next_waking;
 	const struct inventory_host *host;
 	enum link_state state;
+	enum link_late late;
 	bool ticking, waking, closing, reported;
 	unsigned holds; /* what libuv or the pool still has of this link */
 	struct gf_err err;
