@@ -33,6 +33,7 @@ struct link_opener *ssh_opener_new(uv_loop_t *loop, const struct ssh_options *op
 	set->connect_timeout_ms = or_default(set->connect_timeout_ms, 10000);
 	set->auth_timeout_ms = or_default(set->auth_timeout_ms, 20000);
 	set->connect_attempts = or_default(set->connect_attempts, 3);
+	set->refused_timeout_ms = or_default(set->refused_timeout_ms, 60000);
 	set->keepalive_ms = or_default(set->keepalive_ms, 15000);
 	opener->ciphers = strdup(set->ciphers ? set->ciphers : CIPHERS);
 	const char *agent = set->agent_socket ? set->agent_socket : getenv("SSH_AUTH_SOCK");
@@ -69,6 +70,7 @@ void ssh_opener_free(struct link_opener *base)
 		return;
 	struct ssh_opener *opener = (struct ssh_opener *)base;
 	bastions_end(opener);
+	turn_servers_free(opener);
 	if (opener->idle) {
 		uv_idle_stop(opener->idle);
 		uv_close((uv_handle_t *)opener->idle, idle_closed_cb);
