@@ -110,7 +110,7 @@ static void judge(const struct root *root, const json_t *change, const char *id,
 	case_open(&c, facts, CARD);
 	case_gpu(&c, json_object_get(change, "gpu"));
 	if (json_object_get(change, "except"))
-		case_except(&c, cases_text(change, "except"));
+		case_except(&c, json_text(change, "except"));
 	json_t *entry = readiness_evaluate(&c.host, c.facts, true, &err);
 	if (!entry)
 		fail_msg("%s", err.msg);

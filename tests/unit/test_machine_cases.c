@@ -29,7 +29,7 @@ static json_t *facts_of(const json_t *machine, bool probed)
 	json_t *facts, *device;
 	size_t i;
 
-	snprintf(path, sizeof(path), "tests/unit/cases/%s.json", cases_text(machine, "name"));
+	snprintf(path, sizeof(path), "tests/unit/cases/%s.json", json_text(machine, "name"));
 	facts = cases_load(path);
 	json_array_foreach(json_object_get(facts, "pci"), i, device)
 	{
@@ -54,11 +54,11 @@ static void expect_verdict(const json_t *machine, bool probed)
 	reasons = json_object_get(device, "reasons");
 	got = json_dumps(reasons, 0);
 	wanted = json_dumps(json_object_get(machine, "reasons"), 0);
-	if (strcmp(cases_text(device, "verdict"), cases_text(machine, "expect")) != 0 ||
+	if (strcmp(json_text(device, "verdict"), json_text(machine, "expect")) != 0 ||
 	    (!probed && strcmp(got, wanted) != 0))
-		fail_msg("%s%s: %s %s, not %s %s", cases_text(machine, "name"),
-		         probed ? " (probed)" : "", cases_text(device, "verdict"), got,
-		         cases_text(machine, "expect"), wanted);
+		fail_msg("%s%s: %s %s, not %s %s", json_text(machine, "name"),
+		         probed ? " (probed)" : "", json_text(device, "verdict"), got,
+		         json_text(machine, "expect"), wanted);
 	free(got);
 	free(wanted);
 	json_decref(entry);
@@ -102,10 +102,10 @@ static void test_nova_type(void **state)
 		entry = readiness_evaluate(&inventory->hosts[0], facts, true, NULL);
 		json_array_foreach(json_object_get(entry, "checks"), k, check)
 		{
-			if (strcmp(cases_text(check, "id"), "device.sriov") != 0 ||
-			    strcmp(cases_text(check, "device"), card) != 0)
+			if (strcmp(json_text(check, "id"), "device.sriov") != 0 ||
+			    strcmp(json_text(check, "device"), card) != 0)
 				continue;
-			assert_non_null(strstr(cases_text(check, "evidence"), type));
+			assert_non_null(strstr(json_text(check, "evidence"), type));
 			found++;
 		}
 		json_decref(entry);
