@@ -181,14 +181,14 @@ static const bool outer_stops[256] = {
  * bytes that JSON does not allow. */
 static const char *string_end(const char *at, const char *end)
 {
-	for (; at < end; at++) {
-		while (at < end && !string_stops[(unsigned char)*at])
-			at++;
-		if (at == end)
-			return NULL;
-		if (*at == '"')
-			return at + 1;
-		if (*at != '\\')
+	while (at < end) {
+		char byte = *at++;
+
+		if (!string_stops[(unsigned char)byte])
+			continue;
+		if (byte == '"')
+			return at;
+		if (byte != '\\' || at == end)
 			return NULL;
 		at++;
 	}

@@ -227,6 +227,9 @@ void store_close(struct store *store)
 		return;
 	if (store->writer)
 		store_writer_stop(store->writer);
+	sqlite3_finalize(store->documents[STORE_FACTS]);
+	sqlite3_finalize(store->documents[STORE_EXPECTED]);
+	ZSTD_freeDCtx(store->unpacking);
 	sqlite3_close(store->write_db);
 	sqlite3_close(store->read_db);
 	if (store->lock_fd >= 0)
@@ -286,59 +289,68 @@ static json_t *document_load(struct store *store, sqlite3_stmt *row)
 	json_t *document = NULL;
 
 	if (text && sqlite3_column_type(row, 0) == SQLITE_BLOB)
-		text = unpacked = store_body_unpack(text, size, NULL, 0, &size);
+		text = unpacked = store_body_unpack(&store->unpacking, text, size, NULL, 0, &size);
 	if (text)
 		document = json_share_load(store->share, text, size, JSON_DECODE_ANY);
 	free(unpacked);
 	return document;
 }
 
-static json_t *document_get(struct store *store, const char *sql, const char *host, bool *found,
-                            struct gf_err *err)
+/* Ready for HOST; NULL on a fault. */
+static sqlite3_stmt *document_statement(struct store *store, enum store_document which,
+                                        const char *host)
 {
-	sqlite3_stmt *statement = NULL;
-	json_t *document = NULL;
+	static const char *const sql[] = {
+	    [STORE_FACTS] = "SELECT body, observed FROM facts LEFT JOIN sightings USING (host)"
+	                    " WHERE host = ?1",
+	    [STORE_EXPECTED] = "SELECT body, NULL FROM expected WHERE host = ?1",
+	};
+	bool sightings = which != STORE_FACTS || store->schema >= STORE_SCHEMA_SIGHTINGS;
+	sqlite3_stmt **statement = &store->documents[which];
 
-	*found = false;
-	if (sqlite3_prepare_v2(store->read_db, sql, -1, &statement, NULL) != SQLITE_OK)
-		goto failed;
-	sqlite3_bind_text(statement, 1, host, -1, SQLITE_STATIC);
-	int rc = sqlite3_step(statement);
-	if (rc == SQLITE_DONE)
-		goto out;
-	if (rc != SQLITE_ROW)
-		goto failed;
-	*found = true;
-	document = document_load(store, statement);
-	/* Of facts that stayed the same: when they were seen last. */
-	if (document && sqlite3_column_count(statement) > 1 &&
-	    sqlite3_column_type(statement, 1) == SQLITE_TEXT)
-		json_object_set_new(document, "observed",
-		                    json_string((const char *)sqlite3_column_text(statement, 1)));
-	if (!document)
-		gf_err_set(err, GF_E_STORE, "%s: the record of %s is damaged", store->path, host);
-	goto out;
-failed:
-	gf_err_set(err, GF_E_STORE, "%s: %s", store->path, sqlite3_errmsg(store->read_db));
-	*found = true;
-out:
-	sqlite3_finalize(statement);
+	if (!*statement &&
+	    sqlite3_prepare_v2(store->read_db,
+	                       sightings ? sql[which]
+	                                 : "SELECT body, NULL FROM facts WHERE host = ?1",
+	                       -1, statement, NULL) != SQLITE_OK)
+		return NULL;
+	sqlite3_bind_text(*statement, 1, host, -1, SQLITE_STATIC);
+	return *statement;
+}
+
+static json_t *document_get(struct store *store, enum store_document which, const char *host,
+                            bool *found, struct gf_err *err)
+{
+	sqlite3_stmt *statement = document_statement(store, which, host);
+	json_t *document = NULL;
+	int rc = statement ? sqlite3_step(statement) : SQLITE_ERROR;
+
+	*found = rc != SQLITE_DONE;
+	if (rc == SQLITE_ROW) {
+		const char *observed = (const char *)sqlite3_column_text(statement, 1);
+
+		document = document_load(store, statement);
+		/* Of facts that stayed the same: when they were seen last. */
+		if (document && observed)
+			json_object_set_new(document, "observed", json_string(observed));
+		if (!document)
+			gf_err_set(err, GF_E_STORE, "%s: the record of %s is damaged", store->path,
+			           host);
+	} else if (rc != SQLITE_DONE) {
+		store_read_failed(store, err);
+	}
+	sqlite3_reset(statement);
 	return document;
 }
 
 json_t *store_facts_get(struct store *store, const char *host, bool *found, struct gf_err *err)
 {
-	return document_get(store,
-	                    store->schema >= STORE_SCHEMA_SIGHTINGS
-	                        ? "SELECT body, observed FROM facts LEFT JOIN sightings"
-	                          " USING (host) WHERE host = ?1"
-	                        : "SELECT body FROM facts WHERE host = ?1",
-	                    host, found, err);
+	return document_get(store, STORE_FACTS, host, found, err);
 }
 
 json_t *store_expected_get(struct store *store, const char *host, bool *found, struct gf_err *err)
 {
-	return document_get(store, "SELECT body FROM expected WHERE host = ?1", host, found, err);
+	return document_get(store, STORE_EXPECTED, host, found, err);
 }
 
 /* The events that SQL selects by its one argument, which may be NULL. */

@@ -124,31 +124,32 @@ err_free:
 	return NULL;
 }
 
-char *store_body_unpack(const void *data, size_t size, const char *base, size_t base_size,
-                        size_t *text_size)
+char *store_body_unpack(ZSTD_DCtx **context, const void *data, size_t size, const char *base,
+                        size_t base_size, size_t *text_size)
 {
 	unsigned long long length = ZSTD_getFrameContentSize(data, size);
-	ZSTD_DCtx *context;
 	char *text;
 
 	/* Both codes for "not known" are greater. */
 	if (length > TEXT_MOST)
 		return NULL;
-	context = ZSTD_createDCtx();
+	if (!*context)
+		*context = ZSTD_createDCtx();
 	text = malloc((size_t)length + 1);
-	if (!context || !text)
+	if (!*context || !text)
 		goto err_free;
-	if (base && ZSTD_isError(ZSTD_DCtx_refPrefix(context, base, base_size)))
+	if (base && ZSTD_isError(ZSTD_DCtx_refPrefix(*context, base, base_size)))
 		goto err_free;
-	if (ZSTD_decompressDCtx(context, text, (size_t)length, data, size) != length)
+	if (ZSTD_decompressDCtx(*context, text, (size_t)length, data, size) != length)
 		goto err_free;
-	ZSTD_freeDCtx(context);
 	text[length] = '\0';
 	*text_size = (size_t)length;
 	return text;
 
 err_free:
-	ZSTD_freeDCtx(context);
+	/* It may still refer to BASE. */
+	ZSTD_freeDCtx(*context);
+	*context = NULL;
 	free(text);
 	return NULL;
 }

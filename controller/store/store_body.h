@@ -5,6 +5,7 @@
 #define GPUFLEET_STORE_BODY_H
 
 #include <stddef.h>
+#include <zstd.h>
 
 #include "node-agent/wire/sha256.h"
 
@@ -27,9 +28,10 @@ const char *store_body_time(const char *text, size_t *length);
 void *store_body_pack(const char *text, size_t size, const char *base, size_t base_size,
                       size_t *packed_size);
 
-/* What store_body_pack was given, with a zero behind it; the caller frees it. NULL when DATA or
+/* What store_body_pack was given, with a zero behind it; the caller frees it. *CONTEXT is made
+ * where it is NULL, for one call or several; the caller frees it (ZSTD_freeDCtx). NULL when DATA or
  * BASE is not what it was, or out of memory. */
-char *store_body_unpack(const void *data, size_t size, const char *base, size_t base_size,
-                        size_t *text_size);
+char *store_body_unpack(ZSTD_DCtx **context, const void *data, size_t size, const char *base,
+                        size_t base_size, size_t *text_size);
 
 #endif

@@ -50,6 +50,7 @@ static const char *const statement_sql[STATEMENTS] = {
 struct store_history {
 	sqlite3 *db;
 	sqlite3_stmt *statements[STATEMENTS];
+	ZSTD_DCtx *unpacking;
 };
 
 /* The newest span of a host. */
@@ -80,6 +81,8 @@ void store_history_free(struct store_history *history)
 {
 	for (size_t i = 0; history && i < STATEMENTS; i++)
 		sqlite3_finalize(history->statements[i]);
+	if (history)
+		ZSTD_freeDCtx(history->unpacking);
 	free(history);
 }
 
@@ -184,7 +187,7 @@ static int base_read(struct store_history *history, const char *host, sqlite3_in
 	*text = NULL;
 	if (rc == SQLITE_ROW) {
 		*id = sqlite3_column_int64(base, 0);
-		*text = store_body_unpack(sqlite3_column_blob(base, 1),
+		*text = store_body_unpack(&history->unpacking, sqlite3_column_blob(base, 1),
 		                          (size_t)sqlite3_column_bytes(base, 1), NULL, 0, size);
 	}
 	sqlite3_reset(base);

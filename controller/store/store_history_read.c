@@ -134,9 +134,9 @@ static char *body_text(struct store *store, int64_t body, const char *base, size
 	if (rc == SQLITE_ROW) {
 		*beside = sqlite3_column_int64(statement, 0);
 		if (!*beside || base)
-			text = store_body_unpack(sqlite3_column_blob(statement, 1),
-			                         (size_t)sqlite3_column_bytes(statement, 1), base,
-			                         base_size, size);
+			text = store_body_unpack(
+			    &store->unpacking, sqlite3_column_blob(statement, 1),
+			    (size_t)sqlite3_column_bytes(statement, 1), base, base_size, size);
 	}
 	sqlite3_finalize(statement);
 	if (!text && (base || !*beside))

@@ -3,10 +3,13 @@
 #define GPUFLEET_STORE_INTERNAL_H
 
 #include <sqlite3.h>
+#include <zstd.h>
 
 #include "controller/store/json_share.h"
 #include "controller/store/store.h"
 #include "controller/store/store_writer.h"
+
+enum store_document { STORE_FACTS, STORE_EXPECTED };
 
 struct store {
 	char *path;
@@ -15,6 +18,9 @@ struct store {
 	struct store_writer *writer;
 	int lock_fd;              /* -1 in a read-only store */
 	struct json_share *share; /* of the documents that are read */
+	/* Of the read connection, made when first needed: a report reads thousands of hosts. */
+	sqlite3_stmt *documents[2]; /* by enum store_document */
+	ZSTD_DCtx *unpacking;
 	int schema; /* of the read connection: an earlier one in a store of an earlier gpufleet */
 };
 
