@@ -139,21 +139,19 @@ class Bed:
         return {name: os.path.getsize(self.path(name)) for name in os.listdir(self.directory) if name.startswith("sshd-")
                 and name.endswith(".log")}
 
-    def sessions_since(self, sizes):
-        """{address: commands that the sshds say they have started there since logs_size() said SIZES}"""
-        commands = {}
+    def asked_since(self, sizes):
+        """How many addresses the sshds say they were connected to since logs_size() said SIZES, and how many commands they
+        have started. (Which was started where can't be told: one port of a client may lead to several addresses.)"""
+        addresses, commands = set(), 0
         for name, size in sizes.items():
-            served = {}
             with open(self.path(name), encoding="utf-8", errors="replace") as file:
                 file.seek(size)
                 for line in file:
-                    words = line.split()
                     if line.startswith("Connection from "):
-                        served[words[4]] = words[6]
-                    elif line.startswith("Starting session: command ") and "port" in words:
-                        address = served.get(words[words.index("port") + 1], "unknown")
-                        commands[address] = commands.get(address, 0) + 1
-        return commands
+                        addresses.add(line.split()[6])
+                    elif line.startswith("Starting session: command "):
+                        commands += 1
+        return len(addresses), commands
 
     # What the clients read.
 

@@ -36,7 +36,9 @@ class Meter:
             said, complained = out.read(), err.read()
         with open(self.bed.path("measured"), encoding="ascii") as file:
             status, wall, cpu, largest = file.read().split()
-        reached = len(self.bed.sessions_since(before)) if run.commands else hosts
+        reached, commands = self.bed.asked_since(before)
+        if run.commands:
+            reached = min(reached, commands)
         if status != "0" or not run.ok(said, complained) or reached < hosts:
             raise RuntimeError(f"{name}: not every host did as it was told: status {status}, {reached} of {hosts} hosts "
                                f"were asked\n{' '.join(run.argv)[:300]}\n{said[-1500:]}\n{complained[-1500:]}")
