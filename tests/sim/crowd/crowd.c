@@ -215,5 +215,5 @@ int main(int argc, char **argv)
 	listener = listener_open(&crowd);
 	crowd_files_write(&crowd, inventory);
 	crowd_run(&crowd, listener, signals);
-	return 0;
+	_exit(0); /* threads are still at work with what exit() would take down */
 }
