@@ -243,7 +243,7 @@ static int first_digest(struct store_history *history, struct span *span)
 	sqlite3_bind_int64(data, 1, span->body);
 	rc = sqlite3_step(data);
 	if (rc == SQLITE_ROW)
-		text = store_body_unpack(sqlite3_column_blob(data, 0),
+		text = store_body_unpack(&history->unpacking, sqlite3_column_blob(data, 0),
 		                         (size_t)sqlite3_column_bytes(data, 0), NULL, 0, &size);
 	sqlite3_reset(data);
 	if (!text || store_body_digest(text, span->digest)) {
