@@ -58,6 +58,8 @@ struct inventory_host {
 	bool identities_given;  /* IdentityFile applies: the usual files are not tried */
 	bool identities_only;   /* no other key of the agent is, either */
 	bool known_hosts_given; /* UserKnownHostsFile applies */
+	/* ServerAliveInterval and ServerAliveCountMax of ~/.ssh/config; 0: not given. */
+	unsigned alive_interval_s, alive_count;
 	/* What `jump` ends in, resolved (controller/ssh/ssh_jump.h); NULL: reached directly.
 	 * Borrowed. */
 	const struct inventory_host *bastion;

@@ -10,10 +10,13 @@
 #define OUTPUT_MAX                                                                                 \
 	((size_t)4 << 20) /* kept of one host and stream; the rest is dropped and said so */
 
+#define TRIES 3 /* of a connection that is lost before the command is begun */
+
 struct exec_host {
 	struct exec_run *run;
 	struct link *link;
-	bool ready;
+	unsigned tries;
+	bool ready; /* the command may have been begun */
 	struct become become;
 	struct secret_claim *claim; /* to sudo's password; NULL: none */
 	struct exec_result result;
@@ -212,15 +215,32 @@ static void exited_cb(void *ctx, struct link *link, int status)
 	end_host(host);
 }
 
+static void host_open(struct exec_host *host);
+
 static void failed_cb(void *ctx, struct link *link, const struct gf_err *err)
 {
-	(void)link;
+	struct exec_host *host = ctx;
 	struct gf_err kept = *err;
-	end_with(ctx, &kept);
+	if (host->ready || err->code != GF_E_LOST || host->tries == TRIES || host->run->stopping) {
+		end_with(host, &kept);
+		return;
+	}
+	link_close(link);
+	host_open(host);
 }
 
 static const struct link_events events = {
     .ready = ready_cb, .output = output_cb, .exited = exited_cb, .failed = failed_cb};
+
+static void host_open(struct exec_host *host)
+{
+	struct link_opener *opener = host->run->opener;
+	struct gf_err err = {0};
+	host->tries++;
+	host->link = opener->open(opener, host->result.host, &events, host, &err);
+	if (!host->link)
+		end_with(host, &err);
+}
 
 static void begin(struct exec_run *run, const struct inventory_host *target)
 {
@@ -240,9 +260,7 @@ static void begin(struct exec_run *run, const struct inventory_host *target)
 	host->begun_ms = uv_now(run->loop);
 	host->next = run->hosts;
 	run->hosts = host;
-	host->link = run->opener->open(run->opener, target, &events, host, &err);
-	if (!host->link)
-		end_with(host, &err);
+	host_open(host);
 }
 
 static void begin_more(struct exec_run *run)

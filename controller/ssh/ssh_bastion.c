@@ -52,7 +52,20 @@ static void failed_cb(void *ctx, struct link *link, const struct gf_err *err)
 	}
 }
 
-static const struct link_events bastion_events = {.ready = ready_cb, .failed = failed_cb};
+/* A password is being looked for, or its server has its hands full. */
+static void waiting_cb(void *ctx, struct link *link)
+{
+	struct ssh_bastion *bastion = ctx;
+	(void)link;
+	for (struct ssh_tunnel *tunnel = bastion->tunnels; tunnel; tunnel = tunnel->next) {
+		struct link *behind = tunnel->link ? &tunnel->link->base : NULL;
+		if (behind && behind->events->waiting)
+			behind->events->waiting(behind->ctx, behind);
+	}
+}
+
+static const struct link_events bastion_events = {
+    .ready = ready_cb, .waiting = waiting_cb, .failed = failed_cb};
 
 static struct ssh_bastion *bastion_get(struct ssh_opener *opener, const struct inventory_host *host)
 {
@@ -66,6 +79,7 @@ static struct ssh_bastion *bastion_get(struct ssh_opener *opener, const struct i
 		return NULL;
 	bastion->opener = opener;
 	bastion->host = host;
+	ssh_pace_init(&bastion->turns.pace);
 	bastion->next = opener->bastions;
 	opener->bastions = bastion;
 	return bastion;
@@ -95,7 +109,7 @@ enum link_step tunnel_start_step(struct ssh_link *link)
 
 enum link_step tunnel_wait_step(struct ssh_link *link)
 {
-	return link->tunnel->bastion->ready ? link_move(link, LINK_TUNNEL) : STEP_WAIT;
+	return link->tunnel->bastion->ready ? link_move(link, LINK_TURN) : STEP_WAIT;
 }
 
 enum link_step bastion_step(struct ssh_link *link)

@@ -3,7 +3,8 @@
  * another bastion); a host's libssh session runs on one end of a socket pair, whose other end a
  * tunnel pumps to and from its channel, on the loop.
  *
- *   a link:  BASTION (until the session is there) → TUNNEL (channel) → HANDSHAKE (on the pair) …
+ *   a link:  BASTION (until the session is there) → TURN → TUNNEL (channel) → HANDSHAKE (on the
+ * pair) …
  *
  * Back-pressure: a tunnel holds at most one buffer in each direction, and none while both sides
  * take what comes. What the host's session does not take stays in the channel (its window closes);
@@ -27,6 +28,7 @@ struct ssh_bastion {
 	bool ready;
 	struct ssh_tunnel *tunnels; /* all, also those whose link has gone while they opened */
 	struct ssh_tunnel *moved;   /* those that libssh's callbacks had something for */
+	struct ssh_turns turns;     /* of the hosts behind it to connect */
 	unsigned opening, blocked;  /* tunnels in these conditions */
 	uint64_t in_bytes;          /* of the session, when last looked at */
 	unsigned failures;          /* to connect, in a row */

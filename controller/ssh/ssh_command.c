@@ -85,8 +85,10 @@ void command_drop(struct ssh_link *link)
 enum link_step command_open_step(struct ssh_link *link)
 {
 	int rc = ssh_channel_open_session(link->channel);
-	if (rc == SSH_OK)
+	if (rc == SSH_OK) {
+		turns_end(link, SSH_PACE_IN);
 		return link_move(link, LINK_REQUESTING);
+	}
 	if (!ssh_is_connected(link->session))
 		return lost(link);
 	if (rc == SSH_AGAIN)

@@ -26,6 +26,7 @@ struct lookup {
 	const struct ssh_config_line *maybe; /* the Match of MAYBE */
 	/* The first line of each, or NULL. */
 	const struct ssh_config_line *host_name, *port, *user, *only, *proxy, *known_hosts;
+	const struct ssh_config_line *alive_interval, *alive_count;
 	const struct ssh_config_line **files; /* IdentityFile adds up */
 	size_t file_count;
 	const struct ssh_keyword *seen[64];
@@ -142,7 +143,7 @@ static enum active host_line(const struct lookup *lookup, const struct ssh_confi
 }
 
 /* Is there nothing left for this keyword to say? */
-static bool settled(struct lookup *lookup, const struct ssh_keyword *keyword)
+static bool settled(struct lookup *lookup, const struct ssh_keyword *keyword, enum active active)
 {
 	const struct inventory_host *host = lookup->host;
 	switch (keyword->key) {
@@ -161,6 +162,11 @@ static bool settled(struct lookup *lookup, const struct ssh_keyword *keyword)
 		return host->jump || lookup->proxy;
 	case KEY_KNOWN_HOSTS:
 		return host->known_hosts || lookup->known_hosts;
+	/* Where it cannot be known whether they apply, our own values will do. */
+	case KEY_ALIVE_INTERVAL:
+		return lookup->alive_interval || active == MAYBE;
+	case KEY_ALIVE_COUNT:
+		return lookup->alive_count || active == MAYBE;
 	case KEY_REFUSED:
 	case KEY_WARNED:
 		for (size_t i = 0; i < lookup->seen_count; i++)
@@ -207,7 +213,7 @@ static int take_line(struct lookup *lookup, const struct ssh_config_line *line, 
 {
 	const struct ssh_keyword *keyword = line->keyword;
 	const char *value = line->words[0].text;
-	if (settled(lookup, keyword))
+	if (settled(lookup, keyword, active))
 		return 0;
 	if (active == MAYBE && keyword->key != KEY_WARNED)
 		return undecided(lookup, line, err);
@@ -229,6 +235,12 @@ static int take_line(struct lookup *lookup, const struct ssh_config_line *line, 
 		break;
 	case KEY_PROXY_JUMP:
 		lookup->proxy = line;
+		break;
+	case KEY_ALIVE_INTERVAL:
+		lookup->alive_interval = line;
+		break;
+	case KEY_ALIVE_COUNT:
+		lookup->alive_count = line;
 		break;
 	case KEY_KNOWN_HOSTS:
 		lookup->known_hosts = line;
@@ -410,6 +422,10 @@ static int fill_names(struct lookup *lookup, struct gf_err *err)
 		host->port = (uint16_t)atoi(lookup->port->words[0].text);
 	if (!host->port)
 		host->port = 22;
+	if (lookup->alive_interval) /* "none" leaves it 0 */
+		ssh_config_seconds(lookup->alive_interval->words[0].text, &host->alive_interval_s);
+	if (lookup->alive_count)
+		host->alive_count = (unsigned)atoi(lookup->alive_count->words[0].text);
 	if (lookup->proxy && lookup->proxy->keyword->key == KEY_PROXY_JUMP &&
 	    set_text(&host->jump, lookup->proxy->words[0].text, err) != 0)
 		return -1;

@@ -2,10 +2,10 @@
  * leaves open.
  *
  * Understood: Host (with *, ? and !), Match (all, host, originalhost, user, localuser), Include,
- * HostName, Port, User, IdentityFile, IdentitiesOnly, ProxyJump, UserKnownHostsFile, IgnoreUnknown;
- * "first value wins" throughout, as in ssh_config(5). Nothing that would change how a host is
- * reached is ignored in silence: it is an error or a warning for the hosts that it concerns. The
- * system's /etc/ssh/ssh_config is not read.
+ * HostName, Port, User, IdentityFile, IdentitiesOnly, ProxyJump, UserKnownHostsFile,
+ * ServerAliveInterval, ServerAliveCountMax, IgnoreUnknown; "first value wins" throughout, as in
+ * ssh_config(5). Nothing that would change how a host is reached is ignored in silence: it is an
+ * error or a warning for the hosts that it concerns. The system's /etc/ssh/ssh_config is not read.
  *
  * Reading (ssh_config_read.c) makes a flat list of lines, Include's files in their place; looking
  * up (ssh_config.c) goes through it once for each host.

@@ -21,6 +21,8 @@ enum ssh_key {
 	KEY_PROXY_JUMP,
 	KEY_PROXY_COMMAND,
 	KEY_KNOWN_HOSTS,
+	KEY_ALIVE_INTERVAL,
+	KEY_ALIVE_COUNT,
 	KEY_IGNORE_UNKNOWN,
 	KEY_REFUSED, /* without it the host would be another one, or be trusted for another reason
 	              */
@@ -56,7 +58,8 @@ struct ssh_config {
 	struct string_list ignore_unknown;
 };
 
-#define SSH_CONFIG_DEPTH_MAX 16
+#define SSH_CONFIG_DEPTH_MAX   16
+#define SSH_CONFIG_SECONDS_MAX 86400
 
 /* ssh_config_words.c: the keywords, and what their values may be. */
 
@@ -69,6 +72,8 @@ int ssh_config_line_check(const struct ssh_config_line *line, struct gf_err *err
 /* "FILE:LINE:COL: …" at word I of the line, or at its keyword when there is no such word. */
 int ssh_config_fail(const struct ssh_config_line *line, size_t i, struct gf_err *err,
                     const char *format, ...) __attribute__((format(printf, 4, 5)));
+/* Is TEXT a time, of a day at most? */
+bool ssh_config_seconds(const char *text, unsigned *seconds);
 /* * and ? as in a shell, without classes. */
 bool ssh_pattern_match(const char *pattern, const char *text);
 /* Patterns with commas, ! taking away. */

@@ -26,6 +26,8 @@ static const struct ssh_keyword keywords[] = {
     {"ProxyCommand", KEY_PROXY_COMMAND, "none",
      "name the bastion with ProxyJump, or with \"jump\" in the inventory"},
     {"UserKnownHostsFile", KEY_KNOWN_HOSTS, NULL, NULL},
+    {"ServerAliveInterval", KEY_ALIVE_INTERVAL, NULL, NULL},
+    {"ServerAliveCountMax", KEY_ALIVE_COUNT, NULL, NULL},
     {"IgnoreUnknown", KEY_IGNORE_UNKNOWN, NULL, NULL},
     {"HostKeyAlias", KEY_REFUSED, NULL,
      "record the host's key under its own name, or pin it with host_key in the inventory"},
@@ -123,8 +125,6 @@ static const char *const ignored[] = {
     "RSAAuthentication",
     "RSAMinSize",
     "SendEnv",
-    "ServerAliveCountMax",
-    "ServerAliveInterval",
     "SessionType",
     "SetEnv",
     "StdinNull",
@@ -260,6 +260,45 @@ static int check_host_name(const struct ssh_config_line *line, struct gf_err *er
 	                             line->words[0].text);
 }
 
+/* "90", "1m30s", as in sshd_config(5), TIME FORMATS, but for weeks. */
+bool ssh_config_seconds(const char *text, unsigned *seconds)
+{
+	static const char units[] = "smhd";
+	static const unsigned lengths[] = {1, 60, 3600, 86400};
+	uint64_t total = 0;
+	do {
+		size_t digits = strspn(text, "0123456789");
+		if (digits < 1 || digits > 5)
+			return false;
+		const char *unit = text[digits] ? strchr(units, text[digits] | 0x20) : units;
+		if (!unit)
+			return false;
+		total += (uint64_t)atoi(text) * lengths[unit - units];
+		text += digits + (text[digits] != '\0');
+	} while (*text && total <= SSH_CONFIG_SECONDS_MAX);
+	*seconds = (unsigned)total;
+	return total <= SSH_CONFIG_SECONDS_MAX;
+}
+
+static int check_alive(const struct ssh_config_line *line, struct gf_err *err)
+{
+	const char *text = line->words[0].text;
+	unsigned seconds;
+	if (line->keyword->key == KEY_ALIVE_INTERVAL)
+		return strcasecmp(text, "none") == 0 || ssh_config_seconds(text, &seconds)
+		           ? 0
+		           : ssh_config_fail(
+		                 line, 0, err,
+		                 "ServerAliveInterval takes a time up to a day, such as "
+		                 "30 or 2m, not \"%.40s\"",
+		                 text);
+	return strlen(text) <= 4 && !text[strspn(text, "0123456789")]
+	           ? 0
+	           : ssh_config_fail(line, 0, err,
+	                             "ServerAliveCountMax takes a number up to 9999, not \"%.40s\"",
+	                             text);
+}
+
 static int check_port(const struct ssh_config_line *line, struct gf_err *err)
 {
 	const char *text = line->words[0].text;
@@ -336,6 +375,8 @@ static bool takes_one(enum ssh_key key)
 	case KEY_IDENTITY_FILE:
 	case KEY_IDENTITIES_ONLY:
 	case KEY_PROXY_JUMP:
+	case KEY_ALIVE_INTERVAL:
+	case KEY_ALIVE_COUNT:
 		return true;
 	default:
 		return false;
@@ -376,6 +417,9 @@ int ssh_config_line_check(const struct ssh_config_line *line, struct gf_err *err
 		return check_jump(line, err);
 	case KEY_MATCH:
 		return check_match(line, err);
+	case KEY_ALIVE_INTERVAL:
+	case KEY_ALIVE_COUNT:
+		return check_alive(line, err);
 	case KEY_IDENTITY_FILE:
 	case KEY_KNOWN_HOSTS:
 		return check_files(line, err);

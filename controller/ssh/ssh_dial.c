@@ -1,9 +1,9 @@
 /* ssh_dial.c: from a name to a connected TCP socket.
  *
  * The happy path: the name is looked up on the pool (a numeric one is not), each address is
- * connected to in turn, the socket goes to libssh. Possible failure modes: no such name; every
- * address refuses, is silent or is unreachable; the host resets early connections (MaxStartups),
- * which is tried again after a pause with jitter, a bounded number of times.
+ * connected to one after the other, when it is the link's turn (ssh_turn.h), and the socket goes to
+ * libssh. Possible failure modes: no such name; every address refuses, is silent or is unreachable;
+ * what refuses or resets is tried again after a pause with jitter, a bounded number of times.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -152,8 +152,6 @@ static int open_socket(struct ssh_link *link)
 	if (rc != 0)
 		return rc;
 	set_options(fd);
-	getnameinfo(to->ai_addr, to->ai_addrlen, link->numeric, sizeof(link->numeric), NULL, 0,
-	            NI_NUMERICHOST);
 	if (connect(fd, to->ai_addr, to->ai_addrlen) != 0 && errno != EINPROGRESS)
 		return errno;
 	return 0;
@@ -184,6 +182,7 @@ static struct gf_err connect_error(const struct ssh_link *link, int code)
 /* The address failed with CODE: the next one, a later try, or the end. */
 static enum link_step address_failed(struct ssh_link *link, int code)
 {
+	turns_end(link, SSH_PACE_OTHER);
 	dial_drop_socket(link);
 	if (link->address->ai_next) {
 		link->address = link->address->ai_next;
@@ -196,6 +195,14 @@ static enum link_step address_failed(struct ssh_link *link, int code)
 }
 
 static enum link_step connect_address(struct ssh_link *link)
+{
+	const struct addrinfo *to = link->address;
+	getnameinfo(to->ai_addr, to->ai_addrlen, link->numeric, sizeof(link->numeric), NULL, 0,
+	            NI_NUMERICHOST);
+	return link_move(link, LINK_TURN);
+}
+
+enum link_step dial_open_step(struct ssh_link *link)
 {
 	link_move(link, LINK_CONNECTING);
 	int code = open_socket(link);
@@ -237,14 +244,25 @@ uint64_t dial_deadline(const struct ssh_link *link)
 	return share < ADDRESS_MS_MIN && total > ADDRESS_MS_MIN ? ADDRESS_MS_MIN : share;
 }
 
+/* Nothing is left of the last try. */
+static void dial_clear(struct ssh_link *link)
+{
+	turns_end(link, SSH_PACE_OTHER);
+	handshake_drop_session(link);
+	dial_drop_socket(link);
+	tunnel_drop(link);
+}
+
+enum link_step dial_same(struct ssh_link *link)
+{
+	dial_clear(link);
+	return link->host->bastion ? tunnel_start_step(link) : connect_address(link);
+}
+
 enum link_step dial_again(struct ssh_link *link)
 {
-	if (link->host->bastion) {
-		tunnel_drop(link);
-		return tunnel_start_step(link);
-	}
 	link->address = link->addresses;
-	return connect_address(link);
+	return dial_same(link);
 }
 
 void dial_timeout(struct ssh_link *link)
@@ -260,9 +278,7 @@ enum link_step dial_retry(struct ssh_link *link, const struct gf_err *err)
 {
 	if (link->attempt + 1 >= link->opener->options.connect_attempts)
 		return link_fail_with(link, err);
-	handshake_drop_session(link);
-	dial_drop_socket(link);
-	tunnel_drop(link);
+	dial_clear(link);
 	link_move(link, LINK_BACKOFF);
 	link->attempt++;
 	return STEP_WAIT;

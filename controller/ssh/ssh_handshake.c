@@ -1,12 +1,13 @@
 /* ssh_handshake.c: a libssh session on a connected socket, up to the end of its key exchange.
  *
- * Possible failure modes: the host hangs up before it greets (tried again), has no key exchange or
- * cipher in common.
+ * Possible failure modes: the host hangs up before it greets (ssh_turn.h) or after it (tried
+ * again), has no key exchange or cipher in common.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "controller/ssh/ssh_link.h"
 
@@ -56,6 +57,7 @@ static int new_session(struct ssh_link *link, struct gf_err *err)
 	link->session = ssh_new();
 	if (!link->session)
 		return gf_err_set(err, GF_E_MEMORY, "out of memory");
+	link->greeting = GREETING_NONE;
 	memset(&link->counter, 0, sizeof(link->counter));
 	ssh_set_counters(link->session, NULL, &link->counter);
 	char order[256];
@@ -105,16 +107,38 @@ static enum link_step handshake_failed(struct ssh_link *link)
 {
 	struct gf_err err = {0};
 	const char *reason = ssh_get_error(link->session);
+	if (link->greeting != GREETING_SSH)
+		return turn_refused(link);
 	if (strstr(reason, "kex error"))
 		return link_fail(link, GF_E_CONNECT,
 		                 "%s and gpufleet have no key exchange, cipher or host key type in "
 		                 "common (%s): bring its sshd up to date",
 		                 link->host->name, reason);
 	gf_err_set(&err, GF_E_CONNECT,
-	           "%s (%s port %u) hung up before the connection was set up (%s): its sshd may be "
-	           "starting, be limited by MaxStartups, or refuse this address",
+	           "%s (%s port %u) hung up in the middle of the key exchange (%s): its sshd may "
+	           "be going down or run out of memory",
 	           link->host->name, link->numeric, link->host->port, reason);
 	return dial_retry(link, &err);
+}
+
+/* sshd says in plain words why it turns a connection away (sshd.c: "Exceeded MaxStartups", from 9.8
+ * on "Not allowed at this time"); libssh skips what stands before the greeting. */
+void handshake_listen(struct ssh_link *link)
+{
+	static const struct {
+		const char *words;
+		enum ssh_greeting greeting;
+	} known[] = {{"SSH-", GREETING_SSH},
+	             {"Exceeded MaxStartups", GREETING_FULL},
+	             {"Not allowed at this time", GREETING_BARRED}};
+	char text[32];
+	if (!link->socket || link->greeting == GREETING_SSH)
+		return;
+	ssize_t got = recv(link->socket->fd, text, sizeof(text), MSG_PEEK | MSG_DONTWAIT);
+	for (size_t i = 0; got > 0 && i < sizeof(known) / sizeof(known[0]); i++)
+		if ((size_t)got >= strlen(known[i].words) &&
+		    memcmp(text, known[i].words, strlen(known[i].words)) == 0)
+			link->greeting = known[i].greeting;
 }
 
 enum link_step handshake_step(struct ssh_link *link)

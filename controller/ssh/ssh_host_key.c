@@ -132,8 +132,6 @@ static enum link_step judge(struct ssh_link *link, struct ssh_known_hosts *table
 		/* Hashed lines tell their types only now: connect once more and ask for those. */
 		link->types_retried = true;
 		memcpy(link->types, match->types, sizeof(link->types));
-		handshake_drop_session(link);
-		dial_drop_socket(link);
 		return dial_again(link);
 	}
 	if (match->result == KNOWN_HOSTS_UNKNOWN && link->host->host_keys == HOST_KEYS_ACCEPT_NEW) {

@@ -9,7 +9,19 @@
 
 #include "controller/ssh/ssh_link.h"
 
-#define SILENCES 4 /* in a row, each as long as the interval: then it has gone */
+#define COUNT_MAX 3 /* ssh's own ServerAliveCountMax */
+
+static unsigned interval_ms(const struct ssh_link *link)
+{
+	unsigned given = link->host->alive_interval_s;
+	return given ? given * 1000 : link->opener->options.keepalive_ms;
+}
+
+/* Silent intervals in a row: then it has gone. As ssh counts, the first one is asked about. */
+static unsigned silences_max(const struct ssh_link *link)
+{
+	return 1 + (link->host->alive_count ? link->host->alive_count : COUNT_MAX);
+}
 
 static bool established(const struct ssh_link *link)
 {
@@ -28,7 +40,7 @@ static void alive_ask(struct ssh_link *link)
 static void alive_cb(uv_timer_t *timer)
 {
 	struct ssh_link *link = timer->data;
-	unsigned interval = link->opener->options.keepalive_ms;
+	unsigned silences = silences_max(link);
 
 	/* The loop may have stood still: what has arrived meanwhile counts. */
 	if (established(link) && ssh_is_connected(link->session))
@@ -41,21 +53,22 @@ static void alive_cb(uv_timer_t *timer)
 		link->silences = 0;
 		return;
 	}
-	if (++link->silences < SILENCES) {
+	if (++link->silences < silences) {
 		if (link->silences == 1)
 			alive_ask(link);
 		return;
 	}
 	link_fail(link, GF_E_LOST,
 	          "%s has answered nothing for %u s while %s: it hangs, or the network does%s",
-	          link->host->name, (SILENCES * interval + 500) / 1000,
+	          link->host->name,
+	          (unsigned)(((uint64_t)silences * interval_ms(link) + 500) / 1000),
 	          link_state_name(link->state),
 	          link->state == LINK_RUNNING ? "; the command may still run there" : "");
 }
 
 void alive_start(struct ssh_link *link)
 {
-	unsigned interval = link->opener->options.keepalive_ms;
+	unsigned interval = interval_ms(link);
 
 	link->alive_bytes = link->counter.in_bytes;
 	link->silences = 0;

@@ -23,6 +23,7 @@ enum deadline {
 	DEADLINE_CONNECT,
 	DEADLINE_BASTION,
 	DEADLINE_DIAL,
+	DEADLINE_TURN,
 	DEADLINE_AUTH,
 	DEADLINE_COMMAND
 };
@@ -38,21 +39,22 @@ static const struct {
 	enum deadline deadline;
 	enum link_step (*step)(struct ssh_link *link);
 } states[LINK_STATES] = {
-    [LINK_NEW] = {"new", NEXT(RESOLVING) | NEXT(CONNECTING) | NEXT(BASTION), DEADLINE_CONNECT,
+    [LINK_NEW] = {"new", NEXT(RESOLVING) | NEXT(TURN) | NEXT(BASTION), DEADLINE_CONNECT,
                   dial_start_step},
-    [LINK_RESOLVING] = {"resolving", NEXT(CONNECTING), DEADLINE_CONNECT, wait_step},
-    [LINK_CONNECTING] = {"connecting", NEXT(HANDSHAKE) | NEXT(BACKOFF) | NEXT(CONNECTING),
-                         DEADLINE_DIAL, dial_connect_step},
-    [LINK_BASTION] = {"waiting for the bastion", NEXT(TUNNEL), DEADLINE_BASTION, tunnel_wait_step},
+    [LINK_RESOLVING] = {"resolving", NEXT(TURN), DEADLINE_CONNECT, wait_step},
+    [LINK_TURN] = {"waiting for its turn to connect", NEXT(TURN) | NEXT(CONNECTING) | NEXT(TUNNEL),
+                   DEADLINE_TURN, turn_step},
+    [LINK_CONNECTING] = {"connecting", NEXT(HANDSHAKE) | NEXT(BACKOFF) | NEXT(TURN), DEADLINE_DIAL,
+                         dial_connect_step},
+    [LINK_BASTION] = {"waiting for the bastion", NEXT(TURN), DEADLINE_BASTION, tunnel_wait_step},
     [LINK_TUNNEL] = {"connecting through the bastion", NEXT(HANDSHAKE) | NEXT(BACKOFF),
                      DEADLINE_CONNECT, tunnel_open_step},
-    [LINK_BACKOFF] = {"waiting to connect again", NEXT(CONNECTING) | NEXT(BASTION), DEADLINE_DIAL,
+    [LINK_BACKOFF] = {"waiting to connect again", NEXT(TURN) | NEXT(BASTION), DEADLINE_DIAL,
                       wait_step},
     [LINK_HANDSHAKE] = {"key exchange",
-                        NEXT(HOST_KEY) | NEXT(AUTH) | NEXT(BACKOFF) | NEXT(CONNECTING) |
-                            NEXT(BASTION),
+                        NEXT(HOST_KEY) | NEXT(AUTH) | NEXT(BACKOFF) | NEXT(TURN) | NEXT(BASTION),
                         DEADLINE_CONNECT, handshake_step},
-    [LINK_HOST_KEY] = {"looking up the host key", NEXT(AUTH) | NEXT(CONNECTING) | NEXT(BASTION),
+    [LINK_HOST_KEY] = {"looking up the host key", NEXT(AUTH) | NEXT(TURN) | NEXT(BASTION),
                        DEADLINE_NONE, wait_step},
     [LINK_AUTH] = {"authentication", NEXT(AGENT) | NEXT(SECRET) | NEXT(IDLE), DEADLINE_AUTH,
                    login_step},
@@ -103,8 +105,14 @@ static void timer_cb(uv_timer_t *timer)
 
 	/* For so long the loop stood still, which is not the host's fault: it gets that time back.
 	 */
-	if (now > link->due + LATE_MS && link->state != LINK_BACKOFF) {
+	if (now > link->due + LATE_MS && link->state != LINK_BACKOFF && link->state != LINK_TURN) {
 		deadline_start(link, now - link->due);
+		return;
+	}
+	/* The host has answered, and only was not listened to yet. */
+	if (link->waking && link->late != LATE_HEARD && link->state != LINK_BACKOFF) {
+		link->late = LATE_EXCUSED;
+		deadline_start(link, LATE_MS);
 		return;
 	}
 	switch (states[link->state].deadline) {
@@ -112,6 +120,9 @@ static void timer_cb(uv_timer_t *timer)
 		return;
 	case DEADLINE_DIAL:
 		dial_timeout(link);
+		break;
+	case DEADLINE_TURN:
+		turn_timeout(link);
 		break;
 	case DEADLINE_COMMAND: {
 		uint64_t left = command_deadline(link);
@@ -148,6 +159,8 @@ static uint64_t deadline_ms(struct ssh_link *link)
 		return BASTION_MS;
 	case DEADLINE_DIAL:
 		return dial_deadline(link);
+	case DEADLINE_TURN:
+		return turn_deadline(link);
 	case DEADLINE_AUTH:
 		return options->auth_timeout_ms;
 	case DEADLINE_COMMAND:
@@ -163,6 +176,7 @@ enum link_step link_move(struct ssh_link *link, enum link_state state)
 	bool same = states[link->state].deadline == DEADLINE_AUTH && state <= LINK_AGENT &&
 	            link->state >= LINK_AUTH;
 	link->state = state;
+	link->late = LATE_NOT;
 	if (same)
 		return STEP_MORE;
 	uint64_t deadline = deadline_ms(link);
@@ -205,6 +219,7 @@ static void drop_connection(struct ssh_link *link)
 	uv_timer_stop(&link->alive);
 	if (link->socket)
 		uv_poll_stop(&link->socket->poll);
+	turns_end(link, SSH_PACE_OTHER);
 	command_drop(link);
 	login_forget(link);
 	host_key_forget(link);
@@ -236,7 +251,7 @@ static void tear_down(struct ssh_link *link)
 {
 	struct ssh_opener *opener = link->opener;
 	drop_connection(link);
-	ssh_turn_remove(opener->turn, link);
+	ssh_ticks_remove(opener->waking, link);
 	if (link->next)
 		link->next->prev = link->prev;
 	if (link->prev)
@@ -264,10 +279,15 @@ static void poll_cb(uv_poll_t *poll, int status, int events)
 	struct ssh_socket *sock = poll->data;
 	if (!sock->link)
 		return;
-	if (ssh_turn_over(sock->link->opener->turn))
-		link_wake(sock->link);
-	else
+	if (!ssh_ticks_over(sock->link->opener->waking)) {
 		link_tick(sock->link);
+		return;
+	}
+	/* Until its turn comes, nothing more need be said about it: of a thousand that wait, libuv
+	 * would tell 48 times in one turn. The tick asks for it again. */
+	sock->mask = 0;
+	uv_poll_stop(poll);
+	link_wake(sock->link);
 }
 
 /* Last of all in a tick: what libssh waits for now. */
@@ -295,9 +315,13 @@ void link_tick(struct ssh_link *link)
 		return;
 	}
 	link->ticking = true;
+	if (link->late == LATE_EXCUSED)
+		link->late = LATE_HEARD;
 	unsigned pass = 0;
 	for (; pass < PASSES_MAX && !link->closing && link->state != LINK_FAILED; pass++) {
 		link->opener->ticks++;
+		if (link->state == LINK_HANDSHAKE)
+			handshake_listen(link);
 		if (link->event)
 			ssh_event_dopoll(link->event, 0);
 		if (states[link->state].step(link) == STEP_WAIT)
@@ -321,7 +345,7 @@ void link_tick(struct ssh_link *link)
 void link_wake(struct ssh_link *link)
 {
 	if (!link->closing)
-		ssh_turn_add(link->opener->turn, link);
+		ssh_ticks_add(link->opener->waking, link);
 }
 
 static const struct link_ops ssh_link_ops = {

@@ -1,9 +1,9 @@
 /* ssh_link.h: one link over SSH: its states and what the files of this folder share.
  *
- *   NEW → RESOLVING → CONNECTING → HANDSHAKE → [HOST_KEY →] AUTH ⇄ AGENT, SECRET
- *    │       ↑  BACKOFF ←──┴───────────┘         │
- *    ↓       └─────┘                           IDLE → OPENING → REQUESTING → RUNNING → IDLE
- *   BASTION → TUNNEL → HANDSHAKE   (behind a jump host, ssh_bastion.h)
+ *   NEW → RESOLVING → TURN → CONNECTING → HANDSHAKE → [HOST_KEY →] AUTH ⇄ AGENT, SECRET
+ *    │                 ↑ BACKOFF ←─┴───────────┘         │
+ *    ↓                 └────┘                          IDLE → OPENING → REQUESTING → RUNNING → IDLE
+ *   BASTION → TURN → TUNNEL → HANDSHAKE   (behind a jump host, ssh_bastion.h)
  *   any state → FAILED
  *
  * ssh_link.c is the machine: link_tick() is the only caller of a state's step. A step never blocks,
@@ -21,11 +21,13 @@
 #include "controller/ssh/ssh_keys.h"
 #include "controller/ssh/ssh_known_hosts.h"
 #include "controller/ssh/ssh_opener.h"
+#include "controller/ssh/ssh_ticks.h"
 #include "controller/ssh/ssh_turn.h"
 
 enum link_state {
 	LINK_NEW,
 	LINK_RESOLVING,
+	LINK_TURN,
 	LINK_CONNECTING,
 	LINK_BASTION,
 	LINK_TUNNEL,
@@ -87,6 +89,10 @@ struct ssh_login {
 	size_t signature_size;
 };
 
+/* A deadline that passed while the link waited for its turn of the loop is put off, until it has
+ * had that turn. */
+enum link_late { LATE_NOT, LATE_EXCUSED, LATE_HEARD };
+
 struct ssh_link {
 	struct link base;
 	struct ssh_opener *opener;
@@ -94,6 +100,7 @@ struct ssh_link {
 	struct ssh_link *prev_waking, *next_waking;
 	const struct inventory_host *host;
 	enum link_state state;
+	enum link_late late;
 	bool ticking, waking, closing, reported;
 	unsigned holds; /* what libuv or the pool still has of this link */
 	struct gf_err err;
@@ -104,6 +111,9 @@ struct ssh_link {
 	struct ssh_tunnel *tunnel;   /* through another bastion; NULL: none */
 	struct addrinfo *addresses, *address;
 	uv_getaddrinfo_t *resolver;
+	struct ssh_turn server_turn, bastion_turn;
+	uint64_t turn_since;        /* it waits for its turn: uv_now */
+	enum ssh_greeting greeting; /* of the connection in use */
 	unsigned attempt;
 	bool types_retried;
 	const char *types[SSH_KNOWN_HOSTS_TYPES]; /* to ask the host for first */
@@ -154,8 +164,9 @@ struct ssh_opener {
 	struct ssh_agent_key *agent_keys;
 	size_t agent_key_count;
 	struct ssh_bastion *bastions;
+	void *servers;          /* tree of what is known of each server's pace, ssh_turn.c */
 	struct ssh_link *links; /* every link that was not closed */
-	struct ssh_turn *turn;
+	struct ssh_ticks *waking;
 	uint64_t ticks; /* how often any link was stepped: for tests */
 };
 
@@ -176,6 +187,7 @@ const char *link_state_name(enum link_state state);
 
 /* ssh_dial.c */
 enum link_step dial_start_step(struct ssh_link *link);
+enum link_step dial_open_step(struct ssh_link *link); /* it is the link's turn */
 enum link_step dial_connect_step(struct ssh_link *link);
 void dial_timeout(struct ssh_link *link); /* the deadline of an address or of the backoff */
 /* Retries from the first address after a pause, or fails with ERR when it was tried often enough.
@@ -183,6 +195,8 @@ void dial_timeout(struct ssh_link *link); /* the deadline of an address or of th
 enum link_step dial_retry(struct ssh_link *link, const struct gf_err *err);
 /* Connects anew from the first address, at once. */
 enum link_step dial_again(struct ssh_link *link);
+/* The same to the address in use. */
+enum link_step dial_same(struct ssh_link *link);
 uint64_t dial_deadline(const struct ssh_link *link);
 /* Takes FD as the connected socket of libssh's session: 0, or errno with FD closed. */
 int dial_adopt(struct ssh_link *link, int fd);
@@ -191,6 +205,8 @@ void dial_forget(struct ssh_link *link);
 
 /* ssh_handshake.c */
 enum link_step handshake_step(struct ssh_link *link);
+/* Looks at what the host says first, before libssh takes it off the socket. */
+void handshake_listen(struct ssh_link *link);
 void handshake_drop_session(struct ssh_link *link);
 
 /* ssh_host_key.c */

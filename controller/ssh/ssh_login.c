@@ -210,6 +210,10 @@ enum link_step login_result(struct ssh_link *link, int rc)
 		link_move(link, LINK_IDLE);
 		alive_start(link);
 		link->base.events->ready(link->base.ctx, &link->base);
+		/* The sshd that listens may still count it as pending; when a channel is open, it
+		 * does not any more. Without a command to wait for, now must do. */
+		if (link->state == LINK_IDLE)
+			turns_end(link, SSH_PACE_IN);
 		return STEP_MORE;
 	case SSH_AUTH_DENIED:
 		agent_login_reset(login);

@@ -33,11 +33,12 @@ struct link_opener *ssh_opener_new(uv_loop_t *loop, const struct ssh_options *op
 	set->connect_timeout_ms = or_default(set->connect_timeout_ms, 10000);
 	set->auth_timeout_ms = or_default(set->auth_timeout_ms, 20000);
 	set->connect_attempts = or_default(set->connect_attempts, 3);
+	set->refused_timeout_ms = or_default(set->refused_timeout_ms, 60000);
 	set->keepalive_ms = or_default(set->keepalive_ms, 15000);
 	opener->ciphers = strdup(set->ciphers ? set->ciphers : CIPHERS);
 	const char *agent = set->agent_socket ? set->agent_socket : getenv("SSH_AUTH_SOCK");
-	opener->turn = ssh_turn_new(loop, link_tick);
-	if (!opener->ciphers || !opener->turn) {
+	opener->waking = ssh_ticks_new(loop, link_tick);
+	if (!opener->ciphers || !opener->waking) {
 		gf_err_set(err, GF_E_MEMORY, "out of memory");
 		goto err_free;
 	}
@@ -54,7 +55,7 @@ struct link_opener *ssh_opener_new(uv_loop_t *loop, const struct ssh_options *op
 	ssh_init();
 	return &opener->base;
 err_free:
-	ssh_turn_free(opener->turn);
+	ssh_ticks_free(opener->waking);
 	free(opener->ciphers);
 	free(opener);
 	return NULL;
@@ -66,7 +67,8 @@ void ssh_opener_free(struct link_opener *base)
 		return;
 	struct ssh_opener *opener = (struct ssh_opener *)base;
 	bastions_end(opener);
-	ssh_turn_free(opener->turn);
+	turn_servers_free(opener);
+	ssh_ticks_free(opener->waking);
 	if (opener->agent.socket_path)
 		ssh_agent_end(&opener->agent);
 	for (size_t i = 0; i < opener->agent_key_count; i++) {

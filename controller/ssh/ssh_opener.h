@@ -19,7 +19,8 @@ struct ssh_options {
 	unsigned command_timeout_ms; /* from link_exec to the end of the command; 0: none */
 	unsigned idle_timeout_ms;    /* no byte either way while a command runs; 0: none */
 	unsigned keepalive_ms; /* silent for so long: asked; for four times that: lost; 0: 15000 */
-	unsigned connect_attempts; /* refused or reset at the start: tries in all; 0: 3 */
+	unsigned connect_attempts;   /* refused or reset at the start: tries in all; 0: 3 */
+	unsigned refused_timeout_ms; /* with a server that turns every connection away; 0: 60000 */
 	struct secrets *secrets;  /* who knows passphrases and passwords; NULL: nobody (borrowed) */
 	const char *agent_socket; /* NULL: $SSH_AUTH_SOCK; "": no agent (copied) */
 	const char *ciphers;      /* comma list, best first; NULL: the default (copied) */

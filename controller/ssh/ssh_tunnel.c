@@ -352,9 +352,10 @@ static enum link_step open_failed(struct ssh_link *link)
 	set_opening(tunnel, false);
 	if (code == 1)
 		return link_fail(link, GF_E_CONNECT,
-		                 "bastion %s does not lead on to %s port %u (%s): see "
-		                 "AllowTcpForwarding and PermitOpen there",
-		                 bastion->name, link->host->address, link->host->port, reason);
+		                 "bastion %s does not let us through to the host (%s): its "
+		                 "sshd_config must have AllowTcpForwarding yes, and PermitOpen, if "
+		                 "it stands there, must name the host and its port",
+		                 bastion->name, reason);
 	gf_err_set(&err, GF_E_CONNECT, "bastion %s cannot connect to %s (%s port %u): %s",
 	           bastion->name, link->host->name, link->host->address, link->host->port, reason);
 	/* sshd may be starting there, as with a refused connection. */

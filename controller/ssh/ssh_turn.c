@@ -1,110 +1,212 @@
 /* ssh_turn.c: see ssh_turn.h. */
+#include "controller/ssh/ssh_turn.h"
+
+#include <search.h>
 #include <stdlib.h>
+#include <string.h>
 
-#include "controller/ssh/ssh_link.h"
+#include "controller/ssh/ssh_tunnel.h"
 
-#define TURN_NS (UINT64_C(10) * 1000000)
+#define SLOW_MS    2000                    /* after so long, a bastion's turn is given back */
+#define TURN_MS    (UINT64_C(1800) * 1000) /* every turn has an end of its own: for bugs */
+#define WAITING_MS 5000                    /* how often the link's owner is told to wait */
 
-struct ssh_turn {
-	uv_idle_t idle;       /* runs while somebody waits */
-	uv_prepare_t prepare; /* before the loop looks at its sockets */
-	struct ssh_link *first, *last;
-	size_t count;
-	void (*tick)(struct ssh_link *link);
-	uint64_t began; /* ns; 0: nothing was ticked yet */
-	unsigned open;  /* handles */
+struct ssh_server {
+	struct ssh_turns turns;
+	const struct ssh_bastion *bastion;
+	unsigned port;
+	char address[];
 };
 
-bool ssh_turn_over(struct ssh_turn *turn)
+static int server_compare(const void *a, const void *b)
 {
-	uint64_t now = uv_hrtime();
-
-	if (!turn->began)
-		turn->began = now;
-	return now - turn->began > TURN_NS;
+	const struct ssh_server *left = a, *right = b;
+	if (left->bastion != right->bastion)
+		return (uintptr_t)left->bastion < (uintptr_t)right->bastion ? -1 : 1;
+	if (left->port != right->port)
+		return left->port < right->port ? -1 : 1;
+	return strcmp(left->address, right->address);
 }
 
-static void turn_idle_cb(uv_idle_t *idle)
+static struct ssh_turns *server_get(struct ssh_link *link)
 {
-	struct ssh_turn *turn = idle->data;
-
-	turn->began = 0;
-	/* Links that wake again meanwhile wait for the next turn. */
-	for (size_t left = turn->count; left > 0 && turn->first && !ssh_turn_over(turn); left--) {
-		struct ssh_link *link = turn->first;
-
-		ssh_turn_remove(turn, link);
-		turn->tick(link);
-	}
-	if (!turn->first)
-		uv_idle_stop(idle);
-}
-
-static void turn_prepare_cb(uv_prepare_t *prepare)
-{
-	((struct ssh_turn *)prepare->data)->began = 0;
-}
-
-struct ssh_turn *ssh_turn_new(uv_loop_t *loop, void (*tick)(struct ssh_link *link))
-{
-	struct ssh_turn *turn = calloc(1, sizeof(*turn));
-
-	if (!turn)
+	const char *address = link->tunnel ? link->host->address : link->numeric;
+	struct ssh_server *server = calloc(1, sizeof(*server) + strlen(address) + 1);
+	if (!server)
 		return NULL;
-	uv_idle_init(loop, &turn->idle);
-	uv_prepare_init(loop, &turn->prepare);
-	turn->idle.data = turn->prepare.data = turn;
-	turn->tick = tick;
-	turn->open = 2;
-	uv_prepare_start(&turn->prepare, turn_prepare_cb);
-	uv_unref((uv_handle_t *)&turn->prepare);
-	return turn;
+	ssh_pace_init(&server->turns.pace);
+	server->bastion = link->tunnel ? link->tunnel->bastion : NULL;
+	server->port = link->host->port;
+	strcpy(server->address, address);
+	struct ssh_server **known = tsearch(server, &link->opener->servers, server_compare);
+	if (!known || *known != server)
+		free(server);
+	return known ? &(*known)->turns : NULL;
 }
 
-static void turn_closed_cb(uv_handle_t *handle)
+void turn_servers_free(struct ssh_opener *opener)
 {
-	struct ssh_turn *turn = handle->data;
-
-	if (--turn->open == 0)
-		free(turn);
+	tdestroy(opener->servers, free);
+	opener->servers = NULL;
 }
 
-void ssh_turn_free(struct ssh_turn *turn)
+static void wake_first(struct ssh_turns *turns)
 {
-	if (!turn)
-		return;
-	uv_close((uv_handle_t *)&turn->idle, turn_closed_cb);
-	uv_close((uv_handle_t *)&turn->prepare, turn_closed_cb);
+	if (turns->first)
+		link_wake(turns->first->link);
 }
 
-void ssh_turn_add(struct ssh_turn *turn, struct ssh_link *link)
+static void line_up(struct ssh_turn *turn, struct ssh_turns *turns, struct ssh_link *link)
 {
-	if (link->waking)
-		return;
-	link->waking = true;
-	link->next_waking = NULL;
-	link->prev_waking = turn->last;
-	if (turn->last)
-		turn->last->next_waking = link;
+	*turn = (struct ssh_turn){turns, link, turns->last, NULL, TURN_WAITING};
+	if (turns->last)
+		turns->last->next = turn;
 	else
-		turn->first = link;
-	turn->last = link;
-	turn->count++;
-	uv_idle_start(&turn->idle, turn_idle_cb);
+		turns->first = turn;
+	turns->last = turn;
 }
 
-void ssh_turn_remove(struct ssh_turn *turn, struct ssh_link *link)
+static void leave_line(struct ssh_turn *turn)
 {
-	if (!link->waking)
-		return;
-	if (link->prev_waking)
-		link->prev_waking->next_waking = link->next_waking;
+	if (turn->next)
+		turn->next->prev = turn->prev;
 	else
-		turn->first = link->next_waking;
-	if (link->next_waking)
-		link->next_waking->prev_waking = link->prev_waking;
+		turn->of->last = turn->prev;
+	if (turn->prev)
+		turn->prev->next = turn->next;
 	else
-		turn->last = link->prev_waking;
-	turn->count--;
-	link->waking = false;
+		turn->of->first = turn->next;
+	turn->prev = turn->next = NULL;
+	wake_first(turn->of);
+}
+
+static bool turn_take(struct ssh_turn *turn, uint64_t now)
+{
+	if (turn->state == TURN_TAKEN)
+		return true;
+	if (turn->of->first != turn || ssh_pace_wait(&turn->of->pace, now) > 0)
+		return false;
+	turn->state = TURN_TAKEN;
+	ssh_pace_begin(&turn->of->pace);
+	leave_line(turn);
+	return true;
+}
+
+static void turn_end(struct ssh_turn *turn, enum ssh_pace_end end)
+{
+	if (turn->state == TURN_WAITING)
+		leave_line(turn);
+	if (turn->state == TURN_TAKEN) {
+		ssh_pace_end(&turn->of->pace, end, uv_now(turn->link->opener->loop));
+		wake_first(turn->of);
+	}
+	*turn = (struct ssh_turn){0};
+}
+
+void turns_end(struct ssh_link *link, enum ssh_pace_end end)
+{
+	turn_end(&link->server_turn, end);
+	turn_end(&link->bastion_turn, SSH_PACE_OTHER);
+}
+
+/* Not what ssh_keepalive.c uses this timer for, which begins when the link has logged in. */
+static void slow_cb(uv_timer_t *timer)
+{
+	struct ssh_link *link = timer->data;
+	if (link->bastion_turn.state == TURN_TAKEN)
+		turn_end(&link->bastion_turn, SSH_PACE_OTHER);
+}
+
+enum link_step turn_step(struct ssh_link *link)
+{
+	uint64_t now = uv_now(link->opener->loop);
+	if (link->server_turn.state == TURN_NONE) {
+		struct ssh_turns *server = server_get(link);
+		if (!server)
+			return link_fail(link, GF_E_MEMORY, "out of memory");
+		line_up(&link->server_turn, server, link);
+		link->turn_since = now;
+	}
+	bool ours = turn_take(&link->server_turn, now);
+	if (ours && link->tunnel) {
+		if (link->bastion_turn.state == TURN_NONE)
+			line_up(&link->bastion_turn, &link->tunnel->bastion->turns, link);
+		ours = turn_take(&link->bastion_turn, now);
+	}
+	if (!ours) {
+		link_move(link, LINK_TURN); /* the deadline anew */
+		return STEP_WAIT;
+	}
+	if (!link->tunnel)
+		return dial_open_step(link);
+	uv_timer_start(&link->alive, slow_cb, SLOW_MS, 0);
+	return link_move(link, LINK_TUNNEL);
+}
+
+uint64_t turn_deadline(const struct ssh_link *link)
+{
+	const struct ssh_turn *turn =
+	    link->server_turn.state == TURN_WAITING ? &link->server_turn : &link->bastion_turn;
+	if (turn->state != TURN_WAITING || turn->of->first != turn)
+		return WAITING_MS;
+	uint64_t wait = ssh_pace_wait(&turn->of->pace, uv_now(link->opener->loop));
+	return wait < WAITING_MS ? wait : WAITING_MS;
+}
+
+void turn_timeout(struct ssh_link *link)
+{
+	if (uv_now(link->opener->loop) - link->turn_since > TURN_MS)
+		link_fail(link, GF_E_TIMEOUT, "%s waited for its turn to connect for %u s",
+		          link->host->name, (unsigned)(TURN_MS / 1000));
+	else if (link->base.events->waiting)
+		link->base.events->waiting(link->base.ctx, &link->base);
+}
+
+static const char *refusal(const struct ssh_link *link)
+{
+	switch (link->greeting) {
+	case GREETING_FULL:
+		return "it says that MaxStartups is exceeded";
+	case GREETING_BARRED:
+		return "it bars this address for now (PerSourcePenalties)";
+	default:
+		return "it hangs up before it says anything";
+	}
+}
+
+static void give_up(struct ssh_link *link, const char *why)
+{
+	link_fail(
+	    link, GF_E_CONNECT,
+	    "%s (%s port %u) has turned every connection away for %u s (%s): look for other "
+	    "clients that keep its sshd busy, raise MaxStartups there, or exempt this address "
+	    "(PerSourcePenaltyExemptList)",
+	    link->host->name, link->numeric, link->host->port,
+	    link->opener->options.refused_timeout_ms / 1000, why);
+}
+
+enum link_step turn_refused(struct ssh_link *link)
+{
+	struct ssh_turns *server = link->server_turn.of;
+	uint64_t now = uv_now(link->opener->loop);
+	struct gf_err err = {0};
+	/* Was it for the rate? Else it may be no sshd, or one that takes nobody. */
+	bool rate =
+	    link->greeting != GREETING_NONE || server->pace.served || server->pace.pending > 1;
+	turns_end(link, SSH_PACE_REFUSED);
+	if (ssh_pace_refused_ms(&server->pace, now) >= link->opener->options.refused_timeout_ms) {
+		give_up(link, refusal(link));
+		for (struct ssh_turn *turn = server->first; turn; turn = turn->next) {
+			give_up(turn->link, refusal(link));
+			link_wake(turn->link);
+		}
+		return STEP_WAIT;
+	}
+	if (rate)
+		return dial_same(link);
+	gf_err_set(&err, GF_E_CONNECT,
+	           "%s (%s port %u) hung up before the connection was set up (%s): its sshd may be "
+	           "starting, be limited by MaxStartups, or refuse this address",
+	           link->host->name, link->numeric, link->host->port, ssh_get_error(link->session));
+	return dial_retry(link, &err);
 }

@@ -12,6 +12,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "controller/store/store_body.h"
 #include "controller/store/store_internal.h"
 #include "controller/store/store_lock.h"
 #include "controller/store/store_schema.h"
@@ -171,7 +172,7 @@ static int writing_open(struct store *store, uv_loop_t *loop, struct gf_err *err
 	if (!store->write_db)
 		return -1;
 	/* Looked at before anything in it is changed. */
-	if (store_schema_prepare(store->write_db, store->path, true, &store->has_history, err))
+	if (store_schema_prepare(store->write_db, store->path, true, &store->schema, err))
 		return -1;
 	if (sqlite3_exec(store->write_db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;",
 	                 NULL, NULL, NULL) != SQLITE_OK)
@@ -204,7 +205,7 @@ struct store *store_open(const char *path, uv_loop_t *loop, struct gf_err *err)
 	}
 	store->read_db = database_open(path, SQLITE_OPEN_READONLY, err);
 	if (!store->read_db ||
-	    store_schema_prepare(store->read_db, store->path, false, &store->has_history, err))
+	    store_schema_prepare(store->read_db, store->path, false, &store->schema, err))
 		goto failed;
 	return store;
 failed:
@@ -278,12 +279,27 @@ int store_expected_put(struct store *store, const char *host, const json_t *expe
 	return json_put(store, STORE_JOB_EXPECTED, NULL, host, expected, done, ctx, err);
 }
 
+/* The document in the first column: packed, or as text. */
+static json_t *document_load(struct store *store, sqlite3_stmt *row)
+{
+	const char *text = sqlite3_column_blob(row, 0);
+	size_t size = (size_t)sqlite3_column_bytes(row, 0);
+	char *unpacked = NULL;
+	json_t *document = NULL;
+
+	if (text && sqlite3_column_type(row, 0) == SQLITE_BLOB)
+		text = unpacked = store_body_unpack(text, size, NULL, 0, &size);
+	if (text)
+		document = json_share_load(store->share, text, size, JSON_DECODE_ANY);
+	free(unpacked);
+	return document;
+}
+
 static json_t *document_get(struct store *store, const char *sql, const char *host, bool *found,
                             struct gf_err *err)
 {
 	sqlite3_stmt *statement = NULL;
 	json_t *document = NULL;
-	const char *text;
 
 	*found = false;
 	if (sqlite3_prepare_v2(store->read_db, sql, -1, &statement, NULL) != SQLITE_OK)
@@ -295,11 +311,12 @@ static json_t *document_get(struct store *store, const char *sql, const char *ho
 	if (rc != SQLITE_ROW)
 		goto failed;
 	*found = true;
-	text = (const char *)sqlite3_column_text(statement, 0);
-	if (text)
-		document =
-		    json_share_load(store->share, text, (size_t)sqlite3_column_bytes(statement, 0),
-		                    JSON_DECODE_ANY);
+	document = document_load(store, statement);
+	/* Of facts that stayed the same: when they were seen last. */
+	if (document && sqlite3_column_count(statement) > 1 &&
+	    sqlite3_column_type(statement, 1) == SQLITE_TEXT)
+		json_object_set_new(document, "observed",
+		                    json_string((const char *)sqlite3_column_text(statement, 1)));
 	if (!document)
 		gf_err_set(err, GF_E_STORE, "%s: the record of %s is damaged", store->path, host);
 	goto out;
@@ -313,7 +330,12 @@ out:
 
 json_t *store_facts_get(struct store *store, const char *host, bool *found, struct gf_err *err)
 {
-	return document_get(store, "SELECT body FROM facts WHERE host = ?1", host, found, err);
+	return document_get(store,
+	                    store->schema >= STORE_SCHEMA_SIGHTINGS
+	                        ? "SELECT body, observed FROM facts LEFT JOIN sightings"
+	                          " USING (host) WHERE host = ?1"
+	                        : "SELECT body FROM facts WHERE host = ?1",
+	                    host, found, err);
 }
 
 json_t *store_expected_get(struct store *store, const char *host, bool *found, struct gf_err *err)

@@ -56,19 +56,29 @@ int store_body_digest(const char *text, char digest[SHA256_HEX_SIZE])
 	return 0;
 }
 
+const char *store_body_time(const char *text, size_t *length)
+{
+	static const char key[] = "\"observed\":\"";
+	const char *time = strstr(text, key);
+
+	if (!time)
+		return NULL;
+	time += sizeof(key) - 1;
+	*length = strcspn(time, "\"");
+	return time;
+}
+
 /* Of every host at every scan: libcrypto has the processor's own instructions for it. */
 int store_body_raw_digest(const char *text, char digest[SHA256_HEX_SIZE])
 {
-	static const char key[] = "\"observed\":\"";
-	const char *time = strstr(text, key), *rest = text;
+	size_t length;
+	const char *time = store_body_time(text, &length), *rest = text;
 	EVP_MD_CTX *sha = EVP_MD_CTX_new();
 	uint8_t bytes[EVP_MAX_MD_SIZE];
 	unsigned size = 0;
 
-	if (time) {
-		time += sizeof(key) - 1;
-		rest = time + strcspn(time, "\"");
-	}
+	if (time)
+		rest = time + length;
 	if (!sha || !EVP_DigestInit_ex(sha, EVP_sha256(), NULL) ||
 	    !EVP_DigestUpdate(sha, text, time ? (size_t)(time - text) : 0) ||
 	    !EVP_DigestUpdate(sha, rest, strlen(rest)) || !EVP_DigestFinal_ex(sha, bytes, &size))

@@ -18,6 +18,10 @@ int store_body_digest(const char *text, char digest[SHA256_HEX_SIZE]);
  * parsed to be known. 0, or -1 where there is no memory. */
 int store_body_raw_digest(const char *text, char digest[SHA256_HEX_SIZE]);
 
+/* The time that store_body_raw_digest leaves out: where it lies in TEXT, and *LENGTH; NULL: none.
+ */
+const char *store_body_time(const char *text, size_t *length);
+
 /* TEXT of SIZE bytes compressed with what it has in common with BASE (NULL: nothing to go by); the
  * caller frees it. NULL when out of memory. */
 void *store_body_pack(const char *text, size_t size, const char *base, size_t base_size,

@@ -254,7 +254,7 @@ static int first_digest(struct store_history *history, struct span *span)
 }
 
 static int facts_keep(struct store_history *history, sqlite3_int64 scan, const char *host,
-                      const char *body)
+                      const char *body, bool *same)
 {
 	char digest[SHA256_HEX_SIZE], raw[SHA256_HEX_SIZE];
 	sqlite3_int64 id;
@@ -262,7 +262,8 @@ static int facts_keep(struct store_history *history, sqlite3_int64 scan, const c
 
 	if (span_newest(history, host, &span) || store_body_raw_digest(body, raw))
 		return -1;
-	if (span.id && span.reachable && strcmp(span.raw, raw) == 0)
+	*same = span.id && span.reachable && strcmp(span.raw, raw) == 0;
+	if (*same)
 		return span_extend(history, &span, scan, raw);
 	if (!span.body) {
 		id = body_add(history, host, "", body);
@@ -284,11 +285,11 @@ static int facts_keep(struct store_history *history, sqlite3_int64 scan, const c
 }
 
 int store_history_facts(struct store_history *history, const char *run, const char *host,
-                        const char *time, const char *body)
+                        const char *time, const char *body, bool *same)
 {
 	sqlite3_int64 scan = scan_of(history, run, time);
 
-	return scan < 0 ? -1 : facts_keep(history, scan, host, body);
+	return scan < 0 ? -1 : facts_keep(history, scan, host, body, same);
 }
 
 /* Not reached: its last facts still are what is known of it. */
@@ -351,6 +352,7 @@ static int all_facts_keep(struct store_history *history, sqlite3 *db, sqlite3_in
 {
 	sqlite3_stmt *facts = NULL;
 	int rc = 0, step = SQLITE_ERROR;
+	bool same;
 
 	if (sqlite3_prepare_v2(db, "SELECT host, body FROM facts ORDER BY host", -1, &facts,
 	                       NULL) != SQLITE_OK)
@@ -362,7 +364,7 @@ static int all_facts_keep(struct store_history *history, sqlite3 *db, sqlite3_in
 
 		/* One that can't be read is not what an upgrade may fail by. */
 		if (host && body && store_body_digest(body, digest) == 0)
-			rc = facts_keep(history, scan, host, body);
+			rc = facts_keep(history, scan, host, body, &same);
 	}
 	sqlite3_finalize(facts);
 	return rc == 0 && step == SQLITE_DONE ? 0 : -1;

@@ -6,6 +6,7 @@
 #define GPUFLEET_STORE_HISTORY_H
 
 #include <sqlite3.h>
+#include <stdbool.h>
 
 struct store_history;
 
@@ -13,9 +14,10 @@ struct store_history;
 struct store_history *store_history_new(sqlite3 *db);
 void store_history_free(struct store_history *history);
 
-/* HOST was found at TIME by RUN as BODY (serialised JSON) says. 0, or -1. */
+/* HOST was found at TIME by RUN as BODY (serialised JSON) says. *SAME: it says what it said last,
+ * byte for byte but for the time. 0, or -1. */
 int store_history_facts(struct store_history *history, const char *run, const char *host,
-                        const char *time, const char *body);
+                        const char *time, const char *body, bool *same);
 
 /* RUN is over. END (serialised JSON): {"command", "hosts", "unreachable": [names], "summary": {…}
  * or null}. Drops what earlier scans left in the journal that this one says again and, once a day,

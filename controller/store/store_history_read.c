@@ -4,10 +4,11 @@
 
 #include "controller/store/store_body.h"
 #include "controller/store/store_internal.h"
+#include "controller/store/store_schema.h"
 
 static int history_needed(const struct store *store, struct gf_err *err)
 {
-	if (store->has_history)
+	if (store->schema >= STORE_SCHEMA_HISTORY)
 		return 0;
 	return gf_err_set(err, GF_E_INPUT,
 	                  "%s was last written by an earlier gpufleet, which kept no history: run "

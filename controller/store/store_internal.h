@@ -15,7 +15,7 @@ struct store {
 	struct store_writer *writer;
 	int lock_fd;              /* -1 in a read-only store */
 	struct json_share *share; /* of the documents that are read */
-	bool has_history; /* of the read connection: not in a store of an earlier gpufleet */
+	int schema; /* of the read connection: an earlier one in a store of an earlier gpufleet */
 };
 
 /* Fills *err with what the read connection says of its last fault; returns -1. */

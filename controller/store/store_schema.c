@@ -1,12 +1,13 @@
 /* store_schema.c: see store_schema.h. PRAGMA user_version holds the version: 1 had events, facts
- * and expected; 2 has the history as well (docs/design/history.md). */
+ * and expected; 2 has the history as well (docs/design/history.md); since 3 the newest facts are
+ * packed, and what alone changed of them stands in sightings. */
 #include "controller/store/store_schema.h"
 
 #include <stdio.h>
 
 #include "controller/store/store_history.h"
 
-#define SCHEMA_VERSION 2
+#define SCHEMA_VERSION 3
 
 static const char first_sql[] =
     "CREATE TABLE events (seq INTEGER PRIMARY KEY AUTOINCREMENT, run TEXT NOT NULL,"
@@ -27,6 +28,11 @@ static const char history_sql[] =
     " last INTEGER NOT NULL, seen INTEGER NOT NULL, reachable INTEGER NOT NULL, body INTEGER,"
     " raw TEXT);"
     "CREATE INDEX spans_host ON spans (host, id);";
+
+/* When facts that have not changed since were seen last; NULL: as they say themselves. A body in
+ * facts that is a text is one of a version before. */
+static const char sightings_sql[] =
+    "CREATE TABLE sightings (host TEXT PRIMARY KEY, observed TEXT) WITHOUT ROWID;";
 
 static int schema_version(sqlite3 *db)
 {
@@ -68,7 +74,8 @@ static int schema_upgrade(sqlite3 *db, const char *path, int version, struct gf_
 	snprintf(pragma, sizeof(pragma), "PRAGMA user_version = %d", SCHEMA_VERSION);
 	if (sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL) != SQLITE_OK ||
 	    (version < 1 && sqlite3_exec(db, first_sql, NULL, NULL, NULL) != SQLITE_OK) ||
-	    sqlite3_exec(db, history_sql, NULL, NULL, NULL) != SQLITE_OK ||
+	    (version < 2 && sqlite3_exec(db, history_sql, NULL, NULL, NULL) != SQLITE_OK) ||
+	    sqlite3_exec(db, sightings_sql, NULL, NULL, NULL) != SQLITE_OK ||
 	    (version == 1 && store_history_begin_with_facts(db)) ||
 	    sqlite3_exec(db, pragma, NULL, NULL, NULL) != SQLITE_OK ||
 	    sqlite3_exec(db, "COMMIT", NULL, NULL, NULL) != SQLITE_OK)
@@ -76,8 +83,7 @@ static int schema_upgrade(sqlite3 *db, const char *path, int version, struct gf_
 	return 0;
 }
 
-int store_schema_prepare(sqlite3 *db, const char *path, bool writing, bool *history,
-                         struct gf_err *err)
+int store_schema_prepare(sqlite3 *db, const char *path, bool writing, int *has, struct gf_err *err)
 {
 	int version = schema_version(db);
 
@@ -87,7 +93,7 @@ int store_schema_prepare(sqlite3 *db, const char *path, bool writing, bool *hist
 	if (version > SCHEMA_VERSION)
 		return gf_err_set(err, GF_E_STORE,
 		                  "%s was written by a newer gpufleet: use that version", path);
-	*history = version == SCHEMA_VERSION;
+	*has = version;
 	if (version == SCHEMA_VERSION || (version >= 1 && !writing))
 		return 0;
 	if (!writing)
@@ -96,6 +102,6 @@ int store_schema_prepare(sqlite3 *db, const char *path, bool writing, bool *hist
 		return gf_err_set(
 		    err, GF_E_STORE,
 		    "%s is a database of another program: name another file with --state", path);
-	*history = true;
+	*has = SCHEMA_VERSION;
 	return schema_upgrade(db, path, version, err);
 }

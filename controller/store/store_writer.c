@@ -12,10 +12,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "controller/store/store_body.h"
 #include "controller/store/store_history.h"
 
 #define TELLING_NS (UINT64_C(10) * 1000000) /* in one turn of the loop */
 #define LINGER_NS  (UINT64_C(50) * 1000000) /* of a lazy writer, before a commit */
+
+/* By the kind of job, and two more. */
+enum { FACTS_PACKED = STORE_JOB_EXPECTED + 1, SIGHTING, STATEMENTS };
 
 struct store_job {
 	struct store_job *next;
@@ -34,7 +38,7 @@ struct store_job_queue {
 
 struct store_writer {
 	sqlite3 *db;
-	sqlite3_stmt *statements[3]; /* of the kinds that are one row */
+	sqlite3_stmt *statements[STATEMENTS];
 	struct store_history *history;
 	uv_thread_t thread;
 	uv_mutex_t lock;
@@ -47,10 +51,12 @@ struct store_writer {
 	size_t outstanding;   /* jobs put and not yet told; the loop's own */
 };
 
-static const char *const statement_sql[] = {
+static const char *const statement_sql[STATEMENTS] = {
     [STORE_JOB_EVENT] = "INSERT INTO events (run, host, time, event) VALUES (?1, ?2, ?3, ?4)",
     [STORE_JOB_FACTS] = "INSERT OR REPLACE INTO facts (host, time, body) VALUES (?2, ?3, ?4)",
     [STORE_JOB_EXPECTED] = "INSERT OR REPLACE INTO expected (host, time, body) VALUES (?2, ?3, ?4)",
+    [FACTS_PACKED] = "SELECT 1 FROM facts WHERE host = ?2 AND typeof(body) = 'blob'",
+    [SIGHTING] = "INSERT OR REPLACE INTO sightings (host, observed) VALUES (?2, ?3)",
 };
 
 static void store_job_free(struct store_job *job)
@@ -104,15 +110,63 @@ static int row_write(struct store_writer *writer, struct store_job *job)
 	return rc == SQLITE_DONE ? 0 : -1;
 }
 
+/* Steps STATEMENT for HOST; SQLITE_ROW, SQLITE_DONE or a fault. */
+static int host_step(sqlite3_stmt *statement, const char *host)
+{
+	int rc;
+
+	sqlite3_bind_text(statement, 2, host, -1, SQLITE_STATIC);
+	rc = sqlite3_step(statement);
+	sqlite3_reset(statement);
+	sqlite3_clear_bindings(statement);
+	return rc;
+}
+
+static int facts_pack(struct store_writer *writer, const struct store_job *job)
+{
+	sqlite3_stmt *statement = writer->statements[STORE_JOB_FACTS];
+	size_t size;
+	void *packed = store_body_pack(job->body, strlen(job->body), NULL, 0, &size);
+	int rc;
+
+	if (!packed)
+		return -1;
+	sqlite3_bind_text(statement, 3, job->time, -1, SQLITE_STATIC);
+	sqlite3_bind_blob(statement, 4, packed, (int)size, SQLITE_STATIC);
+	rc = host_step(statement, job->host);
+	free(packed);
+	return rc == SQLITE_DONE ? 0 : -1;
+}
+
+/* What has not changed since is not written again: only when it was seen. */
+static int facts_write(struct store_writer *writer, struct store_job *job)
+{
+	sqlite3_stmt *sighting = writer->statements[SIGHTING];
+	const char *time = NULL;
+	size_t length = 0;
+	bool same;
+
+	if (store_history_facts(writer->history, job->run, job->host, job->time, job->body, &same))
+		return -1;
+	if (same && host_step(writer->statements[FACTS_PACKED], job->host) == SQLITE_ROW)
+		time = store_body_time(job->body, &length);
+	else if (facts_pack(writer, job))
+		return -1;
+	if (time)
+		sqlite3_bind_text(sighting, 3, time, (int)length, SQLITE_STATIC);
+	return host_step(sighting, job->host) == SQLITE_DONE ? 0 : -1;
+}
+
 static int job_write(struct store_writer *writer, struct store_job *job)
 {
-	if (job->kind == STORE_JOB_SCAN_END)
+	switch (job->kind) {
+	case STORE_JOB_SCAN_END:
 		return store_history_end(writer->history, job->run, job->time, job->body);
-	if (row_write(writer, job))
-		return -1;
-	if (job->kind != STORE_JOB_FACTS)
-		return 0;
-	return store_history_facts(writer->history, job->run, job->host, job->time, job->body);
+	case STORE_JOB_FACTS:
+		return facts_write(writer, job);
+	default:
+		return row_write(writer, job);
+	}
 }
 
 /* One transaction for the whole list; every job gets the same verdict. */

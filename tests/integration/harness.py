@@ -4,6 +4,7 @@ A test file is run as `python3 test_NAME.py BUILD_DIR`. Every test starts its ow
 temporary directory, and leaves nothing behind.
 """
 
+import ctypes
 import hashlib
 import json
 import os
@@ -23,6 +24,30 @@ SIM = os.path.join(BUILD, "gpufleet-sim")
 SOURCE = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 with open(os.path.join(SOURCE, "controller/report/report.schema.json"), encoding="utf-8") as schema:
     REPORT_SCHEMA = json.load(schema)
+
+
+ZSTD = ctypes.CDLL("libzstd.so.1")  # the library that gpufleet itself needs
+ZSTD.ZSTD_compressBound.restype = ZSTD.ZSTD_compress.restype = ZSTD.ZSTD_decompress.restype = ctypes.c_size_t
+ZSTD.ZSTD_getFrameContentSize.restype = ctypes.c_ulonglong
+ZSTD.ZSTD_compressBound.argtypes = [ctypes.c_size_t]
+ZSTD.ZSTD_compress.argtypes = [ctypes.c_char_p, ctypes.c_size_t, ctypes.c_char_p, ctypes.c_size_t, ctypes.c_int]
+ZSTD.ZSTD_decompress.argtypes = [ctypes.c_char_p, ctypes.c_size_t, ctypes.c_char_p, ctypes.c_size_t]
+ZSTD.ZSTD_getFrameContentSize.argtypes = [ctypes.c_char_p, ctypes.c_size_t]
+
+
+def packed(text):
+    """TEXT as the store keeps the newest facts."""
+    data = text.encode()
+    room = ctypes.create_string_buffer(ZSTD.ZSTD_compressBound(len(data)))
+    length = ZSTD.ZSTD_compress(room, len(room), data, len(data), 3)
+    return room.raw[:length]
+
+
+def unpacked(data):
+    """The text that the store has packed as DATA."""
+    room = ctypes.create_string_buffer(ZSTD.ZSTD_getFrameContentSize(data, len(data)))
+    assert ZSTD.ZSTD_decompress(room, len(room), data, len(data)) == len(room)
+    return room.raw.decode()
 
 
 def closed(schema):

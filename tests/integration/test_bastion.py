@@ -11,6 +11,7 @@ import unittest
 from harness import CARDS, Case, main
 
 SSHD = "/usr/sbin/sshd"
+DROPS = r"drop connection|beginning MaxStartups"
 
 
 class Bastion:
@@ -68,9 +69,9 @@ class Bastion:
 
 @unittest.skipUnless(os.path.exists(SSHD), "needs openssh-server")
 class Behind(Case):
-    def behind(self, hosts, inventory=None, jump=True, **options):
+    def behind(self, hosts, inventory=None, jump=True, extra="", **options):
         fleet = self.fleet(hosts, inventory, **options)
-        bastion = Bastion(os.path.join(fleet.directory, "bastion"), os.path.join(fleet.state, "id_ed25519"))
+        bastion = Bastion(os.path.join(fleet.directory, "bastion"), os.path.join(fleet.state, "id_ed25519"), extra=extra)
         self.addCleanup(bastion.close)
         with open(os.path.join(fleet.state, "known_hosts"), "a", encoding="utf-8") as file:
             file.write(bastion.known_hosts_line())
@@ -82,12 +83,32 @@ class Behind(Case):
     def test_two_hundred_hosts(self):
         names = {"c": {"role": "compute", "hosts": ["gpu[001-200]"]}}
         fleet, bastion = self.behind([{"name": "gpu", "count": 200, "digits": 3, "kind": "intel-nvidia"}], {"groups": names})
-        result = self.expect(fleet.run("exec", "--forks", "200", "--", "true"), 0)
-        self.assertEqual(bastion.sessions(), 1, str(result))
-        self.expect(fleet.run("scan", timeout=400), 0)
-        self.assertEqual(bastion.sessions(), 2)
-        self.assertEqual(bastion.said(r"drop connection|beginning MaxStartups"), 0)
+        self.expect(fleet.run("scan", "--forks", "200", timeout=400), 0)
+        self.assertEqual(bastion.sessions(), 1)
+        self.assertEqual(bastion.said(DROPS), 0)
         self.assertEqual(self.report(fleet)["totals"]["pending"], 400)
+
+    def test_five_hundred_hosts(self):
+        """All at once, through one session; it dies under them, and the next command makes one anew."""
+        names = {"c": {"role": "compute", "hosts": ["gpu[001-500]"]}}
+        fleet, bastion = self.behind([{"name": "gpu", "count": 500, "digits": 3, "kind": "control"}], {"groups": names})
+        result = self.expect(fleet.run("exec", "--forks", "500", "--", "true"), 0)
+        self.assertEqual(bastion.sessions(), 1, str(result))
+        process = fleet.start("exec", "--forks", "500", "--", "sleep 100")
+        fleet.wait(lambda: bastion.sessions() == 2, 60, "the session to the bastion")
+        bastion.cut()
+        out, err = process.communicate(timeout=150)
+        self.assertEqual(process.returncode, 4, out + err)
+        self.assertRegex(out, r"gpu\[001-500\] .*: bastion .*: the connection to .* was closed by the host")
+        self.expect(fleet.run("exec", "--forks", "500", "--", "true"), 0)
+        self.assertEqual(bastion.sessions(), 3)
+        self.assertEqual(bastion.said(DROPS), 0)
+
+    def test_forwarding_is_forbidden(self):
+        fleet, bastion = self.behind([{"name": "gpu", "count": 3, "kind": "control"}], extra="AllowTcpForwarding no\n")
+        result = self.expect(fleet.run("exec", "--", "true"), 4)
+        self.assertRegex(result.out, r"gpu\[01-03\] .*: bastion .* does not let us through to the host .*AllowTcpForwarding yes")
+        self.assertEqual(bastion.sessions(), 1)
 
     def test_apply_goes_on_when_the_bastion_dies(self):
         """The hosts come back through one new session, and nothing is done twice."""

@@ -6,7 +6,7 @@ import json
 import os
 import sqlite3
 
-from harness import Case, main
+from harness import Case, main, unpacked
 
 KERNEL = "6.1.0-99-amd64"
 
@@ -179,8 +179,10 @@ class History(Case):
         """It is read as it is, and the next scan takes it over; what it knew then is what to compare with."""
         fleet = self.scanned(1)
         with contextlib.closing(sqlite3.connect(fleet.store)) as store, store:
-            for table in ("scans", "spans", "bodies"):
+            for table in ("scans", "spans", "bodies", "sightings"):
                 store.execute(f"drop table {table}")
+            store.create_function("unpacked", 1, unpacked)
+            store.execute("update facts set body = unpacked(body)")
             store.execute("update facts set time = '2026-01-01T00:00:00Z'")
             store.execute("pragma user_version = 1")
         self.report(fleet)

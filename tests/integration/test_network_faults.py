@@ -137,7 +137,7 @@ class NetworkFaults(Case):
 
 
     def test_cut_anywhere_on_the_way_to_a_command(self):
-        """Many names of one host, each cut elsewhere. Before the login it is tried again; after that `exec` does not know what
+        """Many names of one host, each cut elsewhere. Until the login it is tried again; after that `exec` does not know what
         was begun, and says at once that the connection was lost: nobody waits for a deadline."""
         for rst in (True, False):
             fleet, hosts = self.hosts(1)
@@ -152,8 +152,8 @@ class NetworkFaults(Case):
             print(f"{len(names)} connections, {sum(proxy.cuts for proxy in proxies.values())} cut, {len(lost)} hosts given up")
             self.assertEqual({event["status"] for name, event in found.items() if name not in lost}, {"ok"})
             for name, message in lost.items():
-                self.assertRegex(message, "was lost while|closed the connection during", name)
-            self.assertGreater(len(lost), 10)
+                self.assertRegex(message, "was lost while (opening a channel|(starting|running) the command)", name)
+            self.assertGreater(len(lost), 4)
             self.assertGreater(sum(proxies[name].cuts for name in names if name not in lost), 10)
             for proxy in proxies.values():
                 proxy.close()

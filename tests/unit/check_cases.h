@@ -1,10 +1,11 @@
 /* check_cases.h: the cases of tests/unit/checks/cases.json: for every published check what takes
  * its precondition away from a host, as changes of a facts document and of the inventory.
  *
- * A change has "set" (values at JSON pointers), "append" (one more item of an array), "gpu" (keys
- * of the inventory's entry) and "twin" (a device with the ids of the one at hand that the inventory
- * does not want). /device is the card at hand, /sibling its next function, /port the bridge above
- * it, /other an endpoint that is none of them. DEVICE, IDS and GROUP stand for the card's own.
+ * A change has "when" (values at JSON pointers without which there is nothing to change), "set"
+ * (values at JSON pointers), "append" (one more item of an array), "gpu" (keys of the inventory's
+ * entry) and "twin" (a device with the ids of the one at hand that the inventory does not want).
+ * /device is the card at hand, /sibling its next function, /port the bridge above it, /other an
+ * endpoint that is none of them. DEVICE, IDS and GROUP stand for the card's own.
  */
 #ifndef TEST_CHECK_CASES_H
 #define TEST_CHECK_CASES_H
@@ -16,11 +17,14 @@
 #include "controller/readiness/readiness.h"
 #include "node-agent/wire/json_text.h"
 
+#define CASE_EXCEPT_MAX 4
+
 struct check_case {
 	json_t *facts; /* a copy that is changed */
 	struct inventory_gpu gpu;
 	struct inventory_host host;
-	char *except[1], twin[16];
+	char *except[CASE_EXCEPT_MAX],
+	    twin[16]; /* addresses that the inventory leaves to the host */
 	char address[16];
 };
 
@@ -146,6 +150,14 @@ static inline void case_gpu(struct check_case *c, const json_t *keys)
 	}
 }
 
+/* The inventory leaves ADDRESS to the host, too. */
+static inline void case_except(struct check_case *c, const char *address)
+{
+	assert_true(c->gpu.except.count < CASE_EXCEPT_MAX);
+	c->gpu.except.items = c->except;
+	c->except[c->gpu.except.count++] = (char *)(uintptr_t)address;
+}
+
 /* One more device with the ids of the card, which the inventory leaves to the host. */
 static inline void case_twin(struct check_case *c, const json_t *keys)
 {
@@ -157,8 +169,7 @@ static inline void case_twin(struct check_case *c, const json_t *keys)
 	json_object_set_new(twin, "iommu_group", json_integer(9999));
 	json_object_set_new(twin, "siblings", json_array());
 	json_array_append_new(json_object_get(c->facts, "pci"), twin);
-	c->except[0] = c->twin;
-	c->gpu.except = (struct string_list){c->except, 1};
+	case_except(c, c->twin);
 }
 
 /* Does what CHANGE says. False: the host has nothing to change so. */
@@ -168,6 +179,12 @@ static inline bool case_change(struct check_case *c, const json_t *change)
 	json_t *value, *holder;
 	char key[64];
 
+	json_object_foreach(json_object_get(change, "when"), pointer, value)
+	{
+		holder = case_holder(c, pointer, key);
+		if (!json_equal(json_object_get(holder, key), value))
+			return false;
+	}
 	json_object_foreach(json_object_get(change, "set"), pointer, value)
 	{
 		holder = case_holder(c, pointer, key);

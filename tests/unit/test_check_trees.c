@@ -109,9 +109,8 @@ static void judge(const struct root *root, const json_t *change, const char *id,
 		fail_msg("%s", err.msg);
 	case_open(&c, facts, CARD);
 	case_gpu(&c, json_object_get(change, "gpu"));
-	c.except[0] = (char *)(uintptr_t)json_string_value(json_object_get(change, "except"));
-	if (c.except[0])
-		c.gpu.except = (struct string_list){c.except, 1};
+	if (json_object_get(change, "except"))
+		case_except(&c, json_text(change, "except"));
 	json_t *entry = readiness_evaluate(&c.host, c.facts, true, &err);
 	if (!entry)
 		fail_msg("%s", err.msg);

@@ -51,6 +51,9 @@ static void describe(const struct inventory_host *host, char *text, size_t size)
 		         host->identity_files.items[i]);
 	if (host->identities_only)
 		snprintf(text + strlen(text), size - strlen(text), " only");
+	if (host->alive_interval_s || host->alive_count)
+		snprintf(text + strlen(text), size - strlen(text), " alive %ux%u",
+		         host->alive_interval_s, host->alive_count);
 	if (strcmp(host->known_hosts, "/home/me/.ssh/known_hosts") != 0)
 		snprintf(text + strlen(text), size - strlen(text), " known %s", host->known_hosts);
 }
@@ -115,6 +118,20 @@ static const struct {
      "config:1:14: the environment has no NO_SUCH, which \"${NO_SUCH}/b\" needs"},
     {"UserKnownHostsFile /k\n", "x", "ME@x:22 known /k"},
     {"UserKnownHostsFile none\n", "x", "ME@x:22 known /dev/null"},
+    {"ServerAliveInterval 30\nServerAliveCountMax 2\nServerAliveInterval 40\n", "x",
+     "ME@x:22 alive 30x2"},
+    {"ServerAliveInterval 1m30S\n", "x", "ME@x:22 alive 90x0"},
+    {"ServerAliveInterval 0\n", "x", "ME@x:22"},
+    {"ServerAliveInterval none\n", "x", "ME@x:22"},
+    {"Match exec true\nServerAliveInterval 30\nServerAliveCountMax 2\n", "x", "ME@x:22"},
+    {"ServerAliveInterval 2d\n", "x",
+     "config:1:21: ServerAliveInterval takes a time up to a day, such as 30 or 2m, not \"2d\""},
+    {"ServerAliveInterval -5\n", "x",
+     "config:1:21: ServerAliveInterval takes a time up to a day, such as 30 or 2m, not \"-5\""},
+    {"ServerAliveInterval 5 6\n", "x",
+     "config:1:23: ServerAliveInterval takes one value: \"6\" is too many"},
+    {"ServerAliveCountMax many\n", "x",
+     "config:1:21: ServerAliveCountMax takes a number up to 9999, not \"many\""},
     /* jumps: ProxyJump and ProxyCommand, whichever is first */
     {"ProxyJump b\n", "x", "ME@x:22 via b"},
     {"ProxyJump me@b:2222,c\n", "x", "ME@x:22 via me@b:2222,c"},

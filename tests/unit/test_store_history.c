@@ -500,7 +500,7 @@ static void test_version_1_is_taken_over(void **state)
 
 	sql(f, version_1);
 	store_again(f, true);
-	assert_int_equal(sql_number(f, "pragma user_version"), 2);
+	assert_int_equal(sql_number(f, "pragma user_version"), 3);
 	still_there(f);
 	assert_int_equal(json_array_size(scans_list(f)), 1);
 	assert_string_equal(json_string_value(json_object_get(json_array_get(f->seen, 0), "time")),

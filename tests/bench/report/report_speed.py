@@ -37,15 +37,15 @@ FLEET = {
 }
 
 
-def stored(fleet):
+def stored(fleet, unpacked):
     """What the store has of the one host: its facts, and its rows of the journal."""
     with contextlib.closing(sqlite3.connect(fleet.store)) as store:
-        return (json.loads(store.execute("SELECT body FROM facts WHERE host = 'gpu01'").fetchone()[0]),
+        return (json.loads(unpacked(store.execute("SELECT body FROM facts WHERE host = 'gpu01'").fetchone()[0])),
                 store.execute("SELECT run, time, event FROM events WHERE host = 'gpu01' ORDER BY seq").fetchall())
 
 
 def samples(build):
-    """({verdict: facts}, schema of the store, rows of the journal) of a host that the real agent looked at."""
+    """({verdict: facts}, schema of the store, rows of the journal, what packs facts) of a host that the real agent looked at."""
     sys.argv[1:] = [build]
     sys.path.insert(0, str(SOURCE / "tests/integration"))
     import harness  # pylint: disable=import-outside-toplevel,import-error
@@ -57,7 +57,7 @@ def samples(build):
                 result = fleet.run(*command)
                 if result.status != 0:
                     raise SystemExit(str(result))
-            facts[verdict], journal = stored(fleet)
+            facts[verdict], journal = stored(fleet, harness.unpacked)
         with contextlib.closing(sqlite3.connect(fleet.store)) as store:
             schema = [row[0] for row in store.execute("SELECT sql FROM sqlite_master WHERE sql NOT NULL AND name NOT LIKE 'sqlite_%'")]
             version = store.execute("PRAGMA user_version").fetchone()[0]
@@ -69,7 +69,7 @@ def samples(build):
         {"pid": 1000 + i, "name": f"instance-{i:08x}", "source": "qemu", "devices": [address]} for i, address in enumerate(cards)]
     facts["blocked"] = copy.deepcopy(facts["ready"])
     facts["blocked"]["host"]["iommu"]["interrupt_remapping"] = False
-    return facts, schema + [f"PRAGMA user_version = {version}"], journal
+    return facts, schema + [f"PRAGMA user_version = {version}"], journal, harness.packed
 
 
 def vary(facts, number, name):
@@ -87,7 +87,7 @@ def vary(facts, number, name):
 
 
 def make_fleet(directory, build, hosts):
-    facts, schema, journal = samples(build)
+    facts, schema, journal, packed = samples(build)
     width = len(str(hosts))
     names = [f"gpu{number:0{width}d}" for number in range(1, hosts + 1)]
     groups = {f"rack{first // DOMAIN + 1}": {
@@ -102,7 +102,7 @@ def make_fleet(directory, build, hosts):
             document = facts[MIX[number % len(MIX)]]
             vary(document, number, name)
             store.execute("INSERT INTO facts (host, time, body) VALUES (?, ?, ?)",
-                          (name, document["observed"], json.dumps(document, separators=(",", ":"))))
+                          (name, document["observed"], packed(json.dumps(document, separators=(",", ":")))))
         for run, time, event in journal:
             store.executemany("INSERT INTO events (run, host, time, event) VALUES (?, ?, ?, ?)",
                               ((run, name, time, event) for name in names))

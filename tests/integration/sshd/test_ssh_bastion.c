@@ -219,7 +219,9 @@ static void forbidden_forwarding_is_clear(void **state)
 	behind(&client, "true");
 	hop_init(&bastion, &strict, "jump01");
 	bed_exec(&bed, &client, 10000);
-	expect_words(&client, GF_E_CONNECT, "AllowTcpForwarding");
+	expect_words(&client, GF_E_CONNECT,
+	             "bastion jump01 does not let us through to the host (open failed): its "
+	             "sshd_config must have AllowTcpForwarding yes");
 	client_free(&client);
 	bed_close(&bed);
 	sshd_stop(&strict);

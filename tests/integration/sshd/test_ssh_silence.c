@@ -58,6 +58,31 @@ static void hanging_host_ends_its_command(void **state)
 	bed_close(&bed);
 }
 
+/* What ~/.ssh/config says of a host is before our own interval, which would take ten minutes. */
+static void interval_of_the_host(void **state)
+{
+	struct ssh_options options = {.keepalive_ms = 150000, .agent_socket = ""};
+	struct client client;
+	struct bed bed;
+	pid_t pid;
+
+	(void)state;
+	bed_open(&bed, &options);
+	client_init(&client, &sshd, "echo $PPID; sleep 60");
+	client.host.alive_interval_s = 1;
+	client.host.alive_count = 1;
+	client_open(&client, bed.opener);
+	pid = serving_process(&bed, &client);
+	assert_int_equal(kill(pid, SIGSTOP), 0);
+	bed_run(&bed, &client, 1, 30000);
+	kill(pid, SIGCONT);
+	assert_true(client.failed);
+	assert_int_equal(client.err.code, GF_E_LOST);
+	assert_non_null(strstr(client.err.msg, "has answered nothing for 2 s"));
+	client_free(&client);
+	bed_close(&bed);
+}
+
 static void hanging_host_ends_an_idle_link(void **state)
 {
 	struct ssh_options options = {.keepalive_ms = 200, .agent_socket = ""};
@@ -140,6 +165,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(hanging_host_ends_its_command),
+	    cmocka_unit_test(interval_of_the_host),
 	    cmocka_unit_test(hanging_host_ends_an_idle_link),
 	    cmocka_unit_test(silent_command_lives),
 	    cmocka_unit_test(stalled_loop_gives_nobody_up),

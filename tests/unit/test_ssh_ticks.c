@@ -11,7 +11,7 @@
 
 #define LINKS 40
 
-static struct ssh_turn *turn;
+static struct ssh_ticks *queue;
 static struct ssh_link links[LINKS];
 static size_t ticked[4 * LINKS], ticks, again;
 static unsigned turns, work_ms;
@@ -25,7 +25,7 @@ static void tick(struct ssh_link *link)
 	nanosleep(&work, NULL);
 	if (again) {
 		again--;
-		ssh_turn_add(turn, link);
+		ssh_ticks_add(queue, link);
 	}
 }
 
@@ -42,7 +42,7 @@ static void run(uv_loop_t *loop)
 	uv_unref((uv_handle_t *)&looked);
 	uv_run(loop, UV_RUN_DEFAULT);
 	uv_close((uv_handle_t *)&looked, NULL);
-	ssh_turn_free(turn);
+	ssh_ticks_free(queue);
 	uv_run(loop, UV_RUN_DEFAULT);
 	assert_int_equal(uv_loop_close(loop), 0);
 }
@@ -50,8 +50,8 @@ static void run(uv_loop_t *loop)
 static void begin(uv_loop_t *loop)
 {
 	uv_loop_init(loop);
-	turn = ssh_turn_new(loop, tick);
-	assert_non_null(turn);
+	queue = ssh_ticks_new(loop, tick);
+	assert_non_null(queue);
 	ticks = again = 0;
 	turns = work_ms = 0;
 }
@@ -63,13 +63,13 @@ static void in_order_and_once(void **state)
 	(void)state;
 	begin(&loop);
 	for (size_t i = 0; i < LINKS; i++)
-		ssh_turn_add(turn, &links[i]);
-	ssh_turn_add(turn, &links[0]); /* keeps its place */
-	ssh_turn_remove(turn, &links[0]);
-	ssh_turn_remove(turn, &links[0]);
-	ssh_turn_remove(turn, &links[7]);
-	ssh_turn_remove(turn, &links[LINKS - 1]);
-	ssh_turn_add(turn, &links[7]);
+		ssh_ticks_add(queue, &links[i]);
+	ssh_ticks_add(queue, &links[0]); /* keeps its place */
+	ssh_ticks_remove(queue, &links[0]);
+	ssh_ticks_remove(queue, &links[0]);
+	ssh_ticks_remove(queue, &links[7]);
+	ssh_ticks_remove(queue, &links[LINKS - 1]);
+	ssh_ticks_add(queue, &links[7]);
 	run(&loop);
 	assert_int_equal(ticks, LINKS - 2);
 	for (size_t i = 0; i < 6; i++)
@@ -86,7 +86,7 @@ static void once_in_a_turn(void **state)
 	(void)state;
 	begin(&loop);
 	again = 5;
-	ssh_turn_add(turn, &links[3]);
+	ssh_ticks_add(queue, &links[3]);
 	run(&loop);
 	assert_int_equal(ticks, 6);
 	assert_true(turns >= 6);
@@ -101,7 +101,7 @@ static void turns_are_short(void **state)
 	begin(&loop);
 	work_ms = 4;
 	for (size_t i = 0; i < LINKS; i++)
-		ssh_turn_add(turn, &links[i]);
+		ssh_ticks_add(queue, &links[i]);
 	run(&loop);
 	assert_int_equal(ticks, LINKS);
 	assert_true(turns >= 8);
