@@ -215,10 +215,12 @@ failed:
 
 int store_changes_no_host(struct store *store, struct gf_err *err)
 {
-	if (sqlite3_exec(store->write_db, "PRAGMA synchronous = NORMAL;", NULL, NULL, NULL) ==
+	if (sqlite3_exec(store->write_db, "PRAGMA synchronous = NORMAL;", NULL, NULL, NULL) !=
 	    SQLITE_OK)
-		return 0;
-	return gf_err_set(err, GF_E_STORE, "%s: %s", store->path, sqlite3_errmsg(store->write_db));
+		return gf_err_set(err, GF_E_STORE, "%s: %s", store->path,
+		                  sqlite3_errmsg(store->write_db));
+	store_writer_be_lazy(store->writer);
+	return 0;
 }
 
 void store_close(struct store *store)

@@ -26,8 +26,9 @@ typedef void (*store_done_cb)(void *ctx, int64_t seq, const struct gf_err *err);
 struct store *store_open(const char *path, uv_loop_t *loop, struct gf_err *err);
 
 /* To be called of a store open for writing before its first write, by a run that changes no host:
- * commits are then handed to the kernel and not awaited on the disk (WAL, synchronous=NORMAL). A
- * power cut may take the newest of them, never a part of one, nor what former runs wrote. */
+ * commits are then made in larger groups, some 50 ms later, and handed to the kernel without being
+ * awaited on the disk (WAL, synchronous=NORMAL). A power cut may take the newest of them, never a
+ * part of one, nor what former runs wrote. */
 int store_changes_no_host(struct store *store, struct gf_err *err);
 
 /* Waits for queued writes (their `done` callbacks are not called any more) and frees the store. The

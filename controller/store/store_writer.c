@@ -2,9 +2,10 @@
  *
  * The happy path: the loop queues jobs; the thread takes all of them, writes them in one
  * transaction and puts them on the finished list; an async handle wakes the loop, which calls
- * `done` in order. Possible failure modes: a statement or the commit fails (disk full, file gone):
- * the transaction is rolled back and every job in it is told why; nothing of the group is then in
- * the journal.
+ * `done` in order. A lazy one lets 50 ms pass between the first job and the commit, unless a scan
+ * ends or it is stopped. Possible failure modes: a statement or the commit fails (disk full, file
+ * gone): the transaction is rolled back and every job in it is told why; nothing of the group is
+ * then in the journal.
  */
 #include "controller/store/store_writer.h"
 
@@ -15,6 +16,7 @@
 #include "controller/store/store_history.h"
 
 #define TELLING_NS (UINT64_C(10) * 1000000) /* in one turn of the loop */
+#define LINGER_NS  (UINT64_C(50) * 1000000) /* of a lazy writer, before a commit */
 
 /* By the kind of job, and two more. */
 enum { FACTS_PACKED = STORE_JOB_EXPECTED + 1, SIGHTING, STATEMENTS };
@@ -45,7 +47,8 @@ struct store_writer {
 	struct store_job_queue waiting, finished; /* both under the lock */
 	struct store_job_queue telling;           /* finished, and not yet told; the loop's own */
 	bool stopping;
-	size_t outstanding; /* jobs put and not yet told; the loop's own */
+	bool lazy, lingering; /* waits before a commit for more to come; does so now */
+	size_t outstanding;   /* jobs put and not yet told; the loop's own */
 };
 
 static const char *const statement_sql[STATEMENTS] = {
@@ -187,6 +190,17 @@ failed:
 		job->err = err;
 }
 
+/* Under the lock. A row costs the pages that it lies on, which others may lie on as well. */
+static void writer_linger(struct store_writer *writer)
+{
+	uint64_t until = uv_hrtime() + LINGER_NS, now;
+
+	writer->lingering = writer->lazy;
+	while (writer->lingering && !writer->stopping && (now = uv_hrtime()) < until)
+		uv_cond_timedwait(&writer->wake, &writer->lock, until - now);
+	writer->lingering = false;
+}
+
 static void writer_main(void *arg)
 {
 	struct store_writer *writer = arg;
@@ -197,6 +211,7 @@ static void writer_main(void *arg)
 			uv_cond_wait(&writer->wake, &writer->lock);
 		if (!writer->waiting.first)
 			break;
+		writer_linger(writer);
 		struct store_job *jobs = queue_take_all(&writer->waiting);
 		uv_mutex_unlock(&writer->lock);
 		jobs_commit(writer, jobs);
@@ -337,9 +352,19 @@ int store_writer_put(struct store_writer *writer, enum store_job_kind kind, cons
 		uv_ref((uv_handle_t *)&writer->finished_async);
 	uv_mutex_lock(&writer->lock);
 	queue_append(&writer->waiting, job);
-	uv_cond_signal(&writer->wake);
+	if (kind == STORE_JOB_SCAN_END)
+		writer->lingering = false;
+	if (!writer->lingering)
+		uv_cond_signal(&writer->wake);
 	uv_mutex_unlock(&writer->lock);
 	return 0;
+}
+
+void store_writer_be_lazy(struct store_writer *writer)
+{
+	uv_mutex_lock(&writer->lock);
+	writer->lazy = true;
+	uv_mutex_unlock(&writer->lock);
 }
 
 void store_writer_stop(struct store_writer *writer)

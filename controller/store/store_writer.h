@@ -16,6 +16,9 @@ enum store_job_kind { STORE_JOB_EVENT, STORE_JOB_FACTS, STORE_JOB_EXPECTED, STOR
 /* Starts the thread on DB, which it uses alone until store_writer_stop. NULL with *err. */
 struct store_writer *store_writer_start(sqlite3 *db, uv_loop_t *loop, struct gf_err *err);
 
+/* From now on it waits a little before each commit, so that more goes into one. */
+void store_writer_be_lazy(struct store_writer *writer);
+
 /* Queues a write. RUN may be NULL for what is expected; BODY is serialised JSON and becomes the
  * writer's. */
 int store_writer_put(struct store_writer *writer, enum store_job_kind kind, const char *run,
