@@ -280,11 +280,11 @@ static int client_message(struct agent_link *client, const json_t *message)
 static json_t *client_parse(struct agent_link *client, const char *line, size_t length,
                             struct gf_err *err)
 {
-	json_t *message = client->share
-	                      ? json_share_load(client->share, line, length, JSON_REJECT_DUPLICATES)
-	                      : NULL;
+	json_t *message = NULL;
 
-	if (message && json_is_object(message))
+	if (client->share)
+		message = json_share_load(client->share, line, length, JSON_REJECT_DUPLICATES);
+	if (json_is_object(message))
 		return message;
 	json_decref(message);
 	return frame_parse(line, length, err); /* which says what is wrong */

@@ -196,14 +196,10 @@ static void test_text(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_lines),
-	    cmocka_unit_test(test_rest),
-	    cmocka_unit_test(test_pieces),
-	    cmocka_unit_test(test_bound),
-	    cmocka_unit_test(test_greeting),
-	    cmocka_unit_test(test_greeting_refused),
-	    cmocka_unit_test(test_parse),
-	    cmocka_unit_test(test_text),
+	    cmocka_unit_test(test_lines),    cmocka_unit_test(test_rest),
+	    cmocka_unit_test(test_pieces),   cmocka_unit_test(test_bound),
+	    cmocka_unit_test(test_greeting), cmocka_unit_test(test_greeting_refused),
+	    cmocka_unit_test(test_parse),    cmocka_unit_test(test_text),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

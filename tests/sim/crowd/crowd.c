@@ -91,7 +91,7 @@ static bool host_is_up(struct crowd_host *host)
 static void connection_take(struct crowd *crowd, int fd)
 {
 	const struct linger reset = {.l_onoff = 1, .l_linger = 0};
-	struct sockaddr_in address;
+	struct sockaddr_in address = {0};
 	socklen_t size = sizeof(address);
 	ssh_session session;
 	size_t index;
