@@ -18,7 +18,7 @@ answer, and the sshds' own logs must say that a command was started on every one
 - *CPU a host*: of the client and all its processes, those included that it leaves behind. The hosts' own share is not in it.
 - *peak memory*: of all its processes together, shared pages divided among them.
 - *bytes a host*, *round trips*: of one host behind a relay that counts, and then holds back, what passes. Round trips are those that
-  the client waits for, from TCP's connection to its end.
+  the client waits for, TCP's own handshake not among them, measured by the time that they add.
 - *bare libssh loop*: `tests/bench/sessions/bare_libssh.c`, the least that a client on this library can do.
 - Ansible has pipelining and one connection a host for all tasks; its playbook gathers no facts.
 """
