@@ -64,7 +64,8 @@ enum host_state host_reboot_intent_enter(struct host *host)
 	/* What was changed stays staged, and the reboot owed: the next run does it. */
 	if (!host->rolled_back.code && host_window_forbids_reboot(host, &err))
 		return host_reboot_put_off(host, &err);
-	if (!host->rolled_back.code && host_drain_due(host))
+	/* A trial that came up by itself, after a power cut, was never drained for. */
+	if ((!host->rolled_back.code || !host->record.drained) && host_drain_due(host))
 		return HOST_DRAINING;
 	host->drained_now = false;
 	host->boot_deadline = 0;
