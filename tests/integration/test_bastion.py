@@ -1,6 +1,7 @@
 """Hosts behind a real OpenSSH bastion with its default limits, found through the inventory or ~/.ssh/config."""
 
 import getpass
+import glob
 import os
 import re
 import socket
@@ -67,6 +68,19 @@ class Bastion:
         subprocess.run(["pkill", "-KILL", "-P", str(self.process.pid)], check=False)
 
 
+def running(*command):
+    """How many processes have this very command line."""
+    wanted = "".join(f"{word}\0" for word in command).encode()
+    count = 0
+    for path in glob.glob("/proc/[0-9]*/cmdline"):
+        try:
+            with open(path, "rb") as file:
+                count += file.read() == wanted
+        except OSError:
+            pass
+    return count
+
+
 @unittest.skipUnless(os.path.exists(SSHD), "needs openssh-server")
 class Behind(Case):
     def behind(self, hosts, inventory=None, jump=True, extra="", **options):
@@ -94,8 +108,11 @@ class Behind(Case):
         fleet, bastion = self.behind([{"name": "gpu", "count": 500, "digits": 3, "kind": "control"}], {"groups": names})
         result = self.expect(fleet.run("exec", "--forks", "500", "--", "true"), 0)
         self.assertEqual(bastion.sessions(), 1, str(result))
-        process = fleet.start("exec", "--forks", "500", "--", "sleep 100")
-        fleet.wait(lambda: bastion.sessions() == 2, 60, "the session to the bastion")
+        sleep = f"100.{bastion.port}"
+        process = fleet.start("exec", "--forks", "500", "--", f"exec sleep {sleep}")
+        # Of a host on which the command has not begun, exec would try again.
+        fleet.wait(lambda: running("sleep", sleep) == 500, 90, "the command to run everywhere")
+        self.assertEqual(bastion.sessions(), 2)
         bastion.cut()
         out, err = process.communicate(timeout=150)
         self.assertEqual(process.returncode, 4, out + err)
