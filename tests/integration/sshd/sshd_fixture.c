@@ -261,15 +261,6 @@ bool client_done(const struct client *client)
 	return client->exited || client->failed;
 }
 
-static void beat_cb(uv_timer_t *timer)
-{
-	struct bed *bed = timer->data;
-	uint64_t now = uv_hrtime() / 1000000, gap = now - bed->last_beat;
-	if (gap > bed->longest_ms)
-		bed->longest_ms = gap;
-	bed->last_beat = now;
-}
-
 static void guard_cb(uv_timer_t *timer)
 {
 	((struct bed *)timer->data)->guard_fired = true;
@@ -281,22 +272,19 @@ void bed_open(struct bed *bed, const struct ssh_options *options)
 	struct ssh_options standard = {.agent_socket = ""};
 	*bed = (struct bed){0};
 	assert_int_equal(uv_loop_init(&bed->loop), 0);
-	uv_timer_init(&bed->loop, &bed->beat);
+	loop_watch_start(&bed->watch, &bed->loop);
 	uv_timer_init(&bed->loop, &bed->guard);
-	bed->beat.data = bed->guard.data = bed;
+	bed->guard.data = bed;
 	bed->opener = ssh_opener_new(&bed->loop, options ? options : &standard, &err);
 	if (!bed->opener)
 		fail_msg("%s", err.msg);
-	bed->last_beat = uv_hrtime() / 1000000;
-	uv_timer_start(&bed->beat, beat_cb, 10, 10);
 }
 
 void bed_close(struct bed *bed)
 {
 	ssh_opener_free(bed->opener);
-	uv_timer_stop(&bed->beat);
+	loop_watch_stop(&bed->watch);
 	uv_timer_stop(&bed->guard);
-	uv_close((uv_handle_t *)&bed->beat, NULL);
 	uv_close((uv_handle_t *)&bed->guard, NULL);
 	for (int i = 0; i < 2000 && uv_run(&bed->loop, UV_RUN_NOWAIT); i++)
 		usleep(5000); /* the pool may still hold a look-up */
@@ -315,7 +303,7 @@ void bed_run(struct bed *bed, struct client *clients, size_t count, unsigned lim
 {
 	bed->guard_fired = false;
 	uv_update_time(&bed->loop);
-	bed->last_beat = uv_hrtime() / 1000000;
+	loop_watch_pause(&bed->watch);
 	uv_timer_start(&bed->guard, guard_cb, limit_ms, 0);
 	while (!all_done(clients, count) && !bed->guard_fired)
 		uv_run(&bed->loop, UV_RUN_ONCE);
@@ -328,7 +316,7 @@ void bed_run_for(struct bed *bed, unsigned ms)
 {
 	bed->guard_fired = false;
 	uv_update_time(&bed->loop);
-	bed->last_beat = uv_hrtime() / 1000000;
+	loop_watch_pause(&bed->watch);
 	uv_timer_start(&bed->guard, guard_cb, ms, 0);
 	while (!bed->guard_fired)
 		uv_run(&bed->loop, UV_RUN_ONCE);

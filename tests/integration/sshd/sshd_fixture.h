@@ -7,6 +7,7 @@
 #include <sys/types.h>
 #include <uv.h>
 
+#include "controller/clock/loop_watch.h"
 #include "controller/ssh/ssh_opener.h"
 
 struct sshd {
@@ -50,11 +51,11 @@ void client_open(struct client *client, struct link_opener *opener);
 void client_free(struct client *client);
 bool client_done(const struct client *client);
 
-/* The loop, with a timer that measures the longest time it stood still. */
+/* The loop, and how long it was kept from everything else at most. */
 struct bed {
 	uv_loop_t loop;
-	uv_timer_t beat, guard;
-	uint64_t last_beat, longest_ms;
+	uv_timer_t guard;
+	struct loop_watch watch;
 	bool guard_fired;
 	struct link_opener *opener;
 };

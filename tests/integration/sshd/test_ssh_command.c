@@ -226,13 +226,13 @@ static void stopped_peer_does_not_stall_the_loop(void **state)
 	pid_t pid = serving_process(&bed, &stopped);
 	assert_int_equal(kill(pid, SIGSTOP), 0);
 	assert_int_equal(link_write(stopped.link, push, PUSH_SIZE, &err), 0);
-	bed.longest_ms = 0;
+	bed.watch.longest = 0;
 	client_init(&other, &sshd, "echo fine");
 	client_open(&other, bed.opener);
 	bed_run(&bed, &other, 1, 5000);
 	expect_exit(&other, 0);
 	bed_run_for(&bed, 1500);
-	assert_in_range(bed.longest_ms, 0, 300);
+	assert_in_range(loop_watch_longest_ms(&bed.watch), 0, 300);
 	assert_false(client_done(&stopped));
 	bed_run(&bed, &stopped, 1, 10000); /* the idle deadline */
 	assert_int_equal(stopped.err.code, GF_E_TIMEOUT);
