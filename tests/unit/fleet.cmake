@@ -1,5 +1,6 @@
 unit_test(clock clock)
 unit_test(windows clock)
+unit_test(loop_watch clock)
 unit_test(hook hook)
 unit_test(waves fleet)
 unit_test(host_fold host)
