@@ -31,7 +31,8 @@ unit_test(lines terminal)
 # Rollouts from seeds, disturbed and not: ./dev simulate.
 add_executable(simulate_fleets simulate.c)
 target_link_libraries(simulate_fleets PRIVATE fleet_world)
-foreach(seeds 1-1000 1001-2000)
+# Two of the later ones have found a fault once.
+foreach(seeds 1-1000 1001-2000 6437-6437 69117-69117)
 	add_test(NAME unit.simulation.${seeds} COMMAND simulate_fleets --seeds ${seeds})
 	set_tests_properties(unit.simulation.${seeds} PROPERTIES TIMEOUT 600 LABELS unit)
 endforeach()
