@@ -1,4 +1,5 @@
-/* The longest turn of a loop: what a turn is busy with, and what it is blocked in; not its sleep. */
+/* The longest turn of a loop: what a turn is busy with, and what it is blocked in; not its sleep.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
