@@ -302,6 +302,5 @@ enum host_state host_leasing_input(struct host *host, const struct host_input *i
 		           ? host_reboot_put_off(host, &err)
 		           : HOST_REBOOTING;
 	/* One that restarted by itself while it was drained may need no reboot any more. */
-	host->drained_now &= strcmp(host->drained_boot_id, host->boot_id) == 0;
-	return host->drained_now ? HOST_REBOOT_INTENT : HOST_FACTS;
+	return strcmp(host->drained_boot_id, host->boot_id) == 0 ? HOST_REBOOT_INTENT : HOST_FACTS;
 }

@@ -89,7 +89,7 @@ enum host_state host_draining_input(struct host *host, const struct host_input *
 	case INPUT_HOOK:
 		if (input->err)
 			return drain_failed(host, input->err);
-		host->drained = host->drained_now = true;
+		host->drained = true;
 		snprintf(host->drained_boot_id, sizeof(host->drained_boot_id), "%s", host->boot_id);
 		if (drain_record(host, "drain.done", NULL, &err))
 			return host_finish(host, HOST_FAILED, &err);

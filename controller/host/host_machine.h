@@ -176,9 +176,9 @@ struct host {
 	bool releasing;  /* the lease is being given back */
 	bool touched;    /* this run changed something on it */
 	bool purged;
-	bool drained;                       /* by this process */
-	bool drained_now;                   /* … just so, and the reboot is next */
-	char drained_boot_id[BOOT_ID_SIZE]; /* with drained_now: which boot was to be ended then */
+	bool drained; /* by this process */
+	char
+	    drained_boot_id[BOOT_ID_SIZE]; /* … just so: of the boot that a reboot is to end next */
 	bool returning;     /* it is undrained before its proven trial is made the default */
 	bool return_tried;  /* … and that failed: on its way out once more */
 	bool undrain_tried; /* on its way out: once */

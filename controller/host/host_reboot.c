@@ -67,7 +67,7 @@ enum host_state host_reboot_intent_enter(struct host *host)
 	/* A trial that came up by itself, after a power cut, was never drained for. */
 	if ((!host->rolled_back.code || !host->record.drained) && host_drain_due(host))
 		return HOST_DRAINING;
-	host->drained_now = false;
+	host->drained_boot_id[0] = '\0';
 	host->boot_deadline = 0;
 	snprintf(operation, sizeof(operation), "%s-%u-reboot", host->shared->run,
 	         ++host->operations);
@@ -141,7 +141,6 @@ enum host_state host_rebooted_enter(struct host *host)
 	struct gf_err err = {0};
 
 	host->tries = 0;
-	host->drained_now = false;
 	host->stages_rebooted |= UINT64_C(1) << (host->stage & 63);
 	host->touched = true;
 	host->trial_due = host->record.trial[0] && host->reboot_sent;

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "node-agent/wire/bytes_hash.h"
+
 #define PROBES_MAX 32 /* a host may choose its evidence so that it falls on one place */
 
 struct pooled {
@@ -49,18 +51,7 @@ void check_pool_free(struct check_pool *pool)
 
 static uint64_t hash_text(uint64_t hash, const char *text)
 {
-	size_t length = strlen(text);
-	uint64_t word;
-
-	for (; length >= sizeof(word); text += sizeof(word), length -= sizeof(word)) {
-		memcpy(&word, text, sizeof(word));
-		hash = (hash ^ word) * 0xff51afd7ed558ccdU;
-		hash ^= hash >> 32;
-	}
-	word = 0;
-	memcpy(&word, text, length);
-	hash = (hash ^ word) * 0xff51afd7ed558ccdU;
-	return hash ^ hash >> 29;
+	return bytes_hash(hash, text, strlen(text));
 }
 
 static uint64_t hash_of(const struct check *check)

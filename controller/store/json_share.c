@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "node-agent/wire/bytes_hash.h"
+
 #define DEPTH_MAX  32   /* deeper is left to jansson */
 #define SHARED_MIN 24   /* bytes: shorter is made faster than looked up */
 #define SHARED_MAX 2048 /* bytes: longer is hardly ever equal, and its parts are */
@@ -79,17 +81,7 @@ void json_share_free(struct json_share *share)
 
 static uint64_t hash_of(const char *text, size_t length)
 {
-	uint64_t hash = length * 0x9e3779b97f4a7c15U, word;
-
-	for (; length >= 8; text += 8, length -= 8) {
-		memcpy(&word, text, 8);
-		hash = (hash ^ word) * 0xff51afd7ed558ccdU;
-		hash ^= hash >> 32;
-	}
-	word = 0;
-	memcpy(&word, text, length);
-	hash = (hash ^ word) * 0xff51afd7ed558ccdU;
-	return hash ^ hash >> 29;
+	return bytes_hash(length * 0x9e3779b97f4a7c15U, text, length);
 }
 
 /* The place of that text: where it is, or the free one where it belongs; NULL: too far. */

@@ -5,7 +5,6 @@
 
 #include <jansson.h>
 #include <openssl/evp.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <zstd.h>
@@ -84,9 +83,10 @@ int store_body_raw_digest(const char *text, char digest[SHA256_HEX_SIZE])
 	    !EVP_DigestUpdate(sha, rest, strlen(rest)) || !EVP_DigestFinal_ex(sha, bytes, &size))
 		size = 0;
 	EVP_MD_CTX_free(sha);
-	for (unsigned i = 0; i < size; i++)
-		snprintf(digest + 2 * (size_t)i, 3, "%02x", bytes[i]);
-	return size ? 0 : -1;
+	if (size != SHA256_SIZE)
+		return -1;
+	sha256_to_hex(bytes, digest);
+	return 0;
 }
 
 static int window_for(size_t size)

@@ -86,16 +86,21 @@ void sha256_final(struct sha256 *sha, uint8_t digest[SHA256_SIZE])
 		digest[i] = (uint8_t)(sha->state[i / 4] >> (24 - 8 * (i % 4)));
 }
 
-void sha256_final_hex(struct sha256 *sha, char hex[SHA256_HEX_SIZE])
+void sha256_to_hex(const uint8_t digest[SHA256_SIZE], char hex[SHA256_HEX_SIZE])
 {
 	static const char digits[] = "0123456789abcdef";
-	uint8_t digest[SHA256_SIZE];
-	sha256_final(sha, digest);
 	for (int i = 0; i < SHA256_SIZE; i++) {
 		hex[2 * i] = digits[digest[i] >> 4];
 		hex[2 * i + 1] = digits[digest[i] & 15];
 	}
 	hex[SHA256_HEX_SIZE - 1] = '\0';
+}
+
+void sha256_final_hex(struct sha256 *sha, char hex[SHA256_HEX_SIZE])
+{
+	uint8_t digest[SHA256_SIZE];
+	sha256_final(sha, digest);
+	sha256_to_hex(digest, hex);
 }
 
 void sha256_hex(const void *data, size_t length, char hex[SHA256_HEX_SIZE])

@@ -18,6 +18,9 @@ void sha256_init(struct sha256 *sha);
 void sha256_update(struct sha256 *sha, const void *data, size_t length);
 void sha256_final(struct sha256 *sha, uint8_t digest[SHA256_SIZE]);
 
+/* DIGEST as 64 lower-case hex digits. */
+void sha256_to_hex(const uint8_t digest[SHA256_SIZE], char hex[SHA256_HEX_SIZE]);
+
 /* The digest of DATA as 64 lower-case hex digits. */
 void sha256_hex(const void *data, size_t length, char hex[SHA256_HEX_SIZE]);
 

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 #include <cmocka.h>
+#include <sqlite3.h>
 
 #include "controller/store/store.h"
 
@@ -67,6 +68,19 @@ static void fixture_wait(struct fixture *f, int count)
 	while (f->acknowledged < count)
 		uv_run(&f->loop, UV_RUN_ONCE);
 	f->acknowledged -= count;
+}
+
+/* Does TEXT to the file of the store, behind its back. */
+static inline void fixture_sql(struct fixture *f, const char *text)
+{
+	sqlite3 *db;
+	char *message = NULL;
+
+	assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
+	sqlite3_busy_timeout(db, 5000);
+	if (sqlite3_exec(db, text, NULL, NULL, &message) != SQLITE_OK)
+		fail_msg("%s", message);
+	sqlite3_close(db);
 }
 
 #endif

@@ -1,55 +1,8 @@
 /* test_store_facts.c: a host's newest facts in the store: packed, written again only where they
  * changed, and always given as they came last. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-#include <cmocka.h>
 #include <sqlite3.h>
-#include <uv.h>
 
-#include "controller/store/store.h"
-
-struct fixture {
-	char folder[64], path[128];
-	uv_loop_t loop;
-	struct store *store;
-	int told;
-};
-
-static int setup(void **state)
-{
-	struct fixture *f = calloc(1, sizeof(*f));
-
-	strcpy(f->folder, "/tmp/gpufleet-facts-XXXXXX");
-	assert_non_null(mkdtemp(f->folder));
-	snprintf(f->path, sizeof(f->path), "%s/fleet.db", f->folder);
-	assert_int_equal(uv_loop_init(&f->loop), 0);
-	*state = f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	static const char *const files[] = {"", "-wal", "-shm", ".lock"};
-	struct fixture *f = *state;
-	char path[160];
-
-	store_close(f->store);
-	uv_run(&f->loop, UV_RUN_DEFAULT);
-	assert_int_equal(uv_loop_close(&f->loop), 0);
-	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
-		snprintf(path, sizeof(path), "%s%s", f->path, files[i]);
-		unlink(path);
-	}
-	assert_int_equal(rmdir(f->folder), 0);
-	free(f);
-	return 0;
-}
+#include "tests/unit/store_fixture.h"
 
 static void store_again(struct fixture *f, bool writing)
 {
@@ -60,28 +13,6 @@ static void store_again(struct fixture *f, bool writing)
 	f->store = store_open(f->path, writing ? &f->loop : NULL, &err);
 	if (!f->store)
 		fail_msg("%s", err.msg);
-}
-
-static void told_cb(void *ctx, int64_t seq, const struct gf_err *err)
-{
-	struct fixture *f = ctx;
-
-	(void)seq;
-	if (err)
-		fail_msg("%s", err->msg);
-	f->told++;
-}
-
-static void sql(struct fixture *f, const char *text)
-{
-	sqlite3 *db;
-	char *message = NULL;
-
-	assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
-	sqlite3_busy_timeout(db, 5000);
-	if (sqlite3_exec(db, text, NULL, NULL, &message) != SQLITE_OK)
-		fail_msg("%s", message);
-	sqlite3_close(db);
 }
 
 /* The first column of the first row, as text; "" where it is null. */
@@ -121,10 +52,9 @@ static void facts_put(struct fixture *f, const char *run, json_t *facts)
 	bool found = false;
 	json_t *back;
 
-	f->told = 0;
-	assert_int_equal(store_facts_put(f->store, run, "gpu01", facts, told_cb, f, NULL), 0);
-	while (!f->told)
-		uv_run(&f->loop, UV_RUN_ONCE);
+	assert_int_equal(store_facts_put(f->store, run, "gpu01", facts, acknowledged_cb, f, NULL),
+	                 0);
+	fixture_wait(f, 1);
 	back = store_facts_get(f->store, "gpu01", &found, &err);
 	if (!back)
 		fail_msg("%s", err.msg);
@@ -153,7 +83,7 @@ static void test_unchanged_is_not_written(void **state)
 
 	store_again(f, true);
 	facts_put(f, "run-1", facts_of("2026-01-01T00:00:00Z", 1));
-	sql(f, "UPDATE facts SET time = 'mark'");
+	fixture_sql(f, "UPDATE facts SET time = 'mark'");
 	facts_put(f, "run-2", facts_of("2026-01-01T00:00:02Z", 1));
 	facts_put(f, "run-3", facts_of("2026-01-01T00:00:03Z", 1));
 	assert_string_equal(sql_text(f, "select time from facts"), "mark");
@@ -176,10 +106,8 @@ static void test_unreachable_between(void **state)
 
 	store_again(f, true);
 	facts_put(f, "run-1", facts_of("2026-01-01T00:00:00Z", 1));
-	f->told = 0;
-	assert_int_equal(store_scan_end(f->store, "run-2", end, told_cb, f, NULL), 0);
-	while (!f->told)
-		uv_run(&f->loop, UV_RUN_ONCE);
+	assert_int_equal(store_scan_end(f->store, "run-2", end, acknowledged_cb, f, NULL), 0);
+	fixture_wait(f, 1);
 	facts_put(f, "run-3", facts_of("2026-01-01T00:00:03Z", 1));
 	json_decref(end);
 }
@@ -197,7 +125,7 @@ static void test_text_of_version_2(void **state)
 	update = sqlite3_mprintf("UPDATE facts SET body = %Q; DROP TABLE sightings;"
 	                         " PRAGMA user_version = 2",
 	                         text);
-	sql(f, update);
+	fixture_sql(f, update);
 	store_again(f, false);
 	back = store_facts_get(f->store, "gpu01", &found, &err);
 	assert_true(json_equal(back, facts));
@@ -223,7 +151,8 @@ static void test_damaged(void **state)
 		struct gf_err err = {0};
 		bool found = false;
 
-		sql(f,
+		fixture_sql(
+		    f,
 		    i ? "UPDATE facts SET body = x''"
 		      : "UPDATE facts SET body = CAST(substr(body, 1, length(body) - 20) AS BLOB)");
 		assert_null(store_facts_get(f->store, "gpu01", &found, &err));
@@ -234,7 +163,7 @@ static void test_damaged(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 	const struct CMUnitTest tests[] = {
 	    T(test_packed),
 	    T(test_unchanged_is_not_written),

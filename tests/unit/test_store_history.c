@@ -55,18 +55,6 @@ static void scan(struct fixture *f, const char *run, const char *kernel, const c
 	scan_end(f, run, NULL);
 }
 
-static void sql(struct fixture *f, const char *text)
-{
-	sqlite3 *db;
-	char *message = NULL;
-
-	assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
-	sqlite3_busy_timeout(db, 5000);
-	if (sqlite3_exec(db, text, NULL, NULL, &message) != SQLITE_OK)
-		fail_msg("%s", message);
-	sqlite3_close(db);
-}
-
 static sqlite3_int64 sql_number(struct fixture *f, const char *text)
 {
 	sqlite3 *db;
@@ -215,7 +203,7 @@ static void test_damaged_body(void **state)
 
 	store_again(f, true);
 	scan(f, "run-1", "6.1", "2026-01-01T00:00:00Z");
-	sql(f, "update bodies set data = x'00112233'");
+	fixture_sql(f, "update bodies set data = x'00112233'");
 	scan(f, "run-2", "6.2", "2026-01-01T00:00:00Z");
 	assert_string_equal(kernel_at(f, "gpu01", scan_id(f, 1)), "6.2");
 	assert_int_equal(store_sight_at(f->store, "gpu01", scan_id(f, 0), &sight, &err), 0);
@@ -318,29 +306,34 @@ static void test_hosts_looked_at_since(void **state)
  * kernel is another one each day; the host "flaps" changes in every scan. */
 static void years_make(struct fixture *f)
 {
-	sql(f, "with recursive n(i) as (select 0 union all select i + 1 from n where i < 150*24)"
+	fixture_sql(
+	    f, "with recursive n(i) as (select 0 union all select i + 1 from n where i < 150*24)"
 	       " insert into scans (id, run, began, time, command, log)"
 	       " select i*10 + 10, 'old-' || i, t, t, 'scan', 0 from (select i,"
 	       " strftime('%Y-%m-%dT%H:00:00Z', 'now', '-' || (150*24 - i) || ' hours') t from n)"
 	       " where t < date('now')");
-	sql(f, "insert into scans (id, run, began, time, command, log)"
-	       " select s.id + m, 'more-' || s.id || m, t, t, 'scan', 0 from (select *,"
-	       " substr(s.time, 1, 14) || (m * 12) || ':00Z' t from scans s,"
-	       " (select 1 m union select 2 union select 3 union select 4)"
-	       " where s.time > date('now', '-10 days')) s");
-	sql(f, "insert into spans (host, first, last, seen, reachable, body) select 'flaps', id, "
+	fixture_sql(f, "insert into scans (id, run, began, time, command, log)"
+	               " select s.id + m, 'more-' || s.id || m, t, t, 'scan', 0 from (select *,"
+	               " substr(s.time, 1, 14) || (m * 12) || ':00Z' t from scans s,"
+	               " (select 1 m union select 2 union select 3 union select 4)"
+	               " where s.time > date('now', '-10 days')) s");
+	fixture_sql(
+	    f, "insert into spans (host, first, last, seen, reachable, body) select 'flaps', id, "
 	       "id, 1, 1,"
 	       " id from scans order by id");
-	sql(f,
+	fixture_sql(
+	    f,
 	    "insert into bodies (id, host, digest, data) select id, 'flaps', id, x'' from scans");
-	sql(f,
+	fixture_sql(
+	    f,
 	    "insert into spans (host, first, last, seen, reachable, body) select 'daily', min(id),"
 	    " max(id), count(*), 1, 10000000 + min(id) from scans group by substr(time, 1, 10)"
 	    " order by 2");
-	sql(f,
+	fixture_sql(
+	    f,
 	    "insert into bodies (id, host, digest, data) select body, 'daily', body, x'' from spans"
 	    " where host = 'daily'");
-	sql(f, "create table was as " SIGHTS);
+	fixture_sql(f, "create table was as " SIGHTS);
 }
 
 /* Every scan that is left has the sights that it had. */
@@ -378,8 +371,8 @@ static void test_thinning_leaves_the_rest_as_it_was(void **state)
 	                            " spans where body is not null)"),
 	                 0);
 	/* Once a day is enough. */
-	sql(f, "update scans set time = '2020-01-01T00:' || (id % 60) || ':00Z' where id in"
-	       " (select id from scans order by id desc limit 3 offset 9)");
+	fixture_sql(f, "update scans set time = '2020-01-01T00:' || (id % 60) || ':00Z' where id in"
+	               " (select id from scans order by id desc limit 3 offset 9)");
 	scan(f, "run-later", "6.1", "2026-01-01T00:00:00Z");
 	assert_int_equal(sql_number(f, "select count(*) from scans where time < '2020-02'"), 3);
 }
@@ -393,7 +386,8 @@ static void test_thinning_leaves_what_others_rest_on(void **state)
 	scan(f, "run-1", "6.1", "2026-01-01T00:00:00Z");
 	scan(f, "run-2", "6.2", "2026-01-01T00:00:00Z");
 	assert_int_equal(sql_number(f, "select count(*) from bodies where base is not null"), 1);
-	sql(f, "update scans set time = date('now', '-100 days') || 'T0' || id || ':00:00Z'");
+	fixture_sql(f,
+	            "update scans set time = date('now', '-100 days') || 'T0' || id || ':00:00Z'");
 	scan(f, "run-3", "6.2", "2026-01-01T00:00:00Z");
 	assert_int_equal(json_array_size(scans_list(f)), 2);
 	assert_int_equal(sql_number(f, "select count(*) from spans"), 1);
@@ -486,7 +480,7 @@ static void test_version_1_is_read(void **state)
 	struct fixture *f = *state;
 	struct gf_err err = {0};
 
-	sql(f, version_1);
+	fixture_sql(f, version_1);
 	store_again(f, false);
 	still_there(f);
 	assert_int_equal(store_scans_each(f->store, scans_each, f, &err), -1);
@@ -498,7 +492,7 @@ static void test_version_1_is_taken_over(void **state)
 {
 	struct fixture *f = *state;
 
-	sql(f, version_1);
+	fixture_sql(f, version_1);
 	store_again(f, true);
 	assert_int_equal(sql_number(f, "pragma user_version"), 3);
 	still_there(f);
@@ -519,8 +513,8 @@ static void test_upgrade_that_fails_changes_nothing(void **state)
 	struct fixture *f = *state;
 	struct gf_err err = {0};
 
-	sql(f, version_1);
-	sql(f, "CREATE TABLE spans (mine TEXT)");
+	fixture_sql(f, version_1);
+	fixture_sql(f, "CREATE TABLE spans (mine TEXT)");
 	assert_null(store_open(f->path, &f->loop, &err));
 	assert_non_null(strstr(err.msg, "spans"));
 	uv_run(&f->loop, UV_RUN_DEFAULT);
@@ -535,8 +529,8 @@ static void test_empty_version_1(void **state)
 {
 	struct fixture *f = *state;
 
-	sql(f, version_1);
-	sql(f, "DELETE FROM facts");
+	fixture_sql(f, version_1);
+	fixture_sql(f, "DELETE FROM facts");
 	store_again(f, true);
 	assert_int_equal(json_array_size(scans_list(f)), 0);
 }

@@ -147,6 +147,18 @@ void sshd_stop(struct sshd *sshd)
 	shell("rm -rf '%s'", sshd->dir);
 }
 
+unsigned sshd_logged(const struct sshd *sshd, const char *words)
+{
+	char command[300];
+	unsigned count = 0;
+	snprintf(command, sizeof(command), "grep -c '^%s' %s/log", words, sshd->dir);
+	FILE *pipe = popen(command, "r");
+	assert_non_null(pipe);
+	assert_int_equal(fscanf(pipe, "%u", &count), 1);
+	pclose(pipe);
+	return count;
+}
+
 void sshd_host_key(const struct sshd *sshd, char *key, size_t size)
 {
 	char path[192];

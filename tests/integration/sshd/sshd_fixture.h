@@ -22,6 +22,9 @@ struct sshd {
 void sshd_start(struct sshd *sshd, const char *extra);
 void sshd_stop(struct sshd *sshd);
 
+/* How many lines of its log begin with WORDS. */
+unsigned sshd_logged(const struct sshd *sshd, const char *words);
+
 /* The host's public key as a known_hosts file has it ("ssh-ed25519 AAAA…"), and its SHA256
  * fingerprint. */
 void sshd_host_key(const struct sshd *sshd, char *key, size_t size);

@@ -54,18 +54,6 @@ static void behind(struct client *client, const char *command)
 	client->host.bastion = &bastion;
 }
 
-static unsigned sessions(const struct sshd *sshd)
-{
-	char command[300];
-	unsigned count = 0;
-	snprintf(command, sizeof(command), "grep -c '^Accepted publickey' %s/log", sshd->dir);
-	FILE *pipe = popen(command, "r");
-	assert_non_null(pipe);
-	assert_int_equal(fscanf(pipe, "%u", &count), 1);
-	pclose(pipe);
-	return count;
-}
-
 static void expect_words(const struct client *client, enum gf_code code, const char *words)
 {
 	assert_true(client->failed);
@@ -79,7 +67,7 @@ static void one_session_carries_all(void **state)
 	(void)state;
 	struct bed bed;
 	struct client clients[HOSTS];
-	unsigned before = sessions(&first);
+	unsigned before = sshd_logged(&first, "Accepted publickey");
 	bed_open(&bed, NULL);
 	for (size_t i = 0; i < HOSTS; i++) {
 		behind(&clients[i], "echo here; echo there >&2; exit 3");
@@ -99,7 +87,7 @@ static void one_session_carries_all(void **state)
 	bed_exec(&bed, &clients[0], 10000);
 	client_free(&clients[0]);
 	bed_close(&bed);
-	assert_int_equal(sessions(&first) - before, 1);
+	assert_int_equal(sshd_logged(&first, "Accepted publickey") - before, 1);
 }
 
 static void chain_of_two(void **state)
@@ -107,7 +95,8 @@ static void chain_of_two(void **state)
 	(void)state;
 	struct bed bed;
 	struct client clients[5];
-	unsigned before = sessions(&first), before_second = sessions(&second);
+	unsigned before = sshd_logged(&first, "Accepted publickey"),
+	         before_second = sshd_logged(&second, "Accepted publickey");
 	bed_open(&bed, NULL);
 	for (size_t i = 0; i < 5; i++) {
 		behind(&clients[i], "echo here");
@@ -123,8 +112,8 @@ static void chain_of_two(void **state)
 		client_free(&clients[i]);
 	}
 	bed_close(&bed);
-	assert_int_equal(sessions(&first) - before, 1);
-	assert_int_equal(sessions(&second) - before_second, 1);
+	assert_int_equal(sshd_logged(&first, "Accepted publickey") - before, 1);
+	assert_int_equal(sshd_logged(&second, "Accepted publickey") - before_second, 1);
 }
 
 /* Much in both directions at once, past a reader that sleeps first; and the loop never stands
@@ -274,7 +263,7 @@ static void dead_session_is_made_once_again(void **state)
 	(void)state;
 	struct bed bed;
 	struct client clients[HOSTS];
-	unsigned before = sessions(&first);
+	unsigned before = sshd_logged(&first, "Accepted publickey");
 	bed_open(&bed, NULL);
 	for (size_t i = 0; i < HOSTS; i++) {
 		behind(&clients[i], i % 2 ? "sleep 60" : "yes | head -c 100000000");
@@ -304,7 +293,7 @@ static void dead_session_is_made_once_again(void **state)
 		client_free(&clients[i]);
 	}
 	bed_close(&bed);
-	assert_int_equal(sessions(&first) - before, 2);
+	assert_int_equal(sshd_logged(&first, "Accepted publickey") - before, 2);
 }
 
 /* The bastion's kernel answers, its sshd does not: silence has an end. */

@@ -22,19 +22,6 @@
 
 static struct inventory_host bastion;
 
-/* How many connections sshd dropped, by its own record. */
-static unsigned drops(const struct sshd *sshd)
-{
-	char command[300];
-	unsigned count = 0;
-	snprintf(command, sizeof(command), "grep -c '^drop connection' %s/log", sshd->dir);
-	FILE *pipe = popen(command, "r");
-	assert_non_null(pipe);
-	assert_int_equal(fscanf(pipe, "%u", &count), 1);
-	pclose(pipe);
-	return count;
-}
-
 static void behind(struct client *client, const struct sshd *hop)
 {
 	struct client on_bastion;
@@ -77,7 +64,7 @@ static void standard_limits_drop_nobody(void **state)
 	struct sshd sshd;
 	sshd_start(&sshd, STANDARD);
 	all_get_in(&sshd, NULL, HOSTS);
-	assert_int_equal(drops(&sshd), 0);
+	assert_int_equal(sshd_logged(&sshd, "drop connection"), 0);
 	sshd_stop(&sshd);
 }
 
@@ -88,8 +75,8 @@ static void standard_limits_behind_a_bastion(void **state)
 	sshd_start(&sshd, STANDARD);
 	sshd_start(&hop, STANDARD);
 	all_get_in(&sshd, &hop, HOSTS);
-	assert_int_equal(drops(&sshd), 0);
-	assert_int_equal(drops(&hop), 0);
+	assert_int_equal(sshd_logged(&sshd, "drop connection"), 0);
+	assert_int_equal(sshd_logged(&hop, "drop connection"), 0);
 	sshd_stop(&sshd);
 	sshd_stop(&hop);
 }
@@ -102,10 +89,10 @@ static void narrow_door(void **state)
 	sshd_start(&sshd, "MaxStartups 2");
 	sshd_start(&hop, STANDARD);
 	all_get_in(&sshd, NULL, 40);
-	unsigned directly = drops(&sshd);
+	unsigned directly = sshd_logged(&sshd, "drop connection");
 	assert_in_range(directly, 1, 40);
 	all_get_in(&sshd, &hop, 40);
-	assert_in_range(drops(&sshd) - directly, 1, 40);
+	assert_in_range(sshd_logged(&sshd, "drop connection") - directly, 1, 40);
 	sshd_stop(&sshd);
 	sshd_stop(&hop);
 }
@@ -186,7 +173,7 @@ static void barred_for_a_while(void **state)
 	known_as(&sshd, port);
 	sshd.port = port;
 	all_get_in(&sshd, NULL, 30);
-	assert_int_equal(drops(&sshd), 0);
+	assert_int_equal(sshd_logged(&sshd, "drop connection"), 0);
 	doorkeeper_end(pid);
 	sshd_stop(&sshd);
 }
