@@ -98,28 +98,30 @@ static int window_for(size_t size)
 	return window;
 }
 
-void *store_body_pack(const char *text, size_t size, const char *base, size_t base_size,
-                      size_t *packed_size)
+void *store_body_pack(ZSTD_CCtx **context, const char *text, size_t size, const char *base,
+                      size_t base_size, size_t *packed_size)
 {
 	size_t room = ZSTD_compressBound(size);
-	ZSTD_CCtx *context = ZSTD_createCCtx();
 	void *packed = malloc(room), *fitted;
 
-	if (!context || !packed)
+	if (!*context)
+		*context = ZSTD_createCCtx();
+	if (!*context || !packed)
 		goto err_free;
-	ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, LEVEL);
-	ZSTD_CCtx_setParameter(context, ZSTD_c_windowLog, window_for(size + base_size));
-	if (base && ZSTD_isError(ZSTD_CCtx_refPrefix(context, base, base_size)))
+	ZSTD_CCtx_setParameter(*context, ZSTD_c_compressionLevel, LEVEL);
+	ZSTD_CCtx_setParameter(*context, ZSTD_c_windowLog, window_for(size + base_size));
+	if (base && ZSTD_isError(ZSTD_CCtx_refPrefix(*context, base, base_size)))
 		goto err_free;
-	*packed_size = ZSTD_compress2(context, packed, room, text, size);
+	*packed_size = ZSTD_compress2(*context, packed, room, text, size);
 	if (ZSTD_isError(*packed_size))
 		goto err_free;
-	ZSTD_freeCCtx(context);
 	fitted = realloc(packed, *packed_size);
 	return fitted ? fitted : packed;
 
 err_free:
-	ZSTD_freeCCtx(context);
+	/* It may still refer to BASE. */
+	ZSTD_freeCCtx(*context);
+	*context = NULL;
 	free(packed);
 	return NULL;
 }

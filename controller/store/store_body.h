@@ -24,9 +24,10 @@ int store_body_raw_digest(const char *text, char digest[SHA256_HEX_SIZE]);
 const char *store_body_time(const char *text, size_t *length);
 
 /* TEXT of SIZE bytes compressed with what it has in common with BASE (NULL: nothing to go by); the
- * caller frees it. NULL when out of memory. */
-void *store_body_pack(const char *text, size_t size, const char *base, size_t base_size,
-                      size_t *packed_size);
+ * caller frees it. *CONTEXT is made where it is NULL, for one call or several; the caller frees it
+ * (ZSTD_freeCCtx). NULL when out of memory. */
+void *store_body_pack(ZSTD_CCtx **context, const char *text, size_t size, const char *base,
+                      size_t base_size, size_t *packed_size);
 
 /* What store_body_pack was given, with a zero behind it; the caller frees it. *CONTEXT is made
  * where it is NULL, for one call or several; the caller frees it (ZSTD_freeDCtx). NULL when DATA or

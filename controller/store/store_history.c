@@ -51,6 +51,7 @@ struct store_history {
 	sqlite3 *db;
 	sqlite3_stmt *statements[STATEMENTS];
 	ZSTD_DCtx *unpacking;
+	ZSTD_CCtx *packing;
 };
 
 /* The newest span of a host. */
@@ -81,8 +82,10 @@ void store_history_free(struct store_history *history)
 {
 	for (size_t i = 0; history && i < STATEMENTS; i++)
 		sqlite3_finalize(history->statements[i]);
-	if (history)
+	if (history) {
 		ZSTD_freeDCtx(history->unpacking);
+		ZSTD_freeCCtx(history->packing);
+	}
 	free(history);
 }
 
@@ -207,26 +210,36 @@ static int body_insert(struct store_history *history, const char *host, const ch
 	return statement_do(add);
 }
 
+int store_history_pack(struct store_history *history, struct store_history_body *body)
+{
+	if (!body->packed)
+		body->packed = store_body_pack(&history->packing, body->text, strlen(body->text),
+		                               NULL, 0, &body->packed_size);
+	return body->packed ? 0 : -1;
+}
+
 /* Keeps BODY and returns its id, or -1. Beside another document of the host where that makes it
  * much smaller: then that one must stay, which a document of its own need not. */
 static sqlite3_int64 body_add(struct store_history *history, const char *host, const char *digest,
-                              const char *body)
+                              struct store_history_body *body)
 {
-	size_t length = strlen(body), base_size = 0, alone_size = 0, size = 0;
+	size_t base_size = 0, size = 0;
 	sqlite3_int64 base = 0;
 	char *base_text = NULL;
-	void *alone = store_body_pack(body, length, NULL, 0, &alone_size), *beside = NULL;
-	int rc = alone ? base_read(history, host, &base, &base_text, &base_size) : -1;
+	void *beside = NULL;
+	int rc = store_history_pack(history, body);
 
+	if (rc == 0)
+		rc = base_read(history, host, &base, &base_text, &base_size);
 	if (rc == 0 && base_text)
-		beside = store_body_pack(body, length, base_text, base_size, &size);
-	if (rc == 0 && beside && size < alone_size / 2)
+		beside = store_body_pack(&history->packing, body->text, strlen(body->text),
+		                         base_text, base_size, &size);
+	if (rc == 0 && beside && size < body->packed_size / 2)
 		rc = body_insert(history, host, digest, base, beside, size);
 	else if (rc == 0)
-		rc = body_insert(history, host, digest, 0, alone, alone_size);
+		rc = body_insert(history, host, digest, 0, body->packed, body->packed_size);
 	free(base_text);
 	free(beside);
-	free(alone);
 	return rc ? -1 : sqlite3_last_insert_rowid(history->db);
 }
 
@@ -257,13 +270,13 @@ static int first_digest(struct store_history *history, struct span *span)
 }
 
 static int facts_keep(struct store_history *history, sqlite3_int64 scan, const char *host,
-                      const char *body, bool *same)
+                      struct store_history_body *body, bool *same)
 {
 	char digest[SHA256_HEX_SIZE], raw[SHA256_HEX_SIZE];
 	sqlite3_int64 id;
 	struct span span;
 
-	if (span_newest(history, host, &span) || store_body_raw_digest(body, raw))
+	if (span_newest(history, host, &span) || store_body_raw_digest(body->text, raw))
 		return -1;
 	*same = span.id && span.reachable && strcmp(span.raw, raw) == 0;
 	if (*same)
@@ -274,7 +287,7 @@ static int facts_keep(struct store_history *history, sqlite3_int64 scan, const c
 	}
 	if (!*span.digest && first_digest(history, &span))
 		return -1;
-	if (store_body_digest(body, digest))
+	if (store_body_digest(body->text, digest))
 		return -1;
 	if (span.id && span.reachable && strcmp(span.digest, digest) == 0)
 		return span_extend(history, &span, scan, raw);
@@ -288,7 +301,7 @@ static int facts_keep(struct store_history *history, sqlite3_int64 scan, const c
 }
 
 int store_history_facts(struct store_history *history, const char *run, const char *host,
-                        const char *time, const char *body, bool *same)
+                        const char *time, struct store_history_body *body, bool *same)
 {
 	sqlite3_int64 scan = scan_of(history, run, time);
 
@@ -362,12 +375,14 @@ static int all_facts_keep(struct store_history *history, sqlite3 *db, sqlite3_in
 		return -1;
 	while (rc == 0 && (step = sqlite3_step(facts)) == SQLITE_ROW) {
 		const char *host = (const char *)sqlite3_column_text(facts, 0);
-		const char *body = (const char *)sqlite3_column_text(facts, 1);
+		struct store_history_body body = {.text =
+		                                      (const char *)sqlite3_column_text(facts, 1)};
 		char digest[SHA256_HEX_SIZE];
 
 		/* One that can't be read is not what an upgrade may fail by. */
-		if (host && body && store_body_digest(body, digest) == 0)
-			rc = facts_keep(history, scan, host, body, &same);
+		if (host && body.text && store_body_digest(body.text, digest) == 0)
+			rc = facts_keep(history, scan, host, &body, &same);
+		free(body.packed);
 	}
 	sqlite3_finalize(facts);
 	return rc == 0 && step == SQLITE_DONE ? 0 : -1;

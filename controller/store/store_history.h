@@ -7,6 +7,7 @@
 
 #include <sqlite3.h>
 #include <stdbool.h>
+#include <stddef.h>
 
 struct store_history;
 
@@ -14,10 +15,20 @@ struct store_history;
 struct store_history *store_history_new(sqlite3 *db);
 void store_history_free(struct store_history *history);
 
-/* HOST was found at TIME by RUN as BODY (serialised JSON) says. *SAME: it says what it said last,
- * byte for byte but for the time. 0, or -1. */
+/* What a host said, on its way into the store. */
+struct store_history_body {
+	const char *text; /* serialised JSON; the caller's */
+	void *packed;     /* the same by itself, once that was asked for: the caller frees it */
+	size_t packed_size;
+};
+
+/* HOST was found at TIME by RUN as BODY says, which may be packed by that. *SAME: it says what it
+ * said last, byte for byte but for the time. 0, or -1. */
 int store_history_facts(struct store_history *history, const char *run, const char *host,
-                        const char *time, const char *body, bool *same);
+                        const char *time, struct store_history_body *body, bool *same);
+
+/* Packs BODY where it is not yet. 0, or -1 when out of memory. */
+int store_history_pack(struct store_history *history, struct store_history_body *body);
 
 /* RUN is over. END (serialised JSON): {"command", "hosts", "unreachable": [names], "summary": {…}
  * or null}. Drops what earlier scans left in the journal that this one says again and, once a day,

@@ -122,39 +122,36 @@ static int host_step(sqlite3_stmt *statement, const char *host)
 	return rc;
 }
 
-static int facts_pack(struct store_writer *writer, const struct store_job *job)
+static int facts_pack(struct store_writer *writer, const struct store_job *job,
+                      struct store_history_body *body)
 {
 	sqlite3_stmt *statement = writer->statements[STORE_JOB_FACTS];
-	size_t size;
-	void *packed = store_body_pack(job->body, strlen(job->body), NULL, 0, &size);
-	int rc;
 
-	if (!packed)
+	if (store_history_pack(writer->history, body))
 		return -1;
 	sqlite3_bind_text(statement, 3, job->time, -1, SQLITE_STATIC);
-	sqlite3_bind_blob(statement, 4, packed, (int)size, SQLITE_STATIC);
-	rc = host_step(statement, job->host);
-	free(packed);
-	return rc == SQLITE_DONE ? 0 : -1;
+	sqlite3_bind_blob(statement, 4, body->packed, (int)body->packed_size, SQLITE_STATIC);
+	return host_step(statement, job->host) == SQLITE_DONE ? 0 : -1;
 }
 
 /* What has not changed since is not written again: only when it was seen. */
 static int facts_write(struct store_writer *writer, struct store_job *job)
 {
 	sqlite3_stmt *sighting = writer->statements[SIGHTING];
+	struct store_history_body body = {.text = job->body};
 	const char *time = NULL;
 	size_t length = 0;
 	bool same;
+	int rc = store_history_facts(writer->history, job->run, job->host, job->time, &body, &same);
 
-	if (store_history_facts(writer->history, job->run, job->host, job->time, job->body, &same))
-		return -1;
-	if (same && host_step(writer->statements[FACTS_PACKED], job->host) == SQLITE_ROW)
+	if (rc == 0 && same && host_step(writer->statements[FACTS_PACKED], job->host) == SQLITE_ROW)
 		time = store_body_time(job->body, &length);
-	else if (facts_pack(writer, job))
-		return -1;
+	else if (rc == 0)
+		rc = facts_pack(writer, job, &body);
+	free(body.packed);
 	if (time)
 		sqlite3_bind_text(sighting, 3, time, (int)length, SQLITE_STATIC);
-	return host_step(sighting, job->host) == SQLITE_DONE ? 0 : -1;
+	return rc == 0 && host_step(sighting, job->host) == SQLITE_DONE ? 0 : -1;
 }
 
 static int job_write(struct store_writer *writer, struct store_job *job)
