@@ -37,12 +37,12 @@ static int journal_store_append(struct journal *journal, const char *host, const
 	return 0;
 }
 
-static int journal_store_facts_put(struct journal *journal, const char *host, const json_t *facts,
-                                   struct gf_err *err)
+static int journal_store_facts_put(struct journal *journal, const char *host, const char *facts,
+                                   size_t size, struct gf_err *err)
 {
 	struct journal_store *on = (struct journal_store *)journal;
 
-	return store_facts_put(on->store, on->run, host, facts, NULL, NULL, err);
+	return store_facts_put(on->store, on->run, host, facts, size, NULL, NULL, err);
 }
 
 static json_t *journal_store_facts_get(struct journal *journal, const char *host,

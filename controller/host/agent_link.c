@@ -30,6 +30,8 @@ struct agent_link {
 	void *ctx;
 	enum client_state state;
 	struct frame frame;
+	const char *line; /* that is being told of */
+	size_t line_length;
 	size_t pushed; /* bytes of the bundle given to the link */
 	bool pushing;
 	json_int_t id;                   /* of the last request */
@@ -302,6 +304,8 @@ static int client_lines(struct agent_link *client)
 
 		if (!message)
 			return client_fail(client, &err);
+		client->line = line;
+		client->line_length = length;
 		gone = client_message(client, message);
 		json_decref(message);
 		if (gone)
@@ -464,6 +468,11 @@ int agent_link_request(struct agent_link *client, json_t *request, struct gf_err
 	free(line);
 	json_decref(request);
 	return rc;
+}
+
+const char *agent_link_result_text(const struct agent_link *client, size_t *size)
+{
+	return frame_member(client->line, client->line_length, "result", size);
 }
 
 void agent_link_close(struct agent_link *client)

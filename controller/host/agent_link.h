@@ -38,6 +38,10 @@ struct agent_link *agent_link_open(struct link_opener *opener, const struct inve
 /* Sends REQUEST (stolen; its "id" is set here). */
 int agent_link_request(struct agent_link *client, json_t *request, struct gf_err *err);
 
+/* Within the callback `result`: its text, as the agent wrote it, of *SIZE bytes; it belongs to the
+ * client. NULL: the agent wrote it as no agent of ours does. */
+const char *agent_link_result_text(const struct agent_link *client, size_t *size);
+
 void agent_link_close(struct agent_link *client);
 
 #endif

@@ -94,6 +94,8 @@ static bool trial_awaits_turn(const struct host *host)
 enum host_state host_facts_input(struct host *host, const struct host_input *input)
 {
 	struct gf_err err = {0};
+	const char *text;
+	size_t size;
 
 	switch (input->kind) {
 	case INPUT_LOST:
@@ -105,7 +107,8 @@ enum host_state host_facts_input(struct host *host, const struct host_input *inp
 	default:
 		return HOST_STAY;
 	}
-	if (!json_is_object(json_object_get(input->data, "host")) ||
+	text = agent_link_result_text(host->client, &size);
+	if (!text || !json_is_object(json_object_get(input->data, "host")) ||
 	    !json_is_array(json_object_get(input->data, "pci")))
 		return host_end(
 		    host, &(struct gf_err){GF_E_PROTOCOL,
@@ -113,8 +116,8 @@ enum host_state host_facts_input(struct host *host, const struct host_input *inp
 	json_decref(host->facts);
 	host->facts = json_incref((json_t *)(uintptr_t)input->data);
 	if (!host->facts || host_cards_look(host, host->facts, &err) || host_nova_put(host, &err) ||
-	    host->shared->journal->facts_put(host->shared->journal, host->inventory->name,
-	                                     host->facts, &err))
+	    host->shared->journal->facts_put(host->shared->journal, host->inventory->name, text,
+	                                     size, &err))
 		return host_finish(host, HOST_FAILED, &err);
 	host_record_event(host,
 	                  json_pack("{s:s, s:s}", "type", "host.facts", "boot_id", host->boot_id),

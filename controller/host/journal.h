@@ -17,7 +17,8 @@ struct journal {
 	 * -1. */
 	int (*append)(struct journal *journal, const char *host, const json_t *event,
 	              journal_done_fn done, void *ctx, struct gf_err *err);
-	int (*facts_put)(struct journal *journal, const char *host, const json_t *facts,
+	/* FACTS is a JSON object of SIZE bytes, kept as it is (copied). */
+	int (*facts_put)(struct journal *journal, const char *host, const char *facts, size_t size,
 	                 struct gf_err *err);
 	/* What facts_put kept, a new reference; NULL where there is nothing (err untouched) or on a
 	 * fault. */

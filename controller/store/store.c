@@ -246,16 +246,25 @@ int store_read_failed(const struct store *store, struct gf_err *err)
 	return gf_err_set(err, GF_E_STORE, "%s: %s", store->path, sqlite3_errmsg(store->read_db));
 }
 
+/* BODY becomes the store's; NULL: there was no memory for it. */
+static int body_put(struct store *store, enum store_job_kind kind, const char *run,
+                    const char *host, char *body, store_done_cb done, void *ctx, struct gf_err *err)
+{
+	if (!body)
+		return gf_err_set(err, GF_E_MEMORY, "out of memory");
+	if (!store->writer) {
+		free(body);
+		return gf_err_set(err, GF_E_INTERNAL, "the store was opened for reading");
+	}
+	return store_writer_put(store->writer, kind, run, host, body, done, ctx, err);
+}
+
 static int json_put(struct store *store, enum store_job_kind kind, const char *run,
                     const char *host, const json_t *value, store_done_cb done, void *ctx,
                     struct gf_err *err)
 {
-	if (!store->writer)
-		return gf_err_set(err, GF_E_INTERNAL, "the store was opened for reading");
-	char *body = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
-	if (!body)
-		return gf_err_set(err, GF_E_INTERNAL, "a record could not be written as JSON");
-	return store_writer_put(store->writer, kind, run, host, body, done, ctx, err);
+	return body_put(store, kind, run, host, json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY),
+	                done, ctx, err);
 }
 
 int store_event_append(struct store *store, const char *run, const char *host, const json_t *event,
@@ -264,10 +273,10 @@ int store_event_append(struct store *store, const char *run, const char *host, c
 	return json_put(store, STORE_JOB_EVENT, run, host, event, done, ctx, err);
 }
 
-int store_facts_put(struct store *store, const char *run, const char *host, const json_t *facts,
-                    store_done_cb done, void *ctx, struct gf_err *err)
+int store_facts_put(struct store *store, const char *run, const char *host, const char *facts,
+                    size_t size, store_done_cb done, void *ctx, struct gf_err *err)
 {
-	return json_put(store, STORE_JOB_FACTS, run, host, facts, done, ctx, err);
+	return body_put(store, STORE_JOB_FACTS, run, host, strndup(facts, size), done, ctx, err);
 }
 
 int store_scan_end(struct store *store, const char *run, const json_t *end, store_done_cb done,

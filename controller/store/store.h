@@ -53,9 +53,10 @@ char *store_default_path(const char *fleet);
 int store_event_append(struct store *store, const char *run, const char *host, const json_t *event,
                        store_done_cb done, void *ctx, struct gf_err *err);
 
-/* Keeps FACTS as HOST's newest (replacing the former), and in the history as what RUN found. */
-int store_facts_put(struct store *store, const char *run, const char *host, const json_t *facts,
-                    store_done_cb done, void *ctx, struct gf_err *err);
+/* Keeps FACTS, a JSON object of SIZE bytes (copied), as HOST's newest (replacing the former), and
+ * in the history as what RUN found. */
+int store_facts_put(struct store *store, const char *run, const char *host, const char *facts,
+                    size_t size, store_done_cb done, void *ctx, struct gf_err *err);
 
 /* HOST's newest facts (a new reference), or NULL: none stored (err untouched: *found false) or an
  * error. Documents of one store share their equal parts: they are not to be changed. */

@@ -116,6 +116,66 @@ json_t *frame_parse(const char *line, size_t length, struct gf_err *err)
 	return object;
 }
 
+/* The quote that closes the string which the one at AT opens, in what is known to be JSON. */
+static const char *string_end(const char *at, const char *end)
+{
+	while (++at < end && *at != '"')
+		at += *at == '\\';
+	return at < end ? at : end;
+}
+
+/* Behind the value that begins at AT, in what is known to be JSON. */
+static const char *value_end(const char *at, const char *end)
+{
+	size_t depth = 0;
+
+	for (; at < end; at++) {
+		if (*at == '"') {
+			at = string_end(at, end);
+		} else if (*at == '{' || *at == '[') {
+			depth++;
+		} else if (depth == 0 && (*at == ',' || *at == '}' || *at == ']')) {
+			break;
+		} else if (*at == '}' || *at == ']') {
+			depth--;
+		}
+	}
+	return at;
+}
+
+static const char *blanks_end(const char *at, const char *end)
+{
+	while (at < end && (*at == ' ' || *at == '\t' || *at == '\n' || *at == '\r'))
+		at++;
+	return at;
+}
+
+const char *frame_member(const char *line, size_t length, const char *key, size_t *size)
+{
+	const char *end = line + length, *at = blanks_end(line, end);
+
+	/* AT is the brace, or a comma. */
+	while (at < end && *at != '}') {
+		const char *name = blanks_end(at + 1, end), *name_end, *value;
+
+		if (name == end || *name++ != '"')
+			return NULL;
+		name_end = string_end(name - 1, end);
+		value = memchr(name_end, ':', (size_t)(end - name_end));
+		if (!value)
+			return NULL;
+		value = blanks_end(value + 1, end);
+		at = value_end(value, end);
+		if ((size_t)(name_end - name) == strlen(key) &&
+		    memcmp(name, key, strlen(key)) == 0) {
+			if (size)
+				*size = (size_t)(at - value);
+			return value;
+		}
+	}
+	return NULL;
+}
+
 char *frame_encode(const json_t *object, size_t *length, struct gf_err *err)
 {
 	char *text = json_dumps(object, JSON_COMPACT);

@@ -83,4 +83,17 @@ static inline void fixture_sql(struct fixture *f, const char *text)
 	sqlite3_close(db);
 }
 
+/* Keeps FACTS (stolen) as HOST's, found by RUN, and waits until they are on the disk. */
+static inline void fixture_facts_put(struct fixture *f, struct store *store, const char *run,
+                                     const char *host, json_t *facts)
+{
+	char *text = json_dumps(facts, JSON_COMPACT);
+
+	assert_int_equal(
+	    store_facts_put(store, run, host, text, strlen(text), acknowledged_cb, f, NULL), 0);
+	fixture_wait(f, 1);
+	free(text);
+	json_decref(facts);
+}
+
 #endif

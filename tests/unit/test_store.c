@@ -91,13 +91,8 @@ static void test_facts_are_replaced(void **state)
 	bool found = true;
 	assert_null(store_facts_get(store, "gpu01", &found, NULL));
 	assert_false(found);
-	for (int i = 0; i < 3; i++) {
-		json_t *facts = json_pack("{s:i}", "facts", i);
-		assert_int_equal(
-		    store_facts_put(store, "run-1", "gpu01", facts, acknowledged_cb, f, NULL), 0);
-		json_decref(facts);
-		fixture_wait(f, 1);
-	}
+	for (int i = 0; i < 3; i++)
+		fixture_facts_put(f, store, "run-1", "gpu01", json_pack("{s:i}", "facts", i));
 	json_t *facts = store_facts_get(store, "gpu01", &found, NULL);
 	assert_true(found);
 	assert_int_equal(json_integer_value(json_object_get(facts, "facts")), 2);

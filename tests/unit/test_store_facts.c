@@ -52,9 +52,7 @@ static void facts_put(struct fixture *f, const char *run, json_t *facts)
 	bool found = false;
 	json_t *back;
 
-	assert_int_equal(store_facts_put(f->store, run, "gpu01", facts, acknowledged_cb, f, NULL),
-	                 0);
-	fixture_wait(f, 1);
+	fixture_facts_put(f, f->store, run, "gpu01", json_incref(facts));
 	back = store_facts_get(f->store, "gpu01", &found, &err);
 	if (!back)
 		fail_msg("%s", err.msg);

@@ -32,13 +32,6 @@ static json_t *facts_of(const char *host, const char *kernel, const char *observ
 	                 4711, "name", "instance-1", "pci", pci);
 }
 
-static void facts_put(struct fixture *f, const char *run, const char *host, json_t *facts)
-{
-	assert_int_equal(store_facts_put(f->store, run, host, facts, acknowledged_cb, f, NULL), 0);
-	json_decref(facts);
-	fixture_wait(f, 1);
-}
-
 static void scan_end(struct fixture *f, const char *run, const char *unreachable)
 {
 	json_t *end = json_pack("{s:s, s:i, s:[s*], s:{s:i}}", "command", "scan", "hosts", 1,
@@ -51,7 +44,7 @@ static void scan_end(struct fixture *f, const char *run, const char *unreachable
 
 static void scan(struct fixture *f, const char *run, const char *kernel, const char *observed)
 {
-	facts_put(f, run, "gpu01", facts_of("gpu01", kernel, observed));
+	fixture_facts_put(f, f->store, run, "gpu01", facts_of("gpu01", kernel, observed));
 	scan_end(f, run, NULL);
 }
 
@@ -150,18 +143,18 @@ static void test_what_counts_as_a_change(void **state)
 	store_again(f, true);
 	json_object_set_new(facts, "nova",
 	                    json_pack("{s:[{s:i, s:i}]}", "services", "pid", 1, "n", 7));
-	facts_put(f, "r1", "gpu01", json_deep_copy(facts));
+	fixture_facts_put(f, f->store, "r1", "gpu01", json_deep_copy(facts));
 	json_object_set_new(json_array_get(guests, 0), "pid", json_integer(12));
 	json_object_set_new(card, "power_state", json_string("D3hot"));
 	json_object_set_new(facts, "nova",
 	                    json_pack("{s:[{s:i, s:i}]}", "services", "pid", 2, "n", 7));
-	facts_put(f, "r2", "gpu01", json_deep_copy(facts));
+	fixture_facts_put(f, f->store, "r2", "gpu01", json_deep_copy(facts));
 	assert_int_equal(sql_number(f, "select count(*) from bodies"), 1);
 	json_object_set_new(card, "power_state", json_string("D3cold"));
-	facts_put(f, "r3", "gpu01", json_deep_copy(facts));
+	fixture_facts_put(f, f->store, "r3", "gpu01", json_deep_copy(facts));
 	assert_int_equal(sql_number(f, "select count(*) from bodies"), 2);
 	json_array_append_new(guests, json_pack("{s:i, s:s}", "pid", 1, "name", "instance-2"));
-	facts_put(f, "r4", "gpu01", facts);
+	fixture_facts_put(f, f->store, "r4", "gpu01", facts);
 	assert_int_equal(sql_number(f, "select count(*) from bodies"), 3);
 }
 
@@ -217,7 +210,8 @@ static void test_only_whole_scans_are_in_sight(void **state)
 
 	store_again(f, true);
 	scan(f, "run-1", "6.1", "2026-01-01T00:00:00Z");
-	facts_put(f, "run-2", "gpu01", facts_of("gpu01", "6.2", "2026-01-01T00:05:00Z"));
+	fixture_facts_put(f, f->store, "run-2", "gpu01",
+	                  facts_of("gpu01", "6.2", "2026-01-01T00:05:00Z"));
 	assert_int_equal(json_array_size(scans_list(f)), 1);
 	assert_string_equal(kernel_at(f, "gpu01", scan_id(f, 0)), "6.1");
 	scan_end(f, "run-2", NULL);
@@ -283,9 +277,11 @@ static void test_hosts_looked_at_since(void **state)
 
 	store_again(f, true);
 	assert_string_equal(hosts_since(f, 0), "");
-	facts_put(f, "run-1", "gpu02", facts_of("gpu02", "6.1", "2026-01-01T00:00:00Z"));
+	fixture_facts_put(f, f->store, "run-1", "gpu02",
+	                  facts_of("gpu02", "6.1", "2026-01-01T00:00:00Z"));
 	scan(f, "run-1", "6.1", "2026-01-01T00:00:00Z");
-	facts_put(f, "run-2", "gpu02", facts_of("gpu02", "6.2", "2026-01-01T00:05:00Z"));
+	fixture_facts_put(f, f->store, "run-2", "gpu02",
+	                  facts_of("gpu02", "6.2", "2026-01-01T00:05:00Z"));
 	scan_end(f, "run-2", "gpu03");
 	scan(f, "run-3", "6.1", "2026-01-01T00:10:00Z");
 	first = scan_id(f, 0);

@@ -248,12 +248,11 @@ static void commit_fire(void *ctx)
 		done(done_ctx, NULL);
 }
 
-static int world_facts_put(struct journal *journal, const char *host, const json_t *facts,
-                           struct gf_err *err)
+static int world_facts_put(struct journal *journal, const char *host, const char *facts,
+                           size_t size, struct gf_err *err)
 {
 	(void)err;
-	entry_queue(journal_world(journal), host)->facts =
-	    json_incref((json_t *)(uintptr_t)facts); /* nor these */
+	entry_queue(journal_world(journal), host)->facts = json_loadb(facts, size, 0, NULL);
 	return 0;
 }
 
