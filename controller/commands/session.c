@@ -202,8 +202,10 @@ static void journal_end(struct session *session)
 	                  (json_int_t)loop_watch_busy_ms(&session->watch), "memory_kb",
 	                  (json_int_t)session->memory_kb);
 	if (event && store_event_append(session->store, session->run, "", event,
-	                                journal_finished_cb, session, NULL) == 0)
+	                                journal_finished_cb, session, NULL) == 0) {
+		store_hurry(session->store);
 		uv_run(&session->loop, UV_RUN_DEFAULT);
+	}
 	json_decref(event);
 }
 

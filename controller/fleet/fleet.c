@@ -8,7 +8,8 @@
 #include "controller/fleet/fleet_internal.h"
 #include "controller/fleet/waves.h"
 
-#define SHARE_MOST ((size_t)1 << 20) /* bytes: hosts of many makes have less in common */
+#define SHARE_MOST   ((size_t)1 << 20) /* bytes: hosts of many makes have less in common */
+#define ENDING_SHARE 4                 /* one of as many that run */
 
 static size_t hash_text(const char *text)
 {
@@ -68,10 +69,24 @@ static void fleet_task(void *ctx, struct host *host, const json_t *event)
 	fleet->options.observer->host_task(fleet->options.ctx, host, event);
 }
 
+/* Commits are shared as long as most go on: who waits for one holds up another host's begin. */
+static void fleet_ending(void *ctx, struct host *host)
+{
+	struct fleet *fleet = ctx;
+
+	host->ending = true;
+	fleet->ending++;
+	if (ENDING_SHARE * fleet->ending >= fleet->running)
+		fleet->options.journal->hurry(fleet->options.journal);
+}
+
 static void fleet_finished(void *ctx, struct host *host)
 {
 	struct fleet *fleet = ctx;
 
+	if (host->ending)
+		fleet->ending--;
+	host->ending = false;
 	if (host->active)
 		fleet->running--;
 	else if (host->began)
@@ -88,6 +103,7 @@ static void fleet_finished(void *ctx, struct host *host)
 static const struct host_events fleet_host_events = {
     .moved = fleet_moved,
     .task = fleet_task,
+    .ending = fleet_ending,
     .finished = fleet_finished,
     .boot_seen = fleet_boot_seen,
 };

@@ -35,7 +35,8 @@ struct fleet {
 	enum fleet_gate gate;
 	struct hook *hook; /* the command that is running; or NULL */
 	size_t running, waiting, finished;
-	bool rolling; /* hosts are taken down: waves, slots and budget apply */
+	size_t ending; /* of those that run: they wait for the journal alone */
+	bool rolling;  /* hosts are taken down: waves, slots and budget apply */
 	bool stopping, halted, aborted, reported;
 	bool go, asked;    /* the acting part began; `planned` was called */
 	bool reconsidered; /* … after all who wait were asked once more */

@@ -71,6 +71,11 @@ static json_t *journal_store_expected_get(struct journal *journal, const char *h
 	return store_expected_get(on->store, host, &found, err);
 }
 
+static void journal_store_hurry(struct journal *journal)
+{
+	store_hurry(((struct journal_store *)journal)->store);
+}
+
 void journal_store_init(struct journal_store *on, struct store *store, const char *run)
 {
 	on->journal = (struct journal){
@@ -79,6 +84,7 @@ void journal_store_init(struct journal_store *on, struct store *store, const cha
 	    .facts_get = journal_store_facts_get,
 	    .expected_put = journal_store_expected_put,
 	    .expected_get = journal_store_expected_get,
+	    .hurry = journal_store_hurry,
 	};
 	on->store = store;
 	on->run = run;

@@ -398,6 +398,7 @@ static enum host_state host_finishing_enter(struct host *host)
 		return HOST_FAILED;
 	}
 	host_lease_release(host);
+	host->shared->events->ending(host->shared->ctx, host);
 	return HOST_STAY;
 }
 

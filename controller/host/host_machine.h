@@ -93,6 +93,7 @@ struct host_events {
 	void (*moved)(void *ctx, struct host *host); /* to another state or stage */
 	void (*task)(void *ctx, struct host *host,
 	             const json_t *event);              /* a task of an operation ended */
+	void (*ending)(void *ctx, struct host *host);   /* that it ends is being recorded */
 	void (*finished)(void *ctx, struct host *host); /* at a terminal state: the last call */
 	/* This host runs boot BOOT_ID: the name of another host that shows the same one, or NULL.
 	 */
@@ -167,6 +168,7 @@ struct host {
 	uint64_t stages_done, stages_rebooted; /* bits: each is done once in a run */
 	unsigned operations;                   /* made so far, for their ids */
 	bool active;  /* its fleet's: started and neither waiting nor ended */
+	bool ending;  /* its fleet's: it waits for the record of its end */
 	bool cleared; /* the fleet let it change things: before that it only looks */
 	struct gf_err
 	    rolled_back; /* why its trial was given up, and the host sent back; code 0: no */

@@ -27,6 +27,9 @@ struct journal {
 	                    struct gf_err *err);
 	/* A new reference, or NULL where there is none (err untouched) or on a fault. */
 	json_t *(*expected_get)(struct journal *journal, const char *host, struct gf_err *err);
+	/* What was appended so far is waited for: no more should be waited for before it is
+	 * written. */
+	void (*hurry)(struct journal *journal);
 };
 
 #endif

@@ -223,6 +223,11 @@ int store_changes_no_host(struct store *store, struct gf_err *err)
 	return 0;
 }
 
+void store_hurry(struct store *store)
+{
+	store_writer_hurry(store->writer);
+}
+
 void store_close(struct store *store)
 {
 	if (!store)
@@ -282,7 +287,11 @@ int store_facts_put(struct store *store, const char *run, const char *host, cons
 int store_scan_end(struct store *store, const char *run, const json_t *end, store_done_cb done,
                    void *ctx, struct gf_err *err)
 {
-	return json_put(store, STORE_JOB_SCAN_END, run, "", end, done, ctx, err);
+	int rc = json_put(store, STORE_JOB_SCAN_END, run, "", end, done, ctx, err);
+
+	if (rc == 0)
+		store_hurry(store);
+	return rc;
 }
 
 int store_expected_put(struct store *store, const char *host, const json_t *expected,

@@ -26,10 +26,13 @@ typedef void (*store_done_cb)(void *ctx, int64_t seq, const struct gf_err *err);
 struct store *store_open(const char *path, uv_loop_t *loop, struct gf_err *err);
 
 /* To be called of a store open for writing before its first write, by a run that changes no host:
- * commits are then made in larger groups, some 50 ms later, and handed to the kernel without being
- * awaited on the disk (WAL, synchronous=NORMAL). A power cut may take the newest of them, never a
- * part of one, nor what former runs wrote. */
+ * commits are then made in larger groups, up to half a second later unless store_hurry is called,
+ * and handed to the kernel without being awaited on the disk (WAL, synchronous=NORMAL). A power cut
+ * may take the newest of them, never a part of one, nor what former runs wrote. */
 int store_changes_no_host(struct store *store, struct gf_err *err);
+
+/* Somebody waits for what was given to the store so far, and nothing else is about to come. */
+void store_hurry(struct store *store);
 
 /* Waits for queued writes (their `done` callbacks are not called any more) and frees the store. The
  * loop must then be run once more for the handle's close callback. */

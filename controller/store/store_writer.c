@@ -2,10 +2,10 @@
  *
  * The happy path: the loop queues jobs; the thread takes all of them, writes them in one
  * transaction and puts them on the finished list; an async handle wakes the loop, which calls
- * `done` in order. A lazy one lets 50 ms pass between the first job and the commit, unless a scan
- * ends or it is stopped. Possible failure modes: a statement or the commit fails (disk full, file
- * gone): the transaction is rolled back and every job in it is told why; nothing of the group is
- * then in the journal.
+ * `done` in order. A lazy one lets half a second pass between the first job and the commit, unless
+ * it is told to hurry or to stop. Possible failure modes: a statement or the commit fails (disk
+ * full, file gone): the transaction is rolled back and every job in it is told why; nothing of the
+ * group is then in the journal.
  */
 #include "controller/store/store_writer.h"
 
@@ -15,8 +15,8 @@
 #include "controller/store/store_body.h"
 #include "controller/store/store_history.h"
 
-#define TELLING_NS (UINT64_C(10) * 1000000) /* in one turn of the loop */
-#define LINGER_NS  (UINT64_C(50) * 1000000) /* of a lazy writer, before a commit */
+#define TELLING_NS (UINT64_C(10) * 1000000)  /* in one turn of the loop */
+#define LINGER_NS  (UINT64_C(500) * 1000000) /* of a lazy writer, before a commit */
 
 /* By the kind of job, and two more. */
 enum { FACTS_PACKED = STORE_JOB_EXPECTED + 1, SIGHTING, STATEMENTS };
@@ -48,6 +48,7 @@ struct store_writer {
 	struct store_job_queue telling;           /* finished, and not yet told; the loop's own */
 	bool stopping;
 	bool lazy, lingering; /* waits before a commit for more to come; does so now */
+	bool hurried;         /* not before the next one */
 	size_t outstanding;   /* jobs put and not yet told; the loop's own */
 };
 
@@ -193,9 +194,10 @@ static void writer_linger(struct store_writer *writer)
 	uint64_t until = uv_hrtime() + LINGER_NS, now;
 
 	writer->lingering = writer->lazy;
-	while (writer->lingering && !writer->stopping && (now = uv_hrtime()) < until)
+	while (writer->lingering && !writer->hurried && !writer->stopping &&
+	       (now = uv_hrtime()) < until)
 		uv_cond_timedwait(&writer->wake, &writer->lock, until - now);
-	writer->lingering = false;
+	writer->lingering = writer->hurried = false;
 }
 
 static void writer_main(void *arg)
@@ -349,12 +351,20 @@ int store_writer_put(struct store_writer *writer, enum store_job_kind kind, cons
 		uv_ref((uv_handle_t *)&writer->finished_async);
 	uv_mutex_lock(&writer->lock);
 	queue_append(&writer->waiting, job);
-	if (kind == STORE_JOB_SCAN_END)
-		writer->lingering = false;
 	if (!writer->lingering)
 		uv_cond_signal(&writer->wake);
 	uv_mutex_unlock(&writer->lock);
 	return 0;
+}
+
+void store_writer_hurry(struct store_writer *writer)
+{
+	uv_mutex_lock(&writer->lock);
+	if (writer->waiting.first && !writer->hurried) {
+		writer->hurried = true;
+		uv_cond_signal(&writer->wake);
+	}
+	uv_mutex_unlock(&writer->lock);
 }
 
 void store_writer_be_lazy(struct store_writer *writer)

@@ -25,6 +25,9 @@ int store_writer_put(struct store_writer *writer, enum store_job_kind kind, cons
                      const char *host, char *body, store_done_cb done, void *ctx,
                      struct gf_err *err);
 
+/* What is queued is waited for: a lazy writer commits it now. */
+void store_writer_hurry(struct store_writer *writer);
+
 /* Writes what is queued, ends the thread and frees the writer once the loop has closed its handle.
  */
 void store_writer_stop(struct store_writer *writer);

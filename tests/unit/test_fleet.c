@@ -66,6 +66,24 @@ static void forks_bound_connections(void **state)
 	world_free(&world);
 }
 
+/* Who waits for nothing but the record of its end holds a place that others wait for. */
+static void ends_are_written_at_once_when_many_wait(void **state)
+{
+	(void)state;
+	world_init(&world, 1, 1);
+	world.job = JOB_SCAN;
+	assert_int_equal(world_run(&world), 0);
+	assert_int_equal(world.hurried, 1);
+	world_free(&world);
+	/* All of them end between two commits. */
+	world_init(&world, 40, 1);
+	world.job = JOB_SCAN;
+	world.forks = 40;
+	assert_int_equal(world_run(&world), 0);
+	assert_in_range(world.hurried, 1, 31);
+	world_free(&world);
+}
+
 static void budget_used_up_halts(void **state)
 {
 	(void)state;
@@ -412,6 +430,7 @@ int main(void)
 	    cmocka_unit_test(waves_open_one_after_another),
 	    cmocka_unit_test(domains_have_their_own_limit),
 	    cmocka_unit_test(forks_bound_connections),
+	    cmocka_unit_test(ends_are_written_at_once_when_many_wait),
 	    cmocka_unit_test(budget_used_up_halts),
 	    cmocka_unit_test(budget_counts_with_nobody_left),
 	    cmocka_unit_test(budget_counts_failures_of_looking),

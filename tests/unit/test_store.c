@@ -84,6 +84,22 @@ static void test_close_flushes_what_is_queued(void **state)
 	store_close(store);
 }
 
+/* A lazy store waits for more before a commit, and not once somebody asks for it. */
+static void test_lazy_hurries(void **state)
+{
+	struct fixture *f = *state;
+	struct store *store = store_open(f->path, &f->loop, NULL);
+
+	assert_int_equal(store_changes_no_host(store, NULL), 0);
+	for (int i = 0; i < 20; i++) {
+		append(f, store, "run-1", "h", i);
+		store_hurry(store);
+		fixture_wait(f, 1);
+		store_hurry(store); /* nothing is waiting */
+	}
+	store_close(store);
+}
+
 static void test_facts_are_replaced(void **state)
 {
 	struct fixture *f = *state;
@@ -316,6 +332,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    T(test_events_survive_in_order),
 	    T(test_close_flushes_what_is_queued),
+	    T(test_lazy_hurries),
 	    T(test_facts_are_replaced),
 	    T(test_second_writer_is_refused),
 	    T(test_lock_says_little),

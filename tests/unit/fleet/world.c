@@ -279,6 +279,11 @@ static json_t *world_expected_get(struct journal *journal, const char *host, str
 	return json_incref(host_named(journal_world(journal), host)->expected);
 }
 
+static void world_hurry(struct journal *journal)
+{
+	journal_world(journal)->hurried++;
+}
+
 bool world_recorded(const struct world *world, size_t host, const char *type, const char *key,
                     const char *value)
 {
@@ -566,8 +571,8 @@ void world_init(struct world *world, size_t count, uint64_t seed)
 	world->commit_timer.fire = commit_fire;
 	world->commit_timer.ctx = world;
 	world->queued_end = &world->queued;
-	world->journal = (struct journal){world_append, world_facts_put, world_facts_get,
-	                                  world_expected_put, world_expected_get};
+	world->journal = (struct journal){world_append,       world_facts_put,    world_facts_get,
+	                                  world_expected_put, world_expected_get, world_hurry};
 	world->opener.open = world_link_open;
 	world->bundle.command = command;
 	world->former_runs = json_object();

@@ -134,6 +134,7 @@ struct world {
 	struct clock_timer commit_timer;
 	size_t group; /* so many more come with the commit that was made last */
 	size_t events;
+	size_t hurried; /* how often it was asked to write at once */
 	struct hook_runner hooks;
 	struct world_hook *running_hooks;
 	unsigned health_ms;      /* how long it takes */
