@@ -30,8 +30,9 @@ struct agent_link {
 	void *ctx;
 	enum client_state state;
 	struct frame frame;
-	const char *line; /* that is being told of */
+	const char *line; /* that is being told of, and what it says */
 	size_t line_length;
+	const json_t *message;
 	size_t pushed; /* bytes of the bundle given to the link */
 	bool pushing;
 	json_int_t id;                   /* of the last request */
@@ -306,6 +307,7 @@ static int client_lines(struct agent_link *client)
 			return client_fail(client, &err);
 		client->line = line;
 		client->line_length = length;
+		client->message = message;
 		gone = client_message(client, message);
 		json_decref(message);
 		if (gone)
@@ -472,7 +474,7 @@ int agent_link_request(struct agent_link *client, json_t *request, struct gf_err
 
 const char *agent_link_result_text(const struct agent_link *client, size_t *size)
 {
-	return frame_member(client->line, client->line_length, "result", size);
+	return frame_result(client->line, client->line_length, client->message, size);
 }
 
 void agent_link_close(struct agent_link *client)

@@ -116,64 +116,22 @@ json_t *frame_parse(const char *line, size_t length, struct gf_err *err)
 	return object;
 }
 
-/* The quote that closes the string which the one at AT opens, in what is known to be JSON. */
-static const char *string_end(const char *at, const char *end)
+const char *frame_result(const char *line, size_t length, const json_t *answer, size_t *size)
 {
-	while (++at < end && *at != '"')
-		at += *at == '\\';
-	return at < end ? at : end;
-}
+	static const char id[] = "{\"id\":", result[] = ",\"result\":";
+	const char *end = line + length, *at = line + sizeof(id) - 1;
 
-/* Behind the value that begins at AT, in what is known to be JSON. */
-static const char *value_end(const char *at, const char *end)
-{
-	size_t depth = 0;
-
-	for (; at < end; at++) {
-		if (*at == '"') {
-			at = string_end(at, end);
-		} else if (*at == '{' || *at == '[') {
-			depth++;
-		} else if (depth == 0 && (*at == ',' || *at == '}' || *at == ']')) {
-			break;
-		} else if (*at == '}' || *at == ']') {
-			depth--;
-		}
-	}
-	return at;
-}
-
-static const char *blanks_end(const char *at, const char *end)
-{
-	while (at < end && (*at == ' ' || *at == '\t' || *at == '\n' || *at == '\r'))
+	/* What follows the second of two members is that member alone. */
+	if (json_object_size(answer) != 2 || length < sizeof(id) + sizeof(result) ||
+	    memcmp(line, id, sizeof(id) - 1) != 0 || end[-1] != '}')
+		return NULL;
+	while (at < end && *at >= '0' && *at <= '9')
 		at++;
+	if ((size_t)(end - at) < sizeof(result) || memcmp(at, result, sizeof(result) - 1) != 0)
+		return NULL;
+	at += sizeof(result) - 1;
+	*size = (size_t)(end - 1 - at);
 	return at;
-}
-
-const char *frame_member(const char *line, size_t length, const char *key, size_t *size)
-{
-	const char *end = line + length, *at = blanks_end(line, end);
-
-	/* AT is the brace, or a comma. */
-	while (at < end && *at != '}') {
-		const char *name = blanks_end(at + 1, end), *name_end, *value;
-
-		if (name == end || *name++ != '"')
-			return NULL;
-		name_end = string_end(name - 1, end);
-		value = memchr(name_end, ':', (size_t)(end - name_end));
-		if (!value)
-			return NULL;
-		value = blanks_end(value + 1, end);
-		at = value_end(value, end);
-		if ((size_t)(name_end - name) == strlen(key) &&
-		    memcmp(name, key, strlen(key)) == 0) {
-			if (size)
-				*size = (size_t)(at - value);
-			return value;
-		}
-	}
-	return NULL;
 }
 
 char *frame_encode(const json_t *object, size_t *length, struct gf_err *err)

@@ -47,10 +47,10 @@ void frame_rest(struct frame *frame);
 /* Reads a line as one JSON object; NULL and GF_E_PROTOCOL for anything else. */
 json_t *frame_parse(const char *line, size_t length, struct gf_err *err);
 
-/* The text of the member KEY of a LINE that frame_parse has taken; it belongs to the line, and
- * *size (may be NULL) is its length. NULL where it has none, or where its key is not written as KEY
- * is. */
-const char *frame_member(const char *line, size_t length, const char *key, size_t *size);
+/* The text of the result in the LINE that frame_parse has read as ANSWER, of *SIZE bytes; it
+ * belongs to the line. NULL where the line is not written as the agent does it:
+ * {"id":1,"result":…}. */
+const char *frame_result(const char *line, size_t length, const json_t *answer, size_t *size);
 
 /* OBJECT as a line with its newline: malloc'd; *length (may be NULL) is its length. */
 char *frame_encode(const json_t *object, size_t *length, struct gf_err *err);

@@ -172,31 +172,37 @@ static void test_parse(void **state)
 	json_decref(object);
 }
 
-static void test_member(void **state)
+static void test_result(void **state)
 {
 	(void)state;
 	static const struct {
-		const char *line, *text; /* NULL: none */
+		const char *line, *text; /* NULL: it is not as the agent writes it */
 	} cases[] = {
-	    {"{\"id\":1,\"result\":{\"a\":[1,{\"b\":\"}\"}]}}", "{\"a\":[1,{\"b\":\"}\"}]}"},
-	    {"{\"result\":{},\"id\":1}", "{}"},
-	    {" { \"id\" : \"result\" , \"result\" : [ 1 ] }", "[ 1 ] "},
-	    {"{\"a\":{\"result\":1},\"result\":2}", "2"},
-	    {"{\"a\\\"result\":1,\"result\":\"x\\\\\"}", "\"x\\\\\""},
-	    {"{\"a\":\"\\\\\",\"b\":\"\\\"result\\\":\",\"result\":null}", "null"},
-	    {"{\"result2\":1,\"resul\":2}", NULL},
-	    {"{\"resul\\u0074\":1}", NULL},
+	    {"{\"id\":17,\"result\":{\"a\":[1,{\"b\":\"}\"}]}}", "{\"a\":[1,{\"b\":\"}\"}]}"},
+	    {"{\"id\":1,\"result\":null}", "null"},
+	    {"{\"id\":1,\"result\": 5 }", " 5 "},
+	    {"{\"id\":1,\"result\":{},\"more\":1}", NULL},
+	    {"{\"result\":{},\"id\":1}", NULL},
+	    {"{\"id\": 1,\"result\":{}}", NULL},
+	    {"{\"id\":\"1\",\"result\":{}}", NULL},
+	    {"{\"id\":1,\"error\":{\"a\":1}}", NULL},
+	    {"{\"id\":1,\"result2\":2}", NULL},
+	    {"{\"id\":1,\"resul\\u0074\":1}", NULL},
+	    {"{\"id\":1,\"result\":{}} ", NULL},
+	    {"{\"id\":1}", NULL},
+	    {"{\"a\":1,\"b\":2}", NULL},
 	    {"{}", NULL},
-	    {"{ }", NULL},
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		size_t size = 0;
-		const char *text =
-		    frame_member(cases[i].line, strlen(cases[i].line), "result", &size);
+		size_t length = strlen(cases[i].line), size = 0;
+		json_t *answer = frame_parse(cases[i].line, length, NULL);
+		const char *text = frame_result(cases[i].line, length, answer, &size);
 
+		assert_non_null(answer);
 		if (!text != !cases[i].text || (text && (size != strlen(cases[i].text) ||
 		                                         memcmp(text, cases[i].text, size) != 0)))
 			fail_msg("%s: %.*s", cases[i].line, (int)size, text ? text : "");
+		json_decref(answer);
 	}
 }
 
@@ -227,7 +233,7 @@ int main(void)
 	    cmocka_unit_test(test_lines),    cmocka_unit_test(test_rest),
 	    cmocka_unit_test(test_pieces),   cmocka_unit_test(test_bound),
 	    cmocka_unit_test(test_greeting), cmocka_unit_test(test_greeting_refused),
-	    cmocka_unit_test(test_parse),    cmocka_unit_test(test_member),
+	    cmocka_unit_test(test_parse),    cmocka_unit_test(test_result),
 	    cmocka_unit_test(test_text),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
