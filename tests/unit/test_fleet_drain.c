@@ -255,6 +255,22 @@ static void lost_while_it_is_drained(void **state)
 	world_drop();
 }
 
+/* What its reboot was to do is done, then: nobody reboots it once more. */
+static void restarted_while_it_is_drained(void **state)
+{
+	(void)state;
+	world_make(1);
+	world.hosts[0].restarts_drained = true;
+	world.hosts[0].boot_ms = 5000;
+	if (world_run(&world) != 0)
+		fail_msg("%s", world.hosts[0].err.msg);
+	assert_int_equal(world.hosts[0].drains, 1);
+	assert_int_equal(world.hosts[0].undrains, 1);
+	assert_int_equal(world.hosts[0].reboots, 0);
+	assert_int_equal(out_of_service(), 0);
+	world_drop();
+}
+
 static void power_cycled_once_when_overdue(void **state)
 {
 	(void)state;
@@ -335,6 +351,7 @@ int main(void)
 	    cmocka_unit_test(drained_and_out_of_reach),
 	    cmocka_unit_test(interrupted_anywhere),
 	    cmocka_unit_test(lost_while_it_is_drained),
+	    cmocka_unit_test(restarted_while_it_is_drained),
 	    cmocka_unit_test(power_cycled_once_when_overdue),
 	    cmocka_unit_test(power_cycled_trial_is_rolled_back),
 	    cmocka_unit_test(power_cycle_that_fails),

@@ -57,6 +57,7 @@ struct world_host {
 	bool card_appears;   /* … brings a third one */
 	bool guests_stay;    /* also when it is drained */
 	bool drain_fails, power_fails;
+	bool restarts_drained;  /* by itself, as the command that drains it ends */
 	unsigned undrain_fails; /* so many times */
 	unsigned cuts;          /* connections lost while an operation runs */
 	bool cuts_commits;      /* … that is a commit */

@@ -49,6 +49,8 @@ static bool hook_act(struct world_hook *hook)
 	case COMMAND_DRAIN:
 		host->guests = host->guests && host->guests_stay;
 		host->drained = !host->drain_fails;
+		if (host->restarts_drained)
+			world_power_lost(host);
 		return host->drain_fails;
 	case COMMAND_UNDRAIN:
 		if (host->undrain_fails) {
