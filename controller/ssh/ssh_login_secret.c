@@ -228,6 +228,8 @@ enum link_step secret_login_step(struct ssh_link *link)
 
 enum link_step secret_login_refused(struct ssh_link *link)
 {
+	if (!link->login.sent) /* it asked for none */
+		return login_denied(link);
 	if (link->login.claim)
 		secret_refused(link->login.claim);
 	link->login.claim = NULL;

@@ -95,6 +95,37 @@ static void wrong_key_says_what_to_do(void **state)
 	expect_failure(&client, "", "authorized_keys");
 }
 
+/* Keyboard-interactive that asks nothing (there is no PAM behind it) has refused no password. */
+static void refused_before_it_asks(void **state)
+{
+	(void)state;
+	struct sshd other;
+	struct bed bed;
+	struct client client;
+	struct gf_err err = {0};
+	char path[192];
+	sshd_start(&other, "Match all\nKbdInteractiveAuthentication yes");
+	snprintf(path, sizeof(path), "%s/wrong", other.dir);
+	shell("ssh-keygen -q -t ed25519 -N '' -f %s", path);
+	bed_open(&bed, NULL);
+	ssh_opener_free(bed.opener);
+	struct secrets *secrets = secrets_new(&bed.loop, NULL, &err);
+	assert_non_null(secrets);
+	bed.opener = ssh_opener_new(
+	    &bed.loop, &(struct ssh_options){.agent_socket = "", .secrets = secrets}, &err);
+	assert_non_null(bed.opener);
+	client_init(&client, &other, "true");
+	client.host.identity_file = path;
+	bed_exec(&bed, &client, 20000);
+	assert_int_equal(client.err.code, GF_E_AUTH);
+	if (!strstr(client.err.msg, "authorized_keys"))
+		fail_msg("%s", client.err.msg);
+	client_free(&client);
+	secrets_free(secrets);
+	bed_close(&bed);
+	sshd_stop(&other);
+}
+
 static void missing_and_broken_files_are_named(void **state)
 {
 	(void)state;
@@ -301,6 +332,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(wrong_key_says_what_to_do),
+	    cmocka_unit_test(refused_before_it_asks),
 	    cmocka_unit_test(missing_and_broken_files_are_named),
 	    cmocka_unit_test(encrypted_key_without_agent_is_clear),
 	    cmocka_unit_test(open_key_is_refused),
