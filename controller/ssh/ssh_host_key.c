@@ -56,6 +56,8 @@ int host_key_recorded(struct ssh_link *link, struct gf_err *err)
 	struct host_names names;
 	host_names(host, &names);
 	ssh_known_hosts_types(table, names.list, names.count, link->types);
+	if (!link->types[0])
+		turn_types_recall(link);
 	return 0;
 }
 
@@ -132,6 +134,7 @@ static enum link_step judge(struct ssh_link *link, struct ssh_known_hosts *table
 		/* Hashed lines tell their types only now: connect once more and ask for those. */
 		link->types_retried = true;
 		memcpy(link->types, match->types, sizeof(link->types));
+		turn_types_learn(link);
 		return dial_again(link);
 	}
 	if (match->result == KNOWN_HOSTS_UNKNOWN && link->host->host_keys == HOST_KEYS_ACCEPT_NEW) {

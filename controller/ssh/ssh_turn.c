@@ -14,8 +14,13 @@
 struct ssh_server {
 	struct ssh_turns turns;
 	const struct ssh_bastion *bastion;
+	struct server_types *types; /* to ask for first; NULL: nothing was learned */
 	unsigned port;
 	char address[];
+};
+
+struct server_types {
+	const char *list[SSH_KNOWN_HOSTS_TYPES];
 };
 
 static int server_compare(const void *a, const void *b)
@@ -44,10 +49,39 @@ static struct ssh_turns *server_get(struct ssh_link *link)
 	return known ? &(*known)->turns : NULL;
 }
 
+static void server_free(void *node)
+{
+	struct ssh_server *server = node;
+	free(server->types);
+	free(server);
+}
+
 void turn_servers_free(struct ssh_opener *opener)
 {
-	tdestroy(opener->servers, free);
+	tdestroy(opener->servers, server_free);
 	opener->servers = NULL;
+}
+
+/* A server's turns are the first that it has. */
+static struct ssh_server *server_of(const struct ssh_link *link)
+{
+	return (struct ssh_server *)link->server_turn.of;
+}
+
+void turn_types_learn(struct ssh_link *link)
+{
+	struct ssh_server *server = server_of(link);
+	if (server && !server->types)
+		server->types = calloc(1, sizeof(*server->types));
+	if (server && server->types)
+		memcpy(server->types->list, link->types, sizeof(link->types));
+}
+
+void turn_types_recall(struct ssh_link *link)
+{
+	const struct ssh_server *server = server_of(link);
+	if (server && server->types)
+		memcpy(link->types, server->types->list, sizeof(link->types));
 }
 
 static void wake_first(struct ssh_turns *turns)

@@ -51,6 +51,12 @@ void turns_end(struct ssh_link *link, enum ssh_pace_end end);
  * spent when it may be no sshd at all. */
 enum link_step turn_refused(struct ssh_link *link);
 
+/* LINK has found (in hashed lines, too late for its own connection) which key types are recorded
+ * for its server: the next links to it ask for those at once. An sshd punishes who looks at its key
+ * and goes (noauth of PerSourcePenalties), so not each of many may find that out for itself. */
+void turn_types_learn(struct ssh_link *link);
+void turn_types_recall(struct ssh_link *link);
+
 /* Frees what is known of servers: no link is left. */
 void turn_servers_free(struct ssh_opener *opener);
 
