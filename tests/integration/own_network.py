@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 
-SSHD = "/usr/sbin/sshd"
+SSHD = os.environ.get("GPUFLEET_SSHD", "/usr/sbin/sshd")
 INSIDE = "GPUFLEET_TEST_OWN_NETWORK"
 POSSIBLE = os.geteuid() == 0 and os.path.exists(SSHD)
 
@@ -95,7 +95,7 @@ class Host:
     def signal(self, number, sessions_only=False):
         sessions = self.session()
         below = [int(pid) for session in sessions for pid in subprocess.run(
-            ["pgrep", "-P", str(session), "-x", "sshd"], stdout=subprocess.PIPE, text=True, check=False).stdout.split()]
+            ["pgrep", "-P", str(session), "^sshd"], stdout=subprocess.PIPE, text=True, check=False).stdout.split()]
         for pid in sessions + below + ([] if sessions_only else [self.sshd.pid]):
             os.kill(pid, number)
 

@@ -11,7 +11,7 @@ import unittest
 
 from harness import CARDS, Case, main
 
-SSHD = "/usr/sbin/sshd"
+SSHD = os.environ.get("GPUFLEET_SSHD", "/usr/sbin/sshd")
 DROPS = r"drop connection|beginning MaxStartups"
 
 
@@ -47,8 +47,13 @@ class Bastion:
                 time.sleep(0.02)
         raise AssertionError("sshd did not start")
 
+    def signal(self, name):
+        """The processes of its sessions get this signal, and not the server. With OpenSSH 10.0 root's sessions, too, are two each."""
+        subprocess.run(f"for pid in $(pgrep -P {self.process.pid}); do kill -{name} $pid $(pgrep -P $pid sshd); done", shell=True, check=False,
+                       stderr=subprocess.DEVNULL)
+
     def close(self):
-        subprocess.run(["pkill", "-P", str(self.process.pid)], check=False)
+        self.signal("TERM")
         self.process.terminate()
         self.process.wait(20)
 
@@ -64,8 +69,7 @@ class Bastion:
         return self.said(r"^Accepted publickey")
 
     def cut(self):
-        """Ends the session's processes, not the server."""
-        subprocess.run(["pkill", "-KILL", "-P", str(self.process.pid)], check=False)
+        self.signal("KILL")
 
 
 def running(*command):

@@ -1,10 +1,11 @@
 # shellcheck shell=bash disable=SC2154
 # Root file systems for containers, built once and kept: sourced by a bed's root.sh, which sets
 #   base        what debootstrap installs beside the minimum, with commas between
+#   suite       of Debian: bookworm, unless it is set
 # and may define furnish: what is done in the new root besides, with in_root and install_packages.
 
 mirror=${GPUFLEET_DEBIAN_MIRROR:-http://deb.debian.org/debian}
-suite=bookworm
+suite=${suite:-bookworm}
 nspawn=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 work=
 
@@ -70,8 +71,10 @@ root_build()
 	log "tidying up"
 	in_root apt-get -qq clean
 	rm -f "$root/usr/sbin/policy-rc.d"
-	in_root systemctl -q mask systemd-remount-fs.service apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer \
-		e2scrub_all.timer e2scrub_reap.service fstrim.timer console-getty.service
+	if [ -x "$root/usr/bin/systemctl" ]; then
+		in_root systemctl -q mask systemd-remount-fs.service apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer \
+			e2scrub_all.timer e2scrub_reap.service fstrim.timer console-getty.service
+	fi
 	rm -rf "$root"/var/lib/apt/lists/* "$root"/etc/ssh/ssh_host_* "$root"/usr/share/doc "$root"/usr/share/man \
 		"$root"/usr/share/locale
 	: >"$root/etc/machine-id"

@@ -17,7 +17,12 @@
 
 #include "tests/integration/sshd/sshd_fixture.h"
 
-#define SSHD "/usr/sbin/sshd"
+/* The distribution's, or another one to be tried. */
+static const char *sshd_program(void)
+{
+	const char *given = getenv("GPUFLEET_SSHD");
+	return given ? given : "/usr/sbin/sshd";
+}
 
 void file_write(const char *path, const char *text)
 {
@@ -88,15 +93,15 @@ static void launch(struct sshd *sshd, const char *extra)
 		snprintf(log, sizeof(log), "%s/log", sshd->dir);
 		int fd = open(log, O_WRONLY | O_CREAT | O_APPEND, 0600);
 		dup2(fd, 2);
-		execl(SSHD, SSHD, "-D", "-e", "-f", sshd->config, (char *)NULL);
+		execl(sshd_program(), sshd_program(), "-D", "-e", "-f", sshd->config, (char *)NULL);
 		_exit(127);
 	}
 }
 
 void sshd_start(struct sshd *sshd, const char *extra)
 {
-	if (access(SSHD, X_OK) != 0) {
-		printf("skipped: there is no " SSHD " (package openssh-server)\n");
+	if (access(sshd_program(), X_OK) != 0) {
+		printf("skipped: there is no %s (package openssh-server)\n", sshd_program());
 		exit(77);
 	}
 	const char *base = getenv("TMPDIR");
@@ -157,6 +162,15 @@ unsigned sshd_logged(const struct sshd *sshd, const char *words)
 	assert_int_equal(fscanf(pipe, "%u", &count), 1);
 	pclose(pipe);
 	return count;
+}
+
+bool sshd_penalises(void)
+{
+	char command[512];
+	snprintf(command, sizeof(command),
+	         "%s -G -f /dev/null 2>/dev/null | grep -q '^persourcepenalties .*authfail'",
+	         sshd_program());
+	return system(command) == 0;
 }
 
 void sshd_host_key(const struct sshd *sshd, char *key, size_t size)

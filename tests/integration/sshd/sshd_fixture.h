@@ -22,6 +22,9 @@ struct sshd {
 void sshd_start(struct sshd *sshd, const char *extra);
 void sshd_stop(struct sshd *sshd);
 
+/* Does sshd (GPUFLEET_SSHD names another than the distribution's) bar addresses that misbehave? */
+bool sshd_penalises(void);
+
 /* How many lines of its log begin with WORDS. */
 unsigned sshd_logged(const struct sshd *sshd, const char *words);
 

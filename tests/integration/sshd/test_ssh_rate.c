@@ -89,10 +89,12 @@ static void narrow_door(void **state)
 	sshd_start(&sshd, "MaxStartups 2");
 	sshd_start(&hop, STANDARD);
 	all_get_in(&sshd, NULL, 40);
-	unsigned directly = sshd_logged(&sshd, "drop connection");
-	assert_in_range(directly, 1, 40);
+	assert_in_range(sshd_logged(&sshd, "drop connection"), 1, 40);
+	sshd_stop(&sshd);
+	/* Another one: the first may have said it often enough for a while. */
+	sshd_start(&sshd, "MaxStartups 2");
 	all_get_in(&sshd, &hop, 40);
-	assert_in_range(sshd_logged(&sshd, "drop connection") - directly, 1, 40);
+	assert_in_range(sshd_logged(&sshd, "drop connection"), 1, 40);
 	sshd_stop(&sshd);
 	sshd_stop(&hop);
 }
