@@ -251,6 +251,7 @@ static void dial_clear(struct ssh_link *link)
 	handshake_drop_session(link);
 	dial_drop_socket(link);
 	tunnel_drop(link);
+	link->greeting = GREETING_NONE;
 }
 
 enum link_step dial_same(struct ssh_link *link)

@@ -57,7 +57,6 @@ static int new_session(struct ssh_link *link, struct gf_err *err)
 	link->session = ssh_new();
 	if (!link->session)
 		return gf_err_set(err, GF_E_MEMORY, "out of memory");
-	link->greeting = GREETING_NONE;
 	memset(&link->counter, 0, sizeof(link->counter));
 	ssh_set_counters(link->session, NULL, &link->counter);
 	char order[256];
@@ -121,8 +120,9 @@ static enum link_step handshake_failed(struct ssh_link *link)
 	return dial_retry(link, &err);
 }
 
-/* sshd says in plain words why it turns a connection away (sshd.c: "Exceeded MaxStartups", from 9.8
- * on "Not allowed at this time"); libssh skips what stands before the greeting. */
+/* sshd says in plain words that it turns a connection away ("Exceeded MaxStartups"; from 9.8 on
+ * "Not allowed at this time", be it for MaxStartups or for PerSourcePenalties); libssh skips what
+ * stands before the greeting. */
 void handshake_listen(struct ssh_link *link)
 {
 	static const struct {

@@ -16,6 +16,7 @@ struct ssh_server {
 	const struct ssh_bastion *bastion;
 	struct server_types *types; /* to ask for first; NULL: nothing was learned */
 	unsigned port;
+	unsigned failed; /* connections of ours that ended before they had logged in */
 	char address[];
 };
 
@@ -139,6 +140,9 @@ static void turn_end(struct ssh_turn *turn, enum ssh_pace_end end)
 
 void turns_end(struct ssh_link *link, enum ssh_pace_end end)
 {
+	if (link->server_turn.state == TURN_TAKEN && end == SSH_PACE_OTHER &&
+	    link->greeting == GREETING_SSH)
+		server_of(link)->failed++;
 	turn_end(&link->server_turn, end);
 	turn_end(&link->bastion_turn, SSH_PACE_OTHER);
 }
@@ -200,28 +204,40 @@ static const char *refusal(const struct ssh_link *link)
 {
 	switch (link->greeting) {
 	case GREETING_FULL:
-		return "it says that MaxStartups is exceeded";
+		return "it says \"Exceeded MaxStartups\"";
 	case GREETING_BARRED:
-		return "it bars this address for now (PerSourcePenalties)";
+		return "it says \"Not allowed at this time\"";
 	default:
 		return "it hangs up before it says anything";
 	}
 }
 
-static void give_up(struct ssh_link *link, const char *why)
+/* FAILED connections from here may be what it bars this address for. */
+static void give_up(struct ssh_link *link, const char *why, unsigned failed)
 {
-	link_fail(
-	    link, GF_E_CONNECT,
-	    "%s (%s port %u) has turned every connection away for %u s (%s): look for other "
-	    "clients that keep its sshd busy, raise MaxStartups there, or exempt this address "
-	    "(PerSourcePenaltyExemptList)",
-	    link->host->name, link->numeric, link->host->port,
-	    link->opener->options.refused_timeout_ms / 1000, why);
+	const char *name = link->host->name, *address = link->numeric;
+	unsigned port = link->host->port, seconds = link->opener->options.refused_timeout_ms / 1000;
+	if (failed)
+		link_fail(link, GF_E_CONNECT,
+		          "%s (%s port %u) has let nobody in for %u s (%s), after %u connections "
+		          "from here had ended without a login: mend first what those hosts "
+		          "report; if their sshd bars this address for it (PerSourcePenalties), "
+		          "that ends by itself within 10 minutes",
+		          name, address, port, seconds, why, failed);
+	else
+		link_fail(
+		    link, GF_E_CONNECT,
+		    "%s (%s port %u) has turned every connection away for %u s (%s): look for "
+		    "other clients that keep its sshd busy, or raise MaxStartups there; if it "
+		    "bars this address for what came from it before (PerSourcePenalties), "
+		    "wait up to 10 minutes, or exempt it (PerSourcePenaltyExemptList)",
+		    name, address, port, seconds, why);
 }
 
 enum link_step turn_refused(struct ssh_link *link)
 {
 	struct ssh_turns *server = link->server_turn.of;
+	unsigned failed = link->greeting == GREETING_BARRED ? server_of(link)->failed : 0;
 	uint64_t now = uv_now(link->opener->loop);
 	struct gf_err err = {0};
 	/* Was it for the rate? Else it may be no sshd, or one that takes nobody. */
@@ -229,9 +245,9 @@ enum link_step turn_refused(struct ssh_link *link)
 	    link->greeting != GREETING_NONE || server->pace.served || server->pace.pending > 1;
 	turns_end(link, SSH_PACE_REFUSED);
 	if (ssh_pace_refused_ms(&server->pace, now) >= link->opener->options.refused_timeout_ms) {
-		give_up(link, refusal(link));
+		give_up(link, refusal(link), failed);
 		for (struct ssh_turn *turn = server->first; turn; turn = turn->next) {
-			give_up(turn->link, refusal(link));
+			give_up(turn->link, refusal(link), failed);
 			link_wake(turn->link);
 		}
 		return STEP_WAIT;

@@ -146,9 +146,10 @@ static void relay(int from, unsigned port)
 	_exit(1);
 }
 
-/* A server on a port of its own that turns all who come away with WORDS, for SECONDS from the
- * first, and leads on to sshd at PORT afterwards (OpenSSH 9.8 bars an address like this). */
-static pid_t doorkeeper(const char *words, unsigned seconds, unsigned port, unsigned *own)
+/* A server on a port of its own that leads on to sshd at PORT, but turns all after the first OPEN
+ * away with WORDS, for SECONDS from then on (OpenSSH 9.8 bars an address like this). */
+static pid_t doorkeeper(const char *words, unsigned open, unsigned seconds, unsigned port,
+                        unsigned *own)
 {
 	struct sockaddr_in address = {.sin_family = AF_INET};
 	socklen_t size = sizeof(address);
@@ -168,8 +169,10 @@ static pid_t doorkeeper(const char *words, unsigned seconds, unsigned port, unsi
 	signal(SIGCHLD, SIG_IGN);
 	for (time_t first = 0;;) {
 		int client = accept(fd, NULL, NULL);
-		first = first ? first : time(NULL);
-		if (time(NULL) - first < (time_t)seconds)
+		bool barred = !open;
+		open -= !barred;
+		first = first || !barred ? first : time(NULL);
+		if (barred && time(NULL) - first < (time_t)seconds)
 			(void)!write(client, words, strlen(words));
 		else if (fork() == 0)
 			relay(client, port);
@@ -199,7 +202,7 @@ static void barred_for_a_while(void **state)
 	struct sshd sshd;
 	unsigned port;
 	sshd_start(&sshd, STANDARD);
-	pid_t pid = doorkeeper("Not allowed at this time\r\n", 3, sshd.port, &port);
+	pid_t pid = doorkeeper("Not allowed at this time\r\n", 0, 3, sshd.port, &port);
 	known_as(&sshd, port);
 	sshd.port = port;
 	all_get_in(&sshd, NULL, 30);
@@ -219,7 +222,7 @@ static void barred_for_long_is_said(void **state)
 	    .agent_socket = "", .connect_attempts = 1, .refused_timeout_ms = 2000};
 	unsigned port;
 	sshd_start(&sshd, STANDARD);
-	pid_t pid = doorkeeper("Exceeded MaxStartups\r\n", 600, sshd.port, &port);
+	pid_t pid = doorkeeper("Exceeded MaxStartups\r\n", 0, 600, sshd.port, &port);
 	sshd.port = port;
 	bed_open(&bed, &options);
 	for (size_t i = 0; i < 20; i++) {
@@ -231,12 +234,90 @@ static void barred_for_long_is_said(void **state)
 		assert_true(clients[i].failed);
 		assert_int_equal(clients[i].err.code, GF_E_CONNECT);
 		if (!strstr(clients[i].err.msg, "has turned every connection away for 2 s (it says "
-		                                "that MaxStartups is exceeded)"))
+		                                "\"Exceeded MaxStartups\")"))
 			fail_msg("%s", clients[i].err.msg);
 		client_free(&clients[i]);
 	}
 	bed_close(&bed);
 	doorkeeper_end(pid);
+	sshd_stop(&sshd);
+}
+
+/* A key that nobody has let in. */
+static const char *wrong_key(const struct sshd *sshd)
+{
+	static char path[192];
+	snprintf(path, sizeof(path), "%s/wrong_key", sshd->dir);
+	if (access(path, F_OK) != 0)
+		shell("ssh-keygen -q -t ed25519 -N '' -f %s", path);
+	return path;
+}
+
+/* Whoever is barred for others of the same run that could not log in is told so. */
+static void barred_for_what_we_did(void **state)
+{
+	(void)state;
+	struct sshd sshd;
+	struct bed bed;
+	struct client clients[20];
+	struct ssh_options options = {
+	    .agent_socket = "", .connect_attempts = 1, .refused_timeout_ms = 2000};
+	unsigned port, denied = 0;
+	sshd_start(&sshd, STANDARD);
+	pid_t pid = doorkeeper("Not allowed at this time\r\n", 3, 600, sshd.port, &port);
+	known_as(&sshd, port);
+	sshd.port = port;
+	bed_open(&bed, &options);
+	for (size_t i = 0; i < 20; i++) {
+		client_init(&clients[i], &sshd, "true");
+		clients[i].host.identity_file = (char *)(uintptr_t)wrong_key(&sshd);
+		client_open(&clients[i], bed.opener);
+	}
+	bed_run(&bed, clients, 20, 60000);
+	for (size_t i = 0; i < 20; i++) {
+		assert_true(clients[i].failed);
+		if (clients[i].err.code == GF_E_AUTH)
+			denied++;
+		else if (!strstr(clients[i].err.msg, "has let nobody in for 2 s (it says \"Not "
+		                                     "allowed at this time\"), after 3 "
+		                                     "connections from here had ended without a "
+		                                     "login"))
+			fail_msg("%s", clients[i].err.msg);
+		client_free(&clients[i]);
+	}
+	assert_int_equal(denied, 3);
+	bed_close(&bed);
+	doorkeeper_end(pid);
+	sshd_stop(&sshd);
+}
+
+/* An sshd that does bar, by itself: the next command waits until it is over. */
+static void penalty_is_waited_for(void **state)
+{
+	(void)state;
+	struct sshd sshd;
+	struct bed bed;
+	struct client clients[6];
+	if (!sshd_penalises()) {
+		print_message("skipped: this sshd has no PerSourcePenalties (OpenSSH 9.8); "
+		              "GPUFLEET_SSHD names another\n");
+		skip();
+	}
+	sshd_start(&sshd, STANDARD);
+	bed_open(&bed, NULL);
+	for (size_t i = 0; i < 6; i++) {
+		client_init(&clients[i], &sshd, "true");
+		clients[i].host.identity_file = (char *)(uintptr_t)wrong_key(&sshd);
+		client_open(&clients[i], bed.opener);
+	}
+	bed_run(&bed, clients, 6, 60000);
+	for (size_t i = 0; i < 6; i++) {
+		assert_int_equal(clients[i].err.code, GF_E_AUTH);
+		client_free(&clients[i]);
+	}
+	bed_close(&bed);
+	all_get_in(&sshd, NULL, 30);
+	assert_true(sshd_logged(&sshd, "drop connection .* penalty: failed authentication") > 0);
 	sshd_stop(&sshd);
 }
 
@@ -249,7 +330,7 @@ static void silent_door_is_no_patience(void **state)
 	struct client client;
 	unsigned port;
 	sshd_start(&sshd, STANDARD);
-	pid_t pid = doorkeeper("", 600, sshd.port, &port);
+	pid_t pid = doorkeeper("", 0, 600, sshd.port, &port);
 	bed_open(&bed, NULL);
 	client_init(&client, &sshd, "true");
 	client.host.port = (uint16_t)port;
@@ -331,6 +412,8 @@ int main(void)
 	    cmocka_unit_test(recorded_type_is_found_once),
 	    cmocka_unit_test(barred_for_a_while),
 	    cmocka_unit_test(barred_for_long_is_said),
+	    cmocka_unit_test(barred_for_what_we_did),
+	    cmocka_unit_test(penalty_is_waited_for),
 	    cmocka_unit_test(silent_door_is_no_patience),
 	    cmocka_unit_test(dead_hosts_hold_nobody_up),
 	};
