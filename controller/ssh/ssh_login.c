@@ -234,12 +234,17 @@ enum link_step login_result(struct ssh_link *link, int rc)
 		if (ssh_is_connected(link->session))
 			return link_fail(link, GF_E_AUTH, "cannot log in to %s: %s",
 			                 link->host->name, ssh_get_error(link->session));
-		return link_fail(link, login->current ? GF_E_AUTH : GF_E_LOST,
-		                 "%s closed the connection during authentication%s",
-		                 link->host->name,
-		                 login->current ? ": it may have been offered too many keys; set "
-		                                  "identity_file in the inventory"
-		                                : "");
+		if (login->current)
+			return link_fail(link, GF_E_AUTH,
+			                 "%s closed the connection during authentication: it may "
+			                 "have been offered too many keys; set identity_file in "
+			                 "the inventory",
+			                 link->host->name);
+		return link_fail(link, GF_E_LOST,
+		                 "%s closed the connection during authentication: it may still be "
+		                 "booting, or the account be expired or forbidden there (PAM; its "
+		                 "sshd's log says which)",
+		                 link->host->name);
 	}
 }
 

@@ -126,6 +126,32 @@ static void refused_before_it_asks(void **state)
 	sshd_stop(&other);
 }
 
+/* As PAM makes it do for an account that it forbids. */
+static void hang_up_in_the_middle_says_why(void **state)
+{
+	(void)state;
+	struct sshd other;
+	struct bed bed;
+	struct client client;
+	char path[192];
+	if (geteuid() != 0)
+		skip();
+	sshd_start(&other, "AuthorizedKeysCommandUser root\n"
+	                   "AuthorizedKeysCommand /bin/sh -c \"kill -9 $PPID\"");
+	snprintf(path, sizeof(path), "%s/wrong", other.dir);
+	shell("ssh-keygen -q -t ed25519 -N '' -f %s", path);
+	bed_open(&bed, NULL);
+	client_init(&client, &other, "true");
+	client.host.identity_file = path;
+	bed_exec(&bed, &client, 20000);
+	assert_int_equal(client.err.code, GF_E_LOST);
+	if (!strstr(client.err.msg, "during authentication: it may still be booting"))
+		fail_msg("%s", client.err.msg);
+	client_free(&client);
+	bed_close(&bed);
+	sshd_stop(&other);
+}
+
 static void missing_and_broken_files_are_named(void **state)
 {
 	(void)state;
@@ -333,6 +359,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(wrong_key_says_what_to_do),
 	    cmocka_unit_test(refused_before_it_asks),
+	    cmocka_unit_test(hang_up_in_the_middle_says_why),
 	    cmocka_unit_test(missing_and_broken_files_are_named),
 	    cmocka_unit_test(encrypted_key_without_agent_is_clear),
 	    cmocka_unit_test(open_key_is_refused),
