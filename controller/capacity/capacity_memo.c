@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "node-agent/wire/bytes_hash.h"
+
 struct slot {
 	uint64_t hash;
 	size_t key, size; /* where the key's bytes begin; size 0: free (no key is empty) */
@@ -17,16 +19,6 @@ struct capacity_memo {
 	unsigned char *bytes;
 	size_t byte_count, byte_size;
 };
-
-/* FNV-1a */
-static uint64_t hash_of(const unsigned char *key, size_t size)
-{
-	uint64_t hash = 14695981039346656037u;
-
-	for (size_t i = 0; i < size; i++)
-		hash = (hash ^ key[i]) * 1099511628211u;
-	return hash;
-}
 
 struct capacity_memo *capacity_memo_new(void)
 {
@@ -69,7 +61,7 @@ bool capacity_memo_get(const struct capacity_memo *memo, const void *key, size_t
 
 	if (!memo->slot_count)
 		return false;
-	slot = slot_find(memo, key, size, hash_of(key, size));
+	slot = slot_find(memo, key, size, bytes_hash(0, key, size));
 	if (slot->size == 0)
 		return false;
 	*value = slot->value;
@@ -98,7 +90,7 @@ static int grow(struct capacity_memo *memo)
 
 int capacity_memo_put(struct capacity_memo *memo, const void *key, size_t size, unsigned value)
 {
-	uint64_t hash = hash_of(key, size);
+	uint64_t hash = bytes_hash(0, key, size);
 
 	if (4 * memo->used >= 3 * memo->slot_count && grow(memo) < 0)
 		return -1;

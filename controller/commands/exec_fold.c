@@ -11,6 +11,7 @@
 
 #include "controller/terminal/escape.h"
 #include "inventory/nodeset.h"
+#include "node-agent/wire/bytes_hash.h"
 
 struct group {
 	enum exec_kind kind;
@@ -53,11 +54,9 @@ void exec_fold_free(struct exec_fold *fold)
 	free(fold);
 }
 
-static uint64_t hash_bytes(uint64_t hash, const char *data, size_t size)
+static uint64_t hash_bytes(uint64_t hash, const struct exec_bytes *bytes)
 {
-	for (size_t i = 0; i < size; i++)
-		hash = (hash ^ (uint8_t)data[i]) * 1099511628211u;
-	return hash;
+	return bytes->size ? bytes_hash(hash, bytes->data, bytes->size) : hash;
 }
 
 static bool bytes_equal(const struct exec_bytes *a, const struct exec_bytes *b)
@@ -195,10 +194,9 @@ int exec_fold_add(struct exec_fold *fold, const struct exec_result *result, stru
 		like.out.size = like.out.size < KEPT_LATER ? like.out.size : KEPT_LATER;
 		like.errors.size = like.errors.size < KEPT_LATER ? like.errors.size : KEPT_LATER;
 	}
-	like.hash = hash_bytes(14695981039346656037u, like.out.data, like.out.size);
+	like.hash = hash_bytes(0, &like.out);
 	if (!cause)
-		like.hash =
-		    hash_bytes(like.hash ^ like.out.size, like.errors.data, like.errors.size);
+		like.hash = hash_bytes(like.hash ^ like.out.size, &like.errors);
 	struct group *group = find(fold, &like, cause);
 	if (!group)
 		group = add_group(fold, &like);

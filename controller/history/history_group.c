@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "node-agent/wire/bytes_hash.h"
+
 #define NAMED_MOST 6
 
 static const char *slot_of(const char *address)
@@ -14,19 +16,16 @@ static const char *slot_of(const char *address)
 	return colon ? colon + 1 : address;
 }
 
-/* FNV-1a (http://www.isthe.com/chongo/tech/comp/fnv/). */
 static uint64_t hash_text(uint64_t hash, const char *text)
 {
-	for (; *text; text++)
-		hash = (hash ^ (unsigned char)*text) * 1099511628211U;
-	return hash * 1099511628211U; /* the end of a text counts */
+	return bytes_hash(hash, text, strlen(text));
 }
 
 /* What a device is known by, wherever its bus number went: its model, and the slots from the root
  * to it. Bus numbers are given out anew at each boot; only the root's is the board's own. */
 static uint64_t member_hash(const struct host_facts_device *device)
 {
-	uint64_t hash = hash_text(hash_text(14695981039346656037U, device->vendor), device->device);
+	uint64_t hash = hash_text(hash_text(0, device->vendor), device->device);
 	size_t depth = json_array_size(device->path);
 
 	for (size_t i = 0; i < depth; i++) {
