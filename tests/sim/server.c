@@ -21,10 +21,11 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
-#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "ssh_peer.h"
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static int wake_fd;
@@ -373,22 +374,10 @@ static void requests_take(struct sim *sim, int inotify)
 	}
 }
 
-static int signals_open(void)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	signal(SIGPIPE, SIG_IGN);
-	return signalfd(-1, &set, SFD_CLOEXEC);
-}
-
 int server_run(struct sim *sim)
 {
 	struct pollfd *fds = calloc(sim->host_count + 3, sizeof(*fds));
-	int inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK), signals = signals_open();
+	int inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK), signals = ssh_peer_signals();
 	char path[SIM_PATH];
 	uint64_t count;
 

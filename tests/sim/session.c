@@ -10,9 +10,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libssh/callbacks.h>
-#include <libssh/libssh.h>
-#include <libssh/server.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
@@ -24,19 +21,19 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "ssh_peer.h"
+
 #define CHUNK 16384
 
 struct serving {
 	struct sim *sim;
 	struct sim_host *host;
-	ssh_session session;
-	ssh_channel channel; /* NULL: none open */
-	struct ssh_channel_callbacks_struct channel_cb;
+	struct ssh_peer peer;
 	pid_t pid;
 	int in, out, err;  /* our ends, -1: closed */
 	char *input;       /* not yet taken by the program */
 	size_t input_size; /* in use */
-	bool input_eof, running, authenticated, over;
+	bool input_eof, running, over;
 	bool cut;
 	long cut_at, left; /* output bytes until the cut: of the whole session, and from here */
 	long bytes_per_second;
@@ -48,24 +45,6 @@ static void fd_close(int *fd)
 	if (*fd >= 0)
 		close(*fd);
 	*fd = -1;
-}
-
-static int auth_cb(ssh_session session, const char *user, struct ssh_key_struct *key, char state,
-                   void *ctx)
-{
-	struct serving *serving = ctx;
-
-	(void)session;
-	(void)user;
-	if (serving->host->faults.deny_auth ||
-	    ssh_key_cmp(key, serving->sim->client_key, SSH_KEY_CMP_PUBLIC))
-		return SSH_AUTH_DENIED;
-	if (state == SSH_PUBLICKEY_STATE_NONE)
-		return SSH_AUTH_SUCCESS;
-	if (state != SSH_PUBLICKEY_STATE_VALID)
-		return SSH_AUTH_DENIED;
-	serving->authenticated = true;
-	return SSH_AUTH_SUCCESS;
 }
 
 static int data_cb(ssh_session session, ssh_channel channel, void *data, uint32_t size,
@@ -185,25 +164,6 @@ static int exec_cb(ssh_session session, ssh_channel channel, const char *command
 	return status ? SSH_ERROR : SSH_OK;
 }
 
-static ssh_channel open_cb(ssh_session session, void *ctx)
-{
-	struct serving *serving = ctx;
-
-	if (!serving->authenticated || serving->channel)
-		return NULL;
-	serving->channel = ssh_channel_new(session);
-	serving->channel_cb = (struct ssh_channel_callbacks_struct){
-	    .userdata = serving,
-	    .channel_data_function = data_cb,
-	    .channel_eof_function = eof_cb,
-	    .channel_close_function = close_cb,
-	    .channel_exec_request_function = exec_cb,
-	};
-	ssh_callbacks_init(&serving->channel_cb);
-	ssh_set_channel_callbacks(serving->channel, &serving->channel_cb);
-	return serving->channel;
-}
-
 static void input_relay(struct serving *serving)
 {
 	while (serving->in >= 0 && serving->input_size) {
@@ -254,7 +214,7 @@ static void output_relay(struct serving *serving, int *fd, bool is_stderr)
 	char data[CHUNK];
 
 	while (*fd >= 0) {
-		size_t room = ssh_channel_window_size(serving->channel);
+		size_t room = ssh_channel_window_size(serving->peer.channel);
 		ssize_t n;
 
 		room = room < sizeof(data) ? room : sizeof(data);
@@ -273,15 +233,16 @@ static void output_relay(struct serving *serving, int *fd, bool is_stderr)
 			n = serving->left;
 		if (!is_stderr)
 			recorder_add(serving->recorder, true, data, (size_t)n);
-		if (n && (is_stderr ? ssh_channel_write_stderr(serving->channel, data, (uint32_t)n)
-		                    : ssh_channel_write(serving->channel, data, (uint32_t)n)) < 0) {
+		if (n &&
+		    (is_stderr ? ssh_channel_write_stderr(serving->peer.channel, data, (uint32_t)n)
+		               : ssh_channel_write(serving->peer.channel, data, (uint32_t)n)) < 0) {
 			serving->over = true;
 			return;
 		}
 		link_slow(serving, (size_t)n);
 		serving->left -= n;
 		if (serving->cut && serving->left <= 0) {
-			ssh_blocking_flush(serving->session, 1000);
+			ssh_blocking_flush(serving->peer.session, 1000);
 			cut_log(serving);
 			serving->over = true;
 			return;
@@ -301,18 +262,19 @@ static void exit_relay(struct serving *serving)
 	    waitpid(serving->pid, &status, WNOHANG) != serving->pid)
 		return;
 	serving->running = false;
-	if (ssh_channel_is_open(serving->channel)) {
+	if (ssh_channel_is_open(serving->peer.channel)) {
 		if (WIFSIGNALED(status))
 			ssh_channel_request_send_exit_signal(
-			    serving->channel, WTERMSIG(status) == SIGKILL ? "KILL" : "TERM", 0, "",
-			    "");
+			    serving->peer.channel, WTERMSIG(status) == SIGKILL ? "KILL" : "TERM", 0,
+			    "", "");
 		else
-			ssh_channel_request_send_exit_status(serving->channel, WEXITSTATUS(status));
-		ssh_channel_send_eof(serving->channel);
-		ssh_channel_close(serving->channel);
+			ssh_channel_request_send_exit_status(serving->peer.channel,
+			                                     WEXITSTATUS(status));
+		ssh_channel_send_eof(serving->peer.channel);
+		ssh_channel_close(serving->peer.channel);
 	}
-	ssh_channel_free(serving->channel);
-	serving->channel = NULL;
+	ssh_channel_free(serving->peer.channel);
+	serving->peer.channel = NULL;
 	serving->input_size = 0;
 	serving->input_eof = false;
 	fd_close(&serving->in);
@@ -320,16 +282,16 @@ static void exit_relay(struct serving *serving)
 
 static void wait_for_work(struct serving *serving)
 {
-	bool window = serving->channel && ssh_channel_window_size(serving->channel) > 0;
+	bool window = serving->peer.channel && ssh_channel_window_size(serving->peer.channel) > 0;
 	struct pollfd fds[4] = {
-	    {.fd = ssh_get_fd(serving->session), .events = POLLIN},
+	    {.fd = ssh_get_fd(serving->peer.session), .events = POLLIN},
 	    {.fd = window ? serving->out : -1, .events = POLLIN},
 	    {.fd = window ? serving->err : -1, .events = POLLIN},
 	    {.fd = serving->input_size ? serving->in : -1, .events = POLLOUT},
 	};
 	bool ending = serving->running && serving->out < 0 && serving->err < 0;
 
-	if (ssh_get_poll_flags(serving->session) & SSH_WRITE_PENDING)
+	if (ssh_get_poll_flags(serving->peer.session) & SSH_WRITE_PENDING)
 		fds[0].events |= POLLOUT;
 	poll(fds, 4, ending ? 2 : 500);
 }
@@ -358,39 +320,39 @@ static void faults_read(struct serving *serving)
 void session_serve(struct session_start *start)
 {
 	struct serving serving = {
-	    .sim = start->sim, .host = start->host, .session = start->session};
-	struct ssh_server_callbacks_struct callbacks = {
-	    .userdata = &serving,
-	    .auth_pubkey_function = auth_cb,
-	    .channel_open_request_session_function = open_cb,
-	};
+	    .sim = start->sim,
+	    .host = start->host,
+	    .peer = {
+	        .session = start->session,
+	        .client_key = start->host->faults.deny_auth ? NULL : start->sim->client_key,
+	        .channel_cb = {.userdata = &serving,
+	                       .channel_data_function = data_cb,
+	                       .channel_eof_function = eof_cb,
+	                       .channel_close_function = close_cb,
+	                       .channel_exec_request_function = exec_cb},
+	    }};
 	ssh_event event = ssh_event_new();
-	bool added = false;
+	bool greeted;
 
 	serving.in = serving.out = serving.err = -1;
 	faults_read(&serving);
-	ssh_callbacks_init(&callbacks);
-	ssh_set_server_callbacks(serving.session, &callbacks);
-	ssh_set_auth_methods(serving.session, SSH_AUTH_METHOD_PUBLICKEY);
-	if (ssh_handle_key_exchange(serving.session) == SSH_OK) {
-		added = ssh_event_add_session(event, serving.session) == SSH_OK;
-		while (!serving.over && added) {
-			wait_for_work(&serving);
-			if (ssh_event_dopoll(event, 0) == SSH_ERROR ||
-			    ssh_get_status(serving.session) & (SSH_CLOSED | SSH_CLOSED_ERROR))
-				break;
-			if (!serving.channel)
-				continue;
-			input_relay(&serving);
-			output_relay(&serving, &serving.out, false);
-			if (!serving.over)
-				output_relay(&serving, &serving.err, true);
-			exit_relay(&serving);
-			if (serving.channel && !serving.running &&
-			    ssh_channel_is_closed(serving.channel)) {
-				ssh_channel_free(serving.channel);
-				serving.channel = NULL;
-			}
+	greeted = ssh_peer_greet(&serving.peer, event);
+	while (!serving.over && greeted) {
+		wait_for_work(&serving);
+		if (ssh_event_dopoll(event, 0) == SSH_ERROR ||
+		    ssh_get_status(serving.peer.session) & (SSH_CLOSED | SSH_CLOSED_ERROR))
+			break;
+		if (!serving.peer.channel)
+			continue;
+		input_relay(&serving);
+		output_relay(&serving, &serving.out, false);
+		if (!serving.over)
+			output_relay(&serving, &serving.err, true);
+		exit_relay(&serving);
+		if (serving.peer.channel && !serving.running &&
+		    ssh_channel_is_closed(serving.peer.channel)) {
+			ssh_channel_free(serving.peer.channel);
+			serving.peer.channel = NULL;
 		}
 	}
 	fd_close(&serving.in);
@@ -405,7 +367,7 @@ void session_serve(struct session_start *start)
 	}
 	free(serving.input);
 	recorder_close(serving.recorder);
-	if (added)
-		ssh_event_remove_session(event, serving.session);
+	if (greeted)
+		ssh_event_remove_session(event, serving.peer.session);
 	ssh_event_free(event);
 }

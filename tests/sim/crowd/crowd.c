@@ -5,6 +5,7 @@
  * says what was asked of them.
  */
 #include "crowd.h"
+#include "tests/sim/ssh_peer.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -16,7 +17,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -114,18 +114,6 @@ static void connection_take(struct crowd *crowd, int fd)
 	crowd_session_start(crowd, &crowd->hosts[index], session);
 }
 
-static int signals_open(void)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	signal(SIGPIPE, SIG_IGN);
-	return signalfd(-1, &set, SFD_CLOEXEC);
-}
-
 static FILE *state_open(const struct crowd *crowd, const char *name)
 {
 	char path[4096];
@@ -210,7 +198,7 @@ int main(int argc, char **argv)
 		files.rlim_cur = files.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &files);
 	}
-	signals = signals_open();
+	signals = ssh_peer_signals();
 	hosts_make(&crowd);
 	listener = listener_open(&crowd);
 	crowd_files_write(&crowd, inventory);

@@ -4,7 +4,6 @@
  * reboots: the loop ends, and the socket with it.
  */
 #include <errno.h>
-#include <libssh/callbacks.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,33 +11,18 @@
 #include <time.h>
 
 #include "crowd.h"
+#include "tests/sim/ssh_peer.h"
 
 #define STACK_SIZE ((size_t)256 << 10)
 
 struct serving {
 	struct crowd *crowd;
 	struct crowd_host *host;
-	ssh_session session;
-	ssh_channel channel; /* NULL: none was opened */
-	struct ssh_channel_callbacks_struct channel_cb;
+	struct ssh_peer peer;
 	char *input;
 	size_t input_size;
-	bool authenticated, started, over;
+	bool started, over;
 };
-
-static int auth_cb(ssh_session session, const char *user, struct ssh_key_struct *key, char state,
-                   void *ctx)
-{
-	struct serving *serving = ctx;
-
-	(void)session;
-	(void)user;
-	if (ssh_key_cmp(key, serving->crowd->client_key, SSH_KEY_CMP_PUBLIC))
-		return SSH_AUTH_DENIED;
-	serving->authenticated = state == SSH_PUBLICKEY_STATE_VALID;
-	return state == SSH_PUBLICKEY_STATE_NONE || serving->authenticated ? SSH_AUTH_SUCCESS
-	                                                                   : SSH_AUTH_DENIED;
-}
 
 static int data_cb(ssh_session session, ssh_channel channel, void *data, uint32_t size,
                    int is_stderr, void *ctx)
@@ -73,25 +57,6 @@ static int exec_cb(ssh_session session, ssh_channel channel, const char *command
 	return SSH_OK;
 }
 
-static ssh_channel open_cb(ssh_session session, void *ctx)
-{
-	struct serving *serving = ctx;
-
-	if (!serving->authenticated || serving->channel)
-		return NULL;
-	serving->channel = ssh_channel_new(session);
-	serving->channel_cb = (struct ssh_channel_callbacks_struct){
-	    .userdata = serving,
-	    .channel_data_function = data_cb,
-	    .channel_eof_function = over_cb,
-	    .channel_close_function = over_cb,
-	    .channel_exec_request_function = exec_cb,
-	};
-	ssh_callbacks_init(&serving->channel_cb);
-	ssh_set_channel_callbacks(serving->channel, &serving->channel_cb);
-	return serving->channel;
-}
-
 static void wait_ms(double ms)
 {
 	struct timespec left = {.tv_sec = (time_t)(ms / 1000)};
@@ -122,7 +87,7 @@ static void say(struct serving *serving, char *text, size_t size)
 {
 	wait_ms(serving->crowd->latency_ms);
 	if (!connection_lost(serving) &&
-	    ssh_channel_write(serving->channel, text, (uint32_t)size) < 0)
+	    ssh_channel_write(serving->peer.channel, text, (uint32_t)size) < 0)
 		serving->over = true;
 	free(text);
 }
@@ -133,7 +98,7 @@ static void host_goes_down(struct serving *serving)
 	struct crowd_host *host = serving->host;
 	size_t down, most;
 
-	ssh_blocking_flush(serving->session, 1000);
+	ssh_blocking_flush(serving->peer.session, 1000);
 	pthread_mutex_lock(&host->lock);
 	host->boots++;
 	host->up_at = crowd_now_ms() + (uint64_t)(crowd->boot_seconds * 1000);
@@ -144,7 +109,7 @@ static void host_goes_down(struct serving *serving)
 	while (down > most && !atomic_compare_exchange_weak(&crowd->counts.most_down, &most, down))
 		;
 	serving->over = true;
-	shutdown(ssh_get_fd(serving->session), SHUT_RDWR);
+	shutdown(ssh_get_fd(serving->peer.session), SHUT_RDWR);
 	wait_ms(crowd->boot_seconds * 1000);
 	crowd->counts.down--;
 }
@@ -179,22 +144,13 @@ static void lines_answer(struct serving *serving)
 
 static void serve(struct serving *serving)
 {
-	struct ssh_server_callbacks_struct callbacks = {
-	    .userdata = serving,
-	    .auth_pubkey_function = auth_cb,
-	    .channel_open_request_session_function = open_cb,
-	};
 	ssh_event event = ssh_event_new();
 	bool greeted = false;
 
-	ssh_callbacks_init(&callbacks);
-	ssh_set_server_callbacks(serving->session, &callbacks);
-	ssh_set_auth_methods(serving->session, SSH_AUTH_METHOD_PUBLICKEY);
-	if (ssh_handle_key_exchange(serving->session) == SSH_OK &&
-	    ssh_event_add_session(event, serving->session) == SSH_OK) {
+	if (ssh_peer_greet(&serving->peer, event)) {
 		while (!serving->over) {
 			if (ssh_event_dopoll(event, -1) == SSH_ERROR ||
-			    ssh_get_status(serving->session) & (SSH_CLOSED | SSH_CLOSED_ERROR))
+			    ssh_get_status(serving->peer.session) & (SSH_CLOSED | SSH_CLOSED_ERROR))
 				break;
 			if (serving->started && !greeted) {
 				size_t size;
@@ -205,7 +161,7 @@ static void serve(struct serving *serving)
 			}
 			lines_answer(serving);
 		}
-		ssh_event_remove_session(event, serving->session);
+		ssh_event_remove_session(event, serving->peer.session);
 	}
 	ssh_event_free(event);
 }
@@ -216,11 +172,11 @@ static void *session_thread(void *ctx)
 
 	serve(serving);
 	/* Nobody who is lost says good-bye. */
-	shutdown(ssh_get_fd(serving->session), SHUT_RDWR);
-	if (serving->channel)
-		ssh_channel_free(serving->channel);
-	ssh_disconnect(serving->session);
-	ssh_free(serving->session);
+	shutdown(ssh_get_fd(serving->peer.session), SHUT_RDWR);
+	if (serving->peer.channel)
+		ssh_channel_free(serving->peer.channel);
+	ssh_disconnect(serving->peer.session);
+	ssh_free(serving->peer.session);
 	free(serving->input);
 	free(serving);
 	return NULL;
@@ -234,7 +190,16 @@ void crowd_session_start(struct crowd *crowd, struct crowd_host *host, ssh_sessi
 
 	if (!serving)
 		crowd_die("out of memory");
-	*serving = (struct serving){.crowd = crowd, .host = host, .session = session};
+	*serving =
+	    (struct serving){.crowd = crowd,
+	                     .host = host,
+	                     .peer = {.session = session,
+	                              .client_key = crowd->client_key,
+	                              .channel_cb = {.userdata = serving,
+	                                             .channel_data_function = data_cb,
+	                                             .channel_eof_function = over_cb,
+	                                             .channel_close_function = over_cb,
+	                                             .channel_exec_request_function = exec_cb}}};
 	pthread_attr_init(&attributes);
 	pthread_attr_setstacksize(&attributes, STACK_SIZE);
 	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
