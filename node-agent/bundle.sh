@@ -4,11 +4,13 @@
 set -eu
 agent=$1 output=$2 hash_file=$3 strip=${4:-}
 umask 022
+# The launch script compares with the order in which it finds the files there.
+export LC_ALL=C
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 mkdir "$work/agent"
 cp "$agent" "$work/agent/gpufleet-agent"
-LC_ALL=C ldd "$agent" | while read -r first second third _; do
+ldd "$agent" | while read -r first second third _; do
 	case $first in
 	linux-vdso.so* | linux-gate.so*) ;;
 	/*) cp -L "$first" "$work/agent/ld.so" ;;

@@ -12,8 +12,10 @@ export PATH LC_ALL
 unset LD_PRELOAD LD_LIBRARY_PATH LD_AUDIT GCONV_PATH
 hash=${1:-} size=${2:-} arch=${3:-}
 root=${GPUFLEET_SYSROOT:-}
-me=$(id -u)
+me=""
 push="" why=""
+nl="
+"
 # Only the bundle and the agent itself may read the wire.
 exec 3<&0 </dev/null
 
@@ -32,10 +34,10 @@ note() {
 	why="$why${why:+; }$1"
 }
 
-# Is $1 ours, and can nobody else write to it?
-own() {
-	set -- "$1" "$(stat -c "%u %A" "$1" 2>/dev/null)"
+# Is $1, of which stat says $2, ours, and can nobody else write to it?
+ours() {
 	case $2 in
+	*" l"*) note "$1 is a symbolic link" ;;
 	"$me "?????w* | "$me "????????w*) note "$1 can be written to by others: chmod go-w $1" ;;
 	"$me "*) return 0 ;;
 	*) note "$1 belongs to user ${2%% *}, not to user $me: look who made it, and remove it" ;;
@@ -43,40 +45,48 @@ own() {
 	return 1
 }
 
-# Is $1 a directory of our own that nobody else can write to?
-private() {
-	if [ -L "$1" ] || [ ! -d "$1" ]; then
-		note "$1 is not a directory"
+# Can nobody but root and us put something else in the place of what lies in $1, of which stat says $2? (Where others
+# may write, as in /tmp, the sticky bit keeps them from renaming what is not theirs.)
+guarded() {
+	case $2 in
+	*[tT]) ;;
+	*" "?????w* | *" "????????w*)
+		note "$1, which $3 lies in, can be written to by others: chmod go-w $1"
 		return 1
-	fi
-	own "$1"
+		;;
+	esac
+	case $2 in
+	"0 "* | "$me "*) return 0 ;;
+	esac
+	note "$1, which $3 lies in, belongs to user ${2%% *}: chown root $1"
+	return 1
 }
 
-# Can nobody but root and us put something else in the place of $1? (Where others may write, as in /tmp, the sticky
-# bit keeps them from renaming what is not theirs.)
-guarded() {
-	if ! up=$(cd -P "$1" 2>/dev/null && pwd -P); then
+# Is the directory $1 ours alone, and whatever else is named? Is the way to it guarded, up to the root? Goes to $1.
+# One process looks at all of them: each that a shell starts costs as much as a thousand lines of it.
+secure() {
+	if ! cd -P "$1" 2>/dev/null; then
 		note "$1 is not a directory"
 		return 1
 	fi
-	while [ "$up" != / ]; do
+	inner=$1 own=$# up=$PWD
+	while [ "$up" != "${up%/*}" ]; do
 		up=${up%/*}
-		up=${up:-/}
-		set -- "$1" "$(stat -c "%u %A" "$up")"
-		case $2 in
-		*[tT]) ;;
-		*" "?????w* | *" "????????w*)
-			note "$up, which $1 lies in, can be written to by others: chmod go-w $up"
+		set -- "$@" "${up:-/}"
+	done
+	if ! seen=$(stat -c "%u %A" "$@" 2>/dev/null); then
+		note "$(stat -c "" "$@" 2>&1)"
+		return 1
+	fi
+	while [ $# -gt 0 ]; do
+		look=${seen%%"$nl"*} seen=${seen#*"$nl"}
+		if [ "$own" -gt 0 ]; then
+			if ! ours "$1" "$look"; then return 1; fi
+		elif ! guarded "$1" "$look" "$inner"; then
 			return 1
-			;;
-		esac
-		case $2 in
-		"0 "* | "$me "*) ;;
-		*)
-			note "$up, which $1 lies in, belongs to user ${2%% *}: chown root $up"
-			return 1
-			;;
-		esac
+		fi
+		own=$((own - 1))
+		shift
 	done
 }
 
@@ -98,36 +108,47 @@ runs() {
 	return "$2"
 }
 
-# Are the files of $1 exactly those of the bundle, each as it was built?
+# Are the files of $1 exactly those of the bundle, each as it was built? The sums of all that is there are to be the
+# MANIFEST, line by line, and its own sum is to be HASH.
 verify() {
-	if ! private "$1" || ! private "${1%/*}" || ! private "${1%/*/*}" || ! guarded "$1"; then return 1; fi
-	sum=$(sha256sum "$1/MANIFEST" 2>/dev/null)
-	if [ "${sum%% *}" != "$hash" ]; then
+	for file in "$1"/.[!.]* "$1"/..?*; do
+		if [ -e "$file" ] || [ -L "$file" ]; then
+			note "$file does not belong to the agent"
+			return 1
+		fi
+	done
+	# Who may write to one of them could do so after it was looked at.
+	if ! secure "$1" "${1%/*}" "${1%/*/*}" "$1"/*; then return 1; fi
+	for file in *; do
+		if [ ! -f "$file" ]; then
+			note "$1/$file does not belong to the agent"
+			return 1
+		fi
+	done
+	manifest="$hash  MANIFEST"
+	if [ -r MANIFEST ]; then
+		while IFS= read -r line; do manifest=$manifest$nl$line; done <MANIFEST
+	fi
+	sums=$(sha256sum -- * 2>&1)
+	if [ "$sums" = "$manifest" ]; then return 0; fi
+	case $nl$sums$nl in
+	*"$nl$hash  MANIFEST$nl"*) ;;
+	*)
 		note "$1/MANIFEST is not the one of this agent"
 		return 1
-	fi
-	names=" MANIFEST "
-	while read -r _ name; do names="$names$name "; done <"$1/MANIFEST"
-	for file in "$1"/* "$1"/.[!.]* "$1"/..?*; do
-		if [ ! -e "$file" ]; then continue; fi
-		case $names in
-		*" ${file##*/} "*) ;;
+		;;
+	esac
+	for file in *; do
+		case $manifest$nl in
+		*"  $file$nl"*) ;;
 		*)
-			note "$file does not belong to the agent"
+			note "$1/$file does not belong to the agent"
 			return 1
 			;;
 		esac
-		if [ -L "$file" ]; then
-			note "$file is a symbolic link"
-			return 1
-		fi
-		# Who may write to it could do so after it was looked at.
-		if ! own "$file"; then return 1; fi
 	done
-	if ! bad=$(cd "$1" && sha256sum --quiet -c MANIFEST 2>&1); then
-		note "a file in $1 was changed ($bad)"
-		return 1
-	fi
+	note "a file in $1 was changed ($(sha256sum --quiet -c MANIFEST 2>&1))"
+	return 1
 }
 
 # Does the agent in $1 start?
@@ -138,15 +159,18 @@ starts() {
 # Operations are recorded where they were before, else in the first place that will do: programs need not run there.
 start() {
 	state=""
-	for base in /run /opt /var/lib; do
+	for base in /var/lib /opt /run; do
 		dir=$root$base/gpufleet
-		if [ ! -d "$dir" ] || ! private "$dir" || ! guarded "$dir" || [ ! -w "$dir" ]; then continue; fi
-		if [ -d "$dir/operations" ] || [ -z "$state" ] || [ ! -d "$root$state/operations" ]; then
-			state=$base/gpufleet
-		fi
+		if [ ! -d "$dir" ] || { [ -n "$state" ] && [ ! -d "$dir/operations" ]; }; then continue; fi
+		# The one that the agent lies in was looked at with it.
+		if [ "$dir" != "${1%/*/*}" ] && ! secure "$dir"; then continue; fi
+		if [ ! -w "$dir" ]; then continue; fi
+		state=$base/gpufleet
+		if [ -d "$dir/operations" ]; then break; fi
 	done
 	GPUFLEET_AGENT_DIR=$1
 	export GPUFLEET_AGENT_DIR
+	cd /
 	exec "$1/ld.so" --library-path "$1" "$1/gpufleet-agent" --state-dir "$state" serve <&3 3<&-
 }
 
@@ -167,7 +191,7 @@ place() {
 		note "$made"
 		return 1
 	fi
-	if ! private "$1" || ! private "$1/agent" || ! guarded "$1"; then return 1; fi
+	if ! secure "$1" "$1/agent"; then return 1; fi
 	sweep "$1/agent"
 	if ! (: >"$1/.probe.$$") 2>/dev/null; then
 		note "$1 cannot be written to (no space, or read-only)"
@@ -183,13 +207,17 @@ place() {
 case $hash$size in
 "" | *[!0-9a-f]*) fail "usage: launch HASH SIZE ARCH" ;;
 esac
-machine=$(uname -m)
-if [ "$machine" != "$arch" ]; then
-	fail "this host is $machine, and the agent that came with this gpufleet is for $arch only"
-fi
 for tool in sha256sum tar gzip head stat; do
 	if ! command -v "$tool" >/dev/null 2>&1; then fail "this host has no $tool, which the agent needs to be put here"; fi
 done
+
+# Who we are; read by the shell itself where it can be.
+if [ -r /proc/self/status ]; then
+	while read -r key _ value _; do
+		if [ "$key" = Uid: ]; then me=$value && break; fi
+	done </proc/self/status
+fi
+if [ -z "$me" ]; then me=$(id -u); fi
 
 # An agent that is there already. One that was tampered with is an error, never replaced in silence.
 for base in /var/lib /opt /run; do
@@ -197,9 +225,14 @@ for base in /var/lib /opt /run; do
 	if [ ! -e "$dir" ]; then continue; fi
 	why=""
 	if ! verify "$dir"; then fail "the agent on this host is refused: $why; find out who did that, then remove $dir"; fi
-	if starts "$dir"; then start "$dir"; fi
+	# It started when it was put there: can programs still run there?
+	if "$dir/ld.so" --verify "$dir/gpufleet-agent" >/dev/null 2>&1; then start "$dir"; fi
 done
 
+machine=$(uname -m)
+if [ "$machine" != "$arch" ]; then
+	fail "this host is $machine, and the agent that came with this gpufleet is for $arch only"
+fi
 trap "clean; exit 1" HUP INT TERM
 asked="" why=""
 for base in /var/lib /opt /run; do

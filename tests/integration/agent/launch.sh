@@ -48,6 +48,23 @@ launch "$root" @ >"$work/out"
 mkdir "$agent/glibc-hwcaps"
 expect "an added file is refused" "glibc-hwcaps does not belong to the agent" "$(launch "$root" || :)"
 rmdir "$agent/glibc-hwcaps"
+for added in libextra.so.1 .hidden ..hidden aaa; do
+	printf x >"$agent/$added"
+	expect "nor is $added" "$added does not belong to the agent" "$(launch "$root" || :)"
+	rm "$agent/$added"
+done
+mv "$agent/libz.so.1" "$work/libz.so.1"
+expect "a missing file is refused" "refused: a file in $agent was changed" "$(launch "$root" || :)"
+ln -s "$work/libz.so.1" "$agent/libz.so.1"
+expect "and so is a link to it" "libz.so.1 is a symbolic link" "$(launch "$root" || :)"
+rm "$agent/libz.so.1"
+mv "$work/libz.so.1" "$agent/libz.so.1"
+cp "$agent/MANIFEST" "$work/MANIFEST"
+printf "%s  %s\n" "$(printf x | sha256sum | cut -d " " -f 1)" aaa >>"$agent/MANIFEST"
+expect "another manifest is refused" "MANIFEST is not the one of this agent" "$(launch "$root" || :)"
+rm "$agent/MANIFEST"
+expect "and none" "MANIFEST is not the one of this agent" "$(launch "$root" || :)"
+cp "$work/MANIFEST" "$agent/MANIFEST"
 chmod 777 "$agent"
 expect "a directory that others can write to is refused" "can be written to by others" "$(launch "$root" || :)"
 chmod 700 "$agent"
@@ -70,7 +87,22 @@ if [ "$(id -u)" = 0 ]; then
 fi
 expect "as it was, it starts" "$hello" "$(launch "$root")"
 
-out=$(GPUFLEET_SYSROOT=$root sh -c "$script" gpufleet "$hash" "$size" sparc64 </dev/null || :)
+# Operations stay where they were begun.
+operations() {
+	launch "$root" '{"id":1,"request":"lease","run":"r"}' >/dev/null
+	find "$root" -name lease.json
+}
+expect "operations are recorded beside the agent" "$root/var/lib/gpufleet/lease.json" "$(operations)"
+rm "$root/var/lib/gpufleet/lease.json"
+rm -rf "$root/var/lib/gpufleet/operations"
+mkdir -p "$root/run/gpufleet/operations"
+expect "but where there are some already" "$root/run/gpufleet/lease.json" "$(operations)"
+chmod 777 "$root/run/gpufleet"
+rm "$root/run/gpufleet/lease.json"
+expect "unless others can write there" "$root/var/lib/gpufleet/lease.json" "$(operations)"
+rm -rf "$root/run/gpufleet"
+
+out=$(GPUFLEET_SYSROOT=$work/other sh -c "$script" gpufleet "$hash" "$size" sparc64 </dev/null || :)
 expect "another architecture is named" "this host is $(uname -m), and the agent that came with this gpufleet is for sparc64 only" "$out"
 
 # The first place will not do: the next one is taken.
