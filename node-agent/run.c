@@ -167,6 +167,18 @@ static bool output_drain(struct root_output *output, int fd)
 	}
 }
 
+/* What can be polled for the child's end; -1: the kernel (before 5.3) has no such thing, and it is
+ * looked at every few milliseconds. */
+static int pidfd_of(pid_t pid)
+{
+#ifdef SYS_pidfd_open
+	return (int)syscall(SYS_pidfd_open, pid, 0U);
+#else
+	(void)pid;
+	return -1;
+#endif
+}
+
 /* Follows the child to its end or the deadline. True when it ended by itself. */
 static bool child_follow(pid_t pid, int fd, int64_t deadline, struct root_output *output,
                          int *status)
@@ -174,9 +186,11 @@ static bool child_follow(pid_t pid, int fd, int64_t deadline, struct root_output
 	bool open = true, ended = false, killed = false;
 	int64_t give_up = deadline + 2000; /* after SIGKILL: D state ignores it */
 	int64_t grace = 0;
+	int pidfd = pidfd_of(pid);
 	for (;;) {
-		struct pollfd poll_fd = {.fd = open ? fd : -1, .events = POLLIN};
-		poll(&poll_fd, 1, ended || open ? 20 : 5);
+		struct pollfd poll_fds[] = {{.fd = open ? fd : -1, .events = POLLIN},
+		                            {.fd = ended ? -1 : pidfd, .events = POLLIN}};
+		poll(poll_fds, 2, ended || open ? 20 : 5);
 		if (open)
 			open = output_drain(output, fd);
 		int64_t now = now_ms();
@@ -187,15 +201,17 @@ static bool child_follow(pid_t pid, int fd, int64_t deadline, struct root_output
 				open = output_drain(output, fd);
 		}
 		if (ended && (!open || now >= grace || killed))
-			return !killed;
+			break;
 		if (!ended && !killed && now >= deadline) {
 			killed = true;
 			kill(-pid, SIGKILL);
 			kill(pid, SIGKILL);
 		}
 		if (!ended && killed && now >= give_up)
-			return false;
+			break;
 	}
+	close(pidfd);
+	return !killed;
 }
 
 static int start_check(int status_pipe, const char *name, pid_t pid, struct gf_err *err)

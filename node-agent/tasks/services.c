@@ -13,6 +13,7 @@
 #define SYSTEMCTL_TIMEOUT 90
 
 struct unit_state {
+	char unit[160];
 	bool exists;
 	bool active;
 	char enabled[32]; /* UnitFileState: enabled, disabled, static, masked, … */
@@ -42,25 +43,59 @@ static void unit_field(struct unit_state *state, char *line)
 		snprintf(state->enabled, sizeof(state->enabled), "%s", value);
 }
 
+/* Blocks of KEY=value lines, one for each of the COUNT units in their order (an alias is told by
+ * its own name), an empty line between two. False when there are not as many. */
+static bool blocks_take(char *text, struct unit_state *states, size_t count)
+{
+	size_t blocks = 0;
+	bool between = true;
+
+	for (char *next; text; text = next) {
+		next = strchr(text, '\n');
+		if (next)
+			*next++ = '\0';
+		blocks += between && *text;
+		between = !*text;
+		if (*text && blocks <= count)
+			unit_field(&states[blocks - 1], text);
+	}
+	return blocks == count;
+}
+
+/* Looks at all of the units that STATES name, by one process. */
+static int units_look(const struct root *root, struct unit_state *states, size_t count,
+                      struct gf_err *err)
+{
+	struct root_output output;
+	const char **argv;
+	int result;
+
+	/* No systemd, no units. */
+	if (count == 0 || !root_program_exists(root, "systemctl"))
+		return 0;
+	argv = calloc(count + 4, sizeof(*argv));
+	if (!argv)
+		return gf_err_set(err, GF_E_MEMORY, "out of memory");
+	argv[0] = "systemctl";
+	argv[1] = "show";
+	argv[2] = "--property=LoadState,ActiveState,UnitFileState";
+	for (size_t i = 0; i < count; i++)
+		argv[3 + i] = states[i].unit;
+	result = root_run_ok(root, argv, SYSTEMCTL_TIMEOUT, &output, err);
+	if (result == 0 && !blocks_take(output.text, states, count))
+		result = gf_err_set(err, GF_E_TASK,
+		                    "systemctl show did not tell of %zu units one by one", count);
+	root_output_free(&output);
+	free(argv);
+	return result;
+}
+
 static int unit_look(const struct root *root, const char *unit, struct unit_state *state,
                      struct gf_err *err)
 {
-	struct root_output output;
-	const char *const argv[] = {"systemctl", "show",
-	                            "--property=LoadState,ActiveState,UnitFileState", unit, NULL};
-
 	memset(state, 0, sizeof(*state));
-	if (!root_program_exists(root, "systemctl"))
-		return 0; /* no systemd, no units */
-	int result = root_run_ok(root, argv, SYSTEMCTL_TIMEOUT, &output, err);
-	if (result == 0) {
-		char *save = NULL;
-		for (char *line = strtok_r(output.text, "\n", &save); line;
-		     line = strtok_r(NULL, "\n", &save))
-			unit_field(state, line);
-	}
-	root_output_free(&output);
-	return result;
+	snprintf(state->unit, sizeof(state->unit), "%s", unit);
+	return units_look(root, state, 1, err);
 }
 
 static int systemctl(const struct root *root, const char *verb, const char *unit,
@@ -98,21 +133,26 @@ static int unit_act(struct task_run *run, const char *unit, const struct unit_st
 	return 0;
 }
 
-/* Disabled (a static unit: masked) and stopped. */
-static int unit_silence(struct task_run *run, const char *unit, struct gf_err *err)
+static bool unit_is_silent(const struct unit_state *state)
 {
-	struct unit_state state;
+	return !state->exists || (!is_enabled(state) && !state->active);
+}
 
-	if (unit_look(run->ctx->root, unit, &state, err) != 0)
+/* Disabled (a static unit: masked) and stopped. */
+static int unit_silence(struct task_run *run, struct unit_state *state, struct gf_err *err)
+{
+	/* It may have been stopped with one before it. */
+	if (run->mode == TASK_APPLY && !unit_is_silent(state) &&
+	    units_look(run->ctx->root, state, 1, err) != 0)
 		return -1;
-	if (!state.exists)
+	if (unit_is_silent(state))
 		return 0;
-	const char *verb = is_enabled(&state)                                     ? "disable"
-	                   : strcmp(state.enabled, "static") == 0 && state.active ? "mask"
-	                                                                          : NULL;
-	if (verb && unit_act(run, unit, &state, verb, err) != 0)
+	const char *verb = is_enabled(state)                       ? "disable"
+	                   : strcmp(state->enabled, "static") == 0 ? "mask"
+	                                                           : NULL;
+	if (verb && unit_act(run, state->unit, state, verb, err) != 0)
 		return -1;
-	if (state.active && unit_act(run, unit, &state, "stop", err) != 0)
+	if (state->active && unit_act(run, state->unit, state, "stop", err) != 0)
 		return -1;
 	return 0;
 }
@@ -137,26 +177,41 @@ static bool vendor_is_wanted(const struct task_context *ctx, const char *vendor)
 	return count > 0;
 }
 
+static int units_silence(struct task_run *run, const json_t *services, struct gf_err *err)
+{
+	size_t i, count = json_array_size(services);
+	struct unit_state *states = calloc(count + 1, sizeof(*states));
+	const json_t *item;
+	int result = 0;
+
+	if (!states)
+		return gf_err_set(err, GF_E_MEMORY, "out of memory");
+	json_array_foreach(services, i, item)
+	{
+		const char *name = json_string_value(item);
+
+		if (!name || !is_unit_name(name)) {
+			free(states);
+			return gf_err_set(err, GF_E_TASK,
+			                  "entry %zu of services is not a unit's name", i);
+		}
+		snprintf(states[i].unit, sizeof(states[i].unit), "%s%s", name,
+		         strchr(name, '.') ? "" : ".service");
+	}
+	result = units_look(run->ctx->root, states, count, err);
+	for (i = 0; result == 0 && i < count; i++)
+		result = unit_silence(run, &states[i], err);
+	free(states);
+	return result;
+}
+
 int vendor_services_task(struct task_run *run, struct gf_err *err)
 {
-	size_t i;
-	const json_t *item;
 	const char *vendor = task_text(run, "vendor", "");
 
 	if (!vendor_is_wanted(run->ctx, vendor))
 		return task_say(run, TASK_OK, "not every GPU of vendor %s is wanted here", vendor);
-	json_array_foreach(json_object_get(run->task, "services"), i, item)
-	{
-		char unit[160];
-		const char *name = json_string_value(item);
-		if (!name || !is_unit_name(name))
-			return gf_err_set(err, GF_E_TASK,
-			                  "entry %zu of services is not a unit's name", i);
-		snprintf(unit, sizeof(unit), "%s%s", name, strchr(name, '.') ? "" : ".service");
-		if (unit_silence(run, unit, err) != 0)
-			return -1;
-	}
-	return 0;
+	return units_silence(run, json_object_get(run->task, "services"), err);
 }
 
 /* What `state` asks of a unit: a verb, or NULL for nothing. */

@@ -147,6 +147,45 @@ static void test_service(void **state)
 	             GF_E_TASK, "not a unit's name");
 }
 
+/* All units of a vendor are looked at by one process; one that was stopped with another is left. */
+static void test_vendor_services(void **state)
+{
+	struct task_host *host = *state;
+	struct gf_err err;
+	bool changed, reboot;
+	static const char stage[] =
+	    STAGE("{\"type\":\"vendor_services\",\"name\":\"v\",\"vendor\":\"10de\",\"services\":["
+	          "\"absent\",\"nvidia-persistenced\",\"other\",\"part\",\"fixed.socket\"]}");
+
+	host_want(host, "0000:01:00.0 0000:01:00.1 0000:02:00.0 0000:02:00.1");
+	host_shell(host, "echo static active >../control/units/fixed.socket; "
+	                 "echo disabled active >../control/units/part.service; "
+	                 "mv usr/bin/systemctl usr/bin/systemctl.sim; "
+	                 "printf '#!/bin/sh\necho \"$*\" >>$GPUFLEET_SYSROOT/../control/calls\n"
+	                 "[ \"$1 $2\" != \"stop nvidia-persistenced.service\" ] || "
+	                 "echo disabled inactive >$GPUFLEET_SYSROOT/../control/units/part.service\n"
+	                 "exec $GPUFLEET_SYSROOT/usr/bin/systemctl.sim \"$@\"\n' "
+	                 ">usr/bin/systemctl; chmod 755 usr/bin/systemctl");
+	assert_true(plan_changes(host, stage));
+	assert_string_equal(host_output(host, "wc -l <../control/calls"), "1\n");
+	if (host_apply(host, "one", stage, &changed, &reboot, &err) != 0)
+		fail_msg("%s", err.msg);
+	assert_true(changed);
+	assert_string_equal(
+	    host_output(host, "grep -v ^show ../control/calls"),
+	    "disable nvidia-persistenced.service\nstop nvidia-persistenced.service\n"
+	    "mask fixed.socket\nstop fixed.socket\n");
+	host_shell(host, "rm ../control/calls");
+	assert_false(plan_changes(host, stage));
+	assert_string_equal(
+	    host_output(host, "cat ../control/calls"),
+	    "show --property=LoadState,ActiveState,UnitFileState absent.service "
+	    "nvidia-persistenced.service other.service part.service fixed.socket\n");
+	/* Who tells of fewer units is not believed. */
+	host_shell(host, "printf '#!/bin/sh\necho LoadState=loaded\n' >usr/bin/systemctl");
+	expect_error(host, stage, GF_E_TASK, "did not tell of 5 units");
+}
+
 static void test_command(void **state)
 {
 	struct task_host *host = *state;
@@ -402,6 +441,7 @@ int main(void)
 	    T(test_blacklist),
 	    T(test_file),
 	    T(test_service),
+	    T(test_vendor_services),
 	    T(test_command),
 	    T(test_kernel_args),
 	    T(test_kernel_args_present),
