@@ -94,6 +94,7 @@ static int command_request(const struct agent *agent, const char *command)
 	bool failed = false;
 	int lost = serve_request(&serve, request, &failed);
 	json_decref(request);
+	serve_forget(&serve);
 	return lost || failed ? 2 : 0;
 }
 

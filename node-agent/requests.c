@@ -12,6 +12,7 @@
 #include "node-agent/tasks/task.h"
 #include "node-agent/trial/trial.h"
 
+#define FACTS_HOLD      2  /* seconds */
 #define NOVA_UP_TIMEOUT 90 /* seconds; the controller gives a verification 300 */
 
 static const char *argument(const json_t *request, const char *key, struct gf_err *err)
@@ -29,9 +30,28 @@ static const char *request_run(const json_t *request)
 	return json_string_value(json_object_get(json_object_get(request, "context"), "run"));
 }
 
+static json_t *facts_now(struct serve *serve, struct gf_err *err)
+{
+	serve_forget(serve);
+	serve->facts = facts_collect(&serve->agent->root, err);
+	clock_gettime(CLOCK_MONOTONIC, &serve->facts_seen);
+	return json_incref(serve->facts);
+}
+
+/* A plan is of the facts that the controller has just been told: it follows them at once. So does
+ * a verification where nothing was to be done. */
+static json_t *facts_lately(struct serve *serve, struct gf_err *err)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return serve->facts && now.tv_sec - serve->facts_seen.tv_sec < FACTS_HOLD
+	           ? json_incref(serve->facts)
+	           : facts_now(serve, err);
+}
+
 static json_t *answer_facts(struct serve *serve, const json_t *request, struct gf_err *err)
 {
-	json_t *facts = facts_collect(&serve->agent->root, err);
+	json_t *facts = facts_now(serve, err);
 	if (facts && json_is_true(json_object_get(request, "probe")))
 		probe_facts(&serve->agent->root, NULL, facts);
 	if (facts)
@@ -50,7 +70,7 @@ static json_t *answer_stages(struct serve *serve, const json_t *request, stage_f
 		gf_err_set(err, GF_E_INPUT, "the request lacks \"stages\" (an array)");
 		return NULL;
 	}
-	json_t *facts = facts_collect(&serve->agent->root, err);
+	json_t *facts = facts_lately(serve, err);
 	if (!facts)
 		return NULL;
 	struct trial_status status;
@@ -252,13 +272,14 @@ static json_t *answer_lease(struct serve *serve, const json_t *request, struct g
 static const struct {
 	const char *name;
 	json_t *(*answer)(struct serve *serve, const json_t *request, struct gf_err *err);
+	bool looks; /* changes nothing that facts tell of */
 } requests[] = {
-    {"facts", answer_facts},     {"plan", answer_plan},
-    {"verify", answer_verify},   {"apply", answer_operation},
-    {"undo", answer_operation},  {"commit", answer_operation},
-    {"attach", answer_attach},   {"operations", answer_operations},
-    {"confirm", answer_confirm}, {"reboot", answer_reboot},
-    {"lease", answer_lease},
+    {"facts", answer_facts, true},      {"plan", answer_plan, true},
+    {"verify", answer_verify, true},    {"apply", answer_operation, false},
+    {"undo", answer_operation, false},  {"commit", answer_operation, false},
+    {"attach", answer_attach, false},   {"operations", answer_operations, true},
+    {"confirm", answer_confirm, false}, {"reboot", answer_reboot, false},
+    {"lease", answer_lease, true},
 };
 
 json_t *request_answer(struct serve *serve, const json_t *request, struct gf_err *err)
@@ -267,8 +288,11 @@ json_t *request_answer(struct serve *serve, const json_t *request, struct gf_err
 	if (!name)
 		return NULL;
 	for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++)
-		if (strcmp(requests[i].name, name) == 0)
+		if (strcmp(requests[i].name, name) == 0) {
+			if (!requests[i].looks)
+				serve_forget(serve);
 			return requests[i].answer(serve, request, err);
+		}
 	gf_err_set(err, GF_E_PROTOCOL, "this agent (%s) knows no request \"%.40s\"",
 	           GPUFLEET_VERSION, name);
 	return NULL;

@@ -41,6 +41,12 @@ bool serve_alive(struct serve *serve)
 	return poll(&out, 1, 0) <= 0 || !(out.revents & (POLLERR | POLLHUP | POLLNVAL));
 }
 
+void serve_forget(struct serve *serve)
+{
+	json_decref(serve->facts);
+	serve->facts = NULL;
+}
+
 static int serve_hello(struct serve *serve)
 {
 	char boot_id[HOST_BOOT_ID_SIZE];
@@ -125,5 +131,6 @@ int serve_loop(struct serve *serve)
 				status = 1;
 	}
 	frame_free(&frame);
+	serve_forget(serve);
 	return status;
 }

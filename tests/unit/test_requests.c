@@ -1,0 +1,66 @@
+/* test_requests.c: how often a host is looked at in one session. */
+#include "tests/unit/agent_root.h"
+
+#include <time.h>
+
+#include "node-agent/serve.h"
+
+static void asked(struct serve *serve, const char *request, bool answered)
+{
+	json_t *json = json_loads(request, 0, NULL);
+	struct gf_err err;
+	assert_non_null(json);
+	json_t *answer = request_answer(serve, json, &err);
+	assert_int_equal(answer != NULL, answered);
+	json_decref(answer);
+	json_decref(json);
+}
+
+/* How often facts were collected: each time systemctl is asked once whether libvirtd is up. */
+static size_t looks(const struct serve *serve)
+{
+	char *calls = root_read_file(&serve->agent->root, "/calls", 1000, NULL, NULL);
+	size_t count = calls ? strlen(calls) : 0;
+	free(calls);
+	return count;
+}
+
+static void test_facts_are_collected_once(void **state)
+{
+	struct serve serve = {.agent = *state, .out = -1};
+	const struct root *root = &serve.agent->root;
+	static const char facts[] = "{\"request\":\"facts\"}",
+	                  plan[] = "{\"request\":\"plan\",\"context\":{},\"stages\":[]}",
+	                  verify[] = "{\"request\":\"verify\",\"context\":{},\"stages\":[]}";
+
+	agent_root_dirs(root, "/sys/bus/pci/devices");
+	agent_root_dirs(root, "/run/systemd/system");
+	agent_root_file(root, "/etc/systemd/system/libvirtd.service", "");
+	agent_root_script(root, "/usr/bin/systemctl",
+	                  "#!/bin/sh\nprintf . >>$GPUFLEET_SYSROOT/calls\necho active\n");
+	asked(&serve, facts, true);
+	assert_int_equal(looks(&serve), 1);
+	asked(&serve, plan, true);
+	asked(&serve, "{\"request\":\"lease\",\"run\":\"r\"}", true);
+	asked(&serve, verify, true);
+	assert_int_equal(looks(&serve), 1);
+	/* Who asks for facts gets new ones. */
+	asked(&serve, facts, true);
+	assert_int_equal(looks(&serve), 2);
+	/* What may have changed the host. */
+	asked(&serve, "{\"request\":\"attach\",\"operation\":\"none\"}", false);
+	asked(&serve, verify, true);
+	assert_int_equal(looks(&serve), 3);
+	/* They hold for a moment. */
+	serve.facts_seen.tv_sec -= 60;
+	asked(&serve, plan, true);
+	assert_int_equal(looks(&serve), 4);
+	serve_forget(&serve);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {cmocka_unit_test_setup_teardown(
+	    test_facts_are_collected_once, agent_root_setup, agent_root_teardown)};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
