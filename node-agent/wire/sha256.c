@@ -19,29 +19,48 @@ static uint32_t rotate(uint32_t x, int bits)
 	return x >> bits | x << (32 - bits);
 }
 
+/* One round. The eight words of the state change places from round to round: eight rounds with
+ * their names turned leave each where it was, and move none. */
+#define ROUND(a, b, c, d, e, f, g, h, k, w)                                                        \
+	do {                                                                                       \
+		uint32_t t = (h) + (rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25)) +                \
+		             ((g) ^ ((e) & ((f) ^ (g)))) + (k) + (w);                              \
+		(d) += t;                                                                          \
+		(h) = t + (rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22)) +                         \
+		      (((a) & (b)) | ((c) & ((a) | (b))));                                         \
+	} while (0)
+
 static void block_process(struct sha256 *sha, const uint8_t *block)
 {
-	uint32_t w[64], s[8];
+	uint32_t w[64], *s = sha->state;
+	uint32_t a = s[0], b = s[1], c = s[2], d = s[3], e = s[4], f = s[5], g = s[6], h = s[7];
 	for (int i = 0; i < 16; i++)
 		w[i] = (uint32_t)block[4 * i] << 24 | (uint32_t)block[4 * i + 1] << 16 |
 		       (uint32_t)block[4 * i + 2] << 8 | block[4 * i + 3];
 	for (int i = 16; i < 64; i++) {
-		uint32_t a = w[i - 15], b = w[i - 2];
-		w[i] = w[i - 16] + (rotate(a, 7) ^ rotate(a, 18) ^ a >> 3) + w[i - 7] +
-		       (rotate(b, 17) ^ rotate(b, 19) ^ b >> 10);
+		uint32_t p = w[i - 15], q = w[i - 2];
+		w[i] = w[i - 16] + (rotate(p, 7) ^ rotate(p, 18) ^ p >> 3) + w[i - 7] +
+		       (rotate(q, 17) ^ rotate(q, 19) ^ q >> 10);
 	}
-	memcpy(s, sha->state, sizeof(s));
-	for (int i = 0; i < 64; i++) {
-		uint32_t t1 = s[7] + (rotate(s[4], 6) ^ rotate(s[4], 11) ^ rotate(s[4], 25)) +
-		              ((s[4] & s[5]) ^ (~s[4] & s[6])) + round_constants[i] + w[i];
-		uint32_t t2 = (rotate(s[0], 2) ^ rotate(s[0], 13) ^ rotate(s[0], 22)) +
-		              ((s[0] & s[1]) ^ (s[0] & s[2]) ^ (s[1] & s[2]));
-		memmove(s + 1, s, 7 * sizeof(*s));
-		s[4] += t1;
-		s[0] = t1 + t2;
+	for (int i = 0; i < 64; i += 8) {
+		const uint32_t *k = round_constants + i;
+		ROUND(a, b, c, d, e, f, g, h, k[0], w[i + 0]);
+		ROUND(h, a, b, c, d, e, f, g, k[1], w[i + 1]);
+		ROUND(g, h, a, b, c, d, e, f, k[2], w[i + 2]);
+		ROUND(f, g, h, a, b, c, d, e, k[3], w[i + 3]);
+		ROUND(e, f, g, h, a, b, c, d, k[4], w[i + 4]);
+		ROUND(d, e, f, g, h, a, b, c, k[5], w[i + 5]);
+		ROUND(c, d, e, f, g, h, a, b, k[6], w[i + 6]);
+		ROUND(b, c, d, e, f, g, h, a, k[7], w[i + 7]);
 	}
-	for (int i = 0; i < 8; i++)
-		sha->state[i] += s[i];
+	s[0] += a;
+	s[1] += b;
+	s[2] += c;
+	s[3] += d;
+	s[4] += e;
+	s[5] += f;
+	s[6] += g;
+	s[7] += h;
 }
 
 void sha256_init(struct sha256 *sha)
@@ -57,6 +76,10 @@ void sha256_update(struct sha256 *sha, const void *data, size_t length)
 	const uint8_t *bytes = data;
 	size_t used = sha->length % sizeof(sha->block);
 	sha->length += length;
+	for (; used == 0 && length >= sizeof(sha->block); length -= sizeof(sha->block)) {
+		block_process(sha, bytes);
+		bytes += sizeof(sha->block);
+	}
 	while (length > 0) {
 		size_t take = sizeof(sha->block) - used;
 		if (take > length)

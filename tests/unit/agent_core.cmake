@@ -1,4 +1,5 @@
 unit_test(frame wire)
+unit_test(sha256 wire)
 unit_test(root agent)
 unit_test(pci_facts agent)
 unit_test(host_facts agent)
