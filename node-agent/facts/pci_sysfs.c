@@ -31,16 +31,21 @@ static int device_line(const struct device *dev, const char *file, char *buffer,
 	return root_read_line(dev->root, path, buffer, size);
 }
 
+/* What a link points at, "" where there is none. FILE: of the device, or "", the device's own link.
+ */
+static void device_target(const struct device *dev, const char *file, char target[PATH_MAX])
+{
+	ssize_t n = readlink(
+	    root_pathf(dev->root, DEVICES_DIR "/%s%s%s", dev->address, *file ? "/" : "", file).text,
+	    target, PATH_MAX - 1);
+	target[n > 0 ? n : 0] = '\0';
+}
+
 /* The base name of what a link of the device points at, or "". */
 static void device_link(const struct device *dev, const char *file, char *buffer, size_t size)
 {
 	char target[PATH_MAX];
-	ssize_t n = readlink(root_pathf(dev->root, DEVICES_DIR "/%s/%s", dev->address, file).text,
-	                     target, sizeof(target) - 1);
-	buffer[0] = '\0';
-	if (n <= 0)
-		return;
-	target[n] = '\0';
+	device_target(dev, file, target);
 	const char *base = strrchr(target, '/');
 	snprintf(buffer, size, "%s", base ? base + 1 : target);
 }
@@ -194,12 +199,10 @@ static bool is_address(const char *text, size_t length)
  */
 static json_t *path_value(const struct device *dev)
 {
-	char resolved[PATH_MAX];
-	struct root_name link = root_pathf(dev->root, DEVICES_DIR "/%s", dev->address);
+	char target[PATH_MAX];
 	json_t *path = json_array();
-	if (!realpath(link.text, resolved))
-		return path;
-	for (const char *part = resolved; part; part = strchr(part, '/')) {
+	device_target(dev, "", target);
+	for (const char *part = target; part; part = strchr(part, '/')) {
 		part += *part == '/';
 		size_t length = strcspn(part, "/");
 		if (part[length] == '/' && is_address(part, length))
