@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -215,12 +214,18 @@ void session_signals(struct session *session)
 	uv_signal_start(&session->terminate, session_signal_cb, SIGTERM);
 }
 
+/* The kernel's ru_maxrss would be that of whoever started this process, where that one is larger. */
 static long memory_most_kb(void)
 {
-	struct rusage usage = {0};
+	FILE *status = fopen("/proc/self/status", "re");
+	char line[256];
+	long kb = 0;
 
-	getrusage(RUSAGE_SELF, &usage);
-	return usage.ru_maxrss;
+	while (status && kb == 0 && fgets(line, sizeof(line), status))
+		sscanf(line, "VmHWM: %ld kB", &kb);
+	if (status)
+		fclose(status);
+	return kb;
 }
 
 static void session_begin(struct session *session)

@@ -31,6 +31,16 @@ RATIO = 1.2
 OWN_MB, SESSION_KB = 20, 40
 UNAVAILABLE = 20  # percent
 BOOT_SECONDS = 2
+# Runs argv[2:] and writes what that took to argv[1]. A program's ru_maxrss is never below the resident memory of the process that it was
+# started from, and this one's is far above a controller's once it has read a report.
+STARTER = """
+import os, sys
+pid = os.posix_spawn(sys.argv[2], sys.argv[2:], os.environ)
+status, usage = os.wait4(pid, 0)[1:]
+with open(sys.argv[1], "w", encoding="utf-8") as file:
+    file.write(f"[{usage.ru_utime + usage.ru_stime}, {usage.ru_maxrss}]")
+sys.exit(os.waitstatus_to_exitcode(status) & 255)
+"""
 INVENTORY = {
     "gpus": [{"alias": "nvidia1080", "vendor": "10de", "device": "1b06", "functions": "all"}],
     "nova": {"deployment": "none"},
@@ -98,20 +108,20 @@ class Run:  # pylint: disable=too-few-public-methods
         environment.pop("SSH_AUTH_SOCK", None)
         began = time.monotonic()
         with open(directory / "out", "w+", encoding="utf-8") as out, open(directory / "err", "w+", encoding="utf-8") as err:
-            with subprocess.Popen(args, stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=environment) as process:
-                _, status, usage = os.wait4(process.pid, 0)
-                process.returncode = os.waitstatus_to_exitcode(status)
+            status = subprocess.run([sys.executable, "-ISc", STARTER, directory / "usage", *args], stdin=subprocess.DEVNULL, stdout=out,
+                                    stderr=err, env=environment, check=False).returncode
             self.wall = time.monotonic() - began
             out.seek(0)
             text = out.read()
             err.seek(0)
             problems = err.read()
         self.command, self.hosts = command, hosts
-        self.cpu_ms = 1000 * (usage.ru_utime + usage.ru_stime) / hosts
-        self.memory_mb = usage.ru_maxrss / 1024
+        cpu_s, memory_kb = json.loads((directory / "usage").read_text(encoding="utf-8"))
+        self.cpu_ms = 1000 * cpu_s / hosts
+        self.memory_mb = memory_kb / 1024
         self.stall_ms = self.run_mb = None
-        if process.returncode != 0:
-            raise SystemExit(f"gpufleet {command} ended with {process.returncode}:\n{text[-2000:]}{problems[-2000:]}")
+        if status != 0:
+            raise SystemExit(f"gpufleet {command} ended with {status}:\n{text[-2000:]}{problems[-2000:]}")
         if command == "report":
             totals = json.loads((directory / "report.json").read_text(encoding="utf-8"))["totals"]
             if totals["hosts"] != hosts or totals["ready"] + totals["ignored"] != totals["gpus"]:
