@@ -43,7 +43,7 @@ static int print_saved(void *ctx, FILE *out, struct gf_err *err)
 		hosts[i] = (struct saved_plan_host){
 		    .name = host->inventory->name,
 		    .plan = planned ? host->plan : NULL,
-		    .why = host->err.msg,
+		    .why = host_why(host)->msg,
 		};
 		if (planned) {
 			hosts[i].facts = facts_get(session, hosts[i].name, err);

@@ -16,6 +16,7 @@ struct status_view {
 	char command[32], started[40], finished[40];
 	int exit;
 	bool ended;
+	struct gf_err *err;
 };
 
 static int view_event(void *ctx, const struct store_event *event)
@@ -40,9 +41,10 @@ static int view_event(void *ctx, const struct store_event *event)
 	if (!host)
 		return 0;
 	index = (size_t)(host - view->inventory->hosts);
-	host_fold(&view->records[index], event->event);
 	free(view->times[index]);
 	view->times[index] = strdup(event->time);
+	if (host_fold(&view->records[index], event->event))
+		return gf_err_set(view->err, GF_E_MEMORY, "out of memory");
 	return 0;
 }
 
@@ -107,7 +109,7 @@ static int view_run(const struct command_context *context, const struct command_
 int command_status(struct command_context *context, struct gf_err *err)
 {
 	struct command_fleet fleet = {0};
-	struct status_view view = {0};
+	struct status_view view = {.err = err};
 	struct store *store = NULL;
 	int status = STATUS_INPUT;
 
@@ -115,7 +117,7 @@ int command_status(struct command_context *context, struct gf_err *err)
 		store = store_open(fleet.state_path, NULL, err);
 	if (store) {
 		view.inventory = fleet.inventory;
-		view.records = calloc(fleet.inventory->host_count + 1, sizeof(*view.records));
+		view.records = host_records_new(fleet.inventory->host_count);
 		view.times = calloc(fleet.inventory->host_count + 1, sizeof(*view.times));
 		if (!view.records || !view.times)
 			gf_err_set(err, GF_E_MEMORY, "out of memory");
@@ -123,7 +125,7 @@ int command_status(struct command_context *context, struct gf_err *err)
 			status = STATUS_DONE;
 		for (size_t i = 0; view.times && i < fleet.inventory->host_count; i++)
 			free(view.times[i]);
-		free(view.records);
+		host_records_free(view.records, fleet.inventory->host_count);
 		free(view.times);
 		store_close(store);
 	}

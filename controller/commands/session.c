@@ -214,7 +214,8 @@ void session_signals(struct session *session)
 	uv_signal_start(&session->terminate, session_signal_cb, SIGTERM);
 }
 
-/* The kernel's ru_maxrss would be that of whoever started this process, where that one is larger. */
+/* The kernel's ru_maxrss would be that of whoever started this process, where that one is larger.
+ */
 static long memory_most_kb(void)
 {
 	FILE *status = fopen("/proc/self/status", "re");
@@ -234,8 +235,7 @@ static void session_begin(struct session *session)
 	if (session->terminal.live)
 		uv_timer_start(&session->footer, session_footer_cb, FOOTER_MS, FOOTER_MS);
 	session_resume_show(session);
-	free(session->records); /* each host has its own by now */
-	session->records = NULL;
+	session_records_free(session); /* each host has its own by now */
 	session->began_ms = session->clock.clock.now(&session->clock.clock);
 	fleet_start(session->engine);
 	uv_run(&session->loop, UV_RUN_DEFAULT);

@@ -111,6 +111,7 @@ static inline bool session_acts(const struct session *session)
 
 /* session_resume.c: fills records, former_run and cut_runs from the store. 0, or -1 with *err. */
 int session_replay(struct session *session, struct gf_err *err);
+void session_records_free(struct session *session);
 /* One line about what a run that was cut short left to go on with; nothing where there is nothing.
  */
 void session_resume_show(struct session *session);

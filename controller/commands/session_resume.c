@@ -12,6 +12,7 @@
 
 struct replay {
 	struct session *session;
+	struct gf_err *err;
 	char *last;          /* the newest run that changes hosts and has no end so far; or NULL */
 	char *reboot_since;  /* the first of the reboot runs that are not over; or NULL */
 	time_t reboot_heard; /* when the newest of them was last heard of */
@@ -106,17 +107,16 @@ static int replay_event(void *ctx, const struct store_event *event)
 	if (!event->host || !*event->host)
 		return 0;
 	host = inventory_host_find(inventory, event->host);
-	if (host)
-		host_fold(&replay->session->records[host - inventory->hosts], event->event);
+	if (host && host_fold(&replay->session->records[host - inventory->hosts], event->event))
+		return gf_err_set(replay->err, GF_E_MEMORY, "out of memory");
 	return 0;
 }
 
 int session_replay(struct session *session, struct gf_err *err)
 {
-	struct replay replay = {.session = session};
+	struct replay replay = {.session = session, .err = err};
 
-	session->records =
-	    calloc(session->fleet.inventory->host_count + 1, sizeof(*session->records));
+	session->records = host_records_new(session->fleet.inventory->host_count);
 	session->former_runs = json_object();
 	session->cut_runs = json_object();
 	if (!session->records || !session->former_runs || !session->cut_runs)
@@ -129,6 +129,13 @@ int session_replay(struct session *session, struct gf_err *err)
 	replay_cut(&replay);
 	reboot_take(&replay);
 	return 0;
+}
+
+void session_records_free(struct session *session)
+{
+	if (session->records)
+		host_records_free(session->records, session->fleet.inventory->host_count);
+	session->records = NULL;
 }
 
 /* Did a run that was cut short leave it in the middle of something? What one that came to its end

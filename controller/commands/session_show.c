@@ -65,7 +65,7 @@ static void show_finished(void *ctx, const struct host *host)
 	    .event = "finished",
 	    .host = host->inventory->name,
 	    .status = host_state_name(host->state),
-	    .message = host->state == HOST_DONE ? "" : host->err.msg,
+	    .message = host->state == HOST_DONE ? "" : host_why(host)->msg,
 	};
 
 	if (host->state == HOST_DONE && session_acts(session))
@@ -171,8 +171,8 @@ static struct recap_item *recap_items(const struct session *session, size_t *cou
 			items[(*count)++] = (struct recap_item){
 			    .host = host->inventory->name,
 			    .verdict = host_state_name(host->state),
-			    .code = host->err.code ? gf_code_name(host->err.code) : "",
-			    .message = host->err.msg,
+			    .code = host->err ? gf_code_name(host->err->code) : "",
+			    .message = host_why(host)->msg,
 			};
 			continue;
 		}

@@ -12,6 +12,7 @@
 #include "controller/commands/session.h"
 #include "controller/ssh/ssh_opener.h"
 #include "inventory/nodeset.h"
+#include "node-agent/wire/sha256.h"
 
 #define STORE_WAIT_US 100000
 
@@ -382,7 +383,7 @@ void session_release(struct session *session)
 	command_report_free(&session->built);
 	command_fleet_free(&session->fleet);
 	windows_free(&session->windows);
-	free(session->records);
+	session_records_free(session);
 	json_decref(session->cut_runs);
 	free(session->reboot_since);
 	json_decref(session->former_runs);
@@ -392,7 +393,6 @@ void session_release(struct session *session)
 	session->store = NULL;
 	session->saved_plan = NULL;
 	session->playbook = NULL;
-	session->records = NULL;
 	session->cut_runs = session->former_runs = NULL;
 	session->reboot_since = NULL;
 }

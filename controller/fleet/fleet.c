@@ -161,7 +161,7 @@ static void fleet_limits(struct fleet *fleet)
 }
 
 /* Compute hosts first, whose shares the waves are; both in the inventory's order. */
-static void fleet_hosts_init(struct fleet *fleet)
+static int fleet_hosts_init(struct fleet *fleet)
 {
 	const struct fleet_options *options = &fleet->options;
 	static const enum inventory_role order[] = {ROLE_COMPUTE, ROLE_CONTROL};
@@ -174,11 +174,13 @@ static void fleet_hosts_init(struct fleet *fleet)
 
 			if (host->role != order[pass])
 				continue;
-			host_init(&fleet->hosts[next], &fleet->shared, host, next,
-			          options->records ? &options->records[of] : NULL);
+			if (host_init(&fleet->hosts[next], &fleet->shared, host, next,
+			              options->records ? &options->records[of] : NULL))
+				return -1;
 			next++;
 		}
 	}
+	return 0;
 }
 
 static int longer_first(const void *a, const void *b, void *ctx)
@@ -239,8 +241,7 @@ struct fleet *fleet_new(const struct fleet_options *options, struct gf_err *err)
 		fleet->options.forks = 64;
 	fleet_limits(fleet);
 	fleet_share(fleet);
-	fleet_hosts_init(fleet);
-	if (fleet_slots_init(fleet) || fleet_order_init(fleet))
+	if (fleet_hosts_init(fleet) || fleet_slots_init(fleet) || fleet_order_init(fleet))
 		goto err_memory;
 	fleet->options.records = NULL; /* the caller may let go of them */
 	return fleet;

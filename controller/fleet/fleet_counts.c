@@ -32,7 +32,8 @@ void fleet_count(const struct fleet *fleet, struct fleet_counts *counts)
 		counts->blocked += host->state == HOST_BLOCKED;
 		counts->skipped += host->state == HOST_SKIPPED;
 		counts->unreachable += host->state == HOST_UNREACHABLE;
-		counts->put_off += host->state == HOST_SKIPPED && host->err.code == GF_E_WINDOW;
+		counts->put_off +=
+		    host->state == HOST_SKIPPED && host_why(host)->code == GF_E_WINDOW;
 		counts->changed += host->record.changed;
 		counts->rebooted += host->record.rebooted;
 		counts->drifted += host->drift != NULL;

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "controller/host/host_states.h"
+#include "node-agent/wire/sha256.h"
 
 static const char *stage_name(const struct host *host)
 {
@@ -122,7 +123,6 @@ enum host_state host_applying_enter(struct host *host)
 
 enum host_state host_operation_event(struct host *host, const json_t *event)
 {
-	const char *task = json_string_value(json_object_get(event, "task"));
 	int taken =
 	    host_event_take(&host->event_seq, json_integer_value(json_object_get(event, "seq")));
 
@@ -133,7 +133,6 @@ enum host_state host_operation_event(struct host *host, const json_t *event)
 		                 host->record.stage);
 	if (taken == 0)
 		return HOST_STAY;
-	snprintf(host->task, sizeof(host->task), "%s", task ? task : "");
 	host_heard(host);
 	host->hangs = 0;
 	host->shared->events->task(host->shared->ctx, host, event);
@@ -151,16 +150,22 @@ static bool restarted(const struct host *host)
 int host_operation_result(struct host *host, const char *state, bool changed, bool reboot,
                           bool trial)
 {
+	struct gf_err err = {0};
+	int rc;
+
 	host->attach = false;
 	if (changed)
 		host->touched = true;
-	return host_record_event(host,
-	                         json_pack("{s:s, s:s, s:s, s:s, s:b, s:b, s:b, s:b}", "type",
-	                                   "stage.result", "operation", host->record.operation,
-	                                   "stage", host->record.stage, "state", state, "changed",
-	                                   changed, "reboot", reboot, "trial", trial, "restarted",
-	                                   restarted(host)),
-	                         false, &host->err);
+	rc = host_record_event(host,
+	                       json_pack("{s:s, s:s, s:s, s:s, s:b, s:b, s:b, s:b}", "type",
+	                                 "stage.result", "operation", host->record.operation,
+	                                 "stage", host->record.stage, "state", state, "changed",
+	                                 changed, "reboot", reboot, "trial", trial, "restarted",
+	                                 restarted(host)),
+	                       false, &err);
+	if (rc)
+		host_blame(host, &err);
+	return rc;
 }
 
 /* Does the playbook want this stage followed by a reboot? */
@@ -214,7 +219,7 @@ static enum host_state applied(struct host *host, const json_t *result)
 	if (died)
 		reboot = false;
 	if (host_operation_result(host, state, changed, reboot, trial))
-		return host_finish(host, HOST_FAILED, &host->err);
+		return host_finish(host, HOST_FAILED, host_why(host));
 	/* What a former run began is over: now it can be undone. */
 	if (host->shared->job == JOB_ROLLBACK && host->operations == 0)
 		return HOST_FACTS;

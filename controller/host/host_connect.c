@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "controller/host/host_states.h"
+#include "controller/host/host_text.h"
 
 #define LOST_PATIENCE_MS (UINT64_C(600) * 1000) /* for a host lost in the middle of work */
 #define REBOOT_RETRY_MS  (UINT64_C(120) * 1000) /* the old boot is still there: ask again */
@@ -123,7 +124,7 @@ enum host_state host_lost(struct host *host, const struct gf_err *err)
 	uint64_t deadline = lost_deadline(host);
 	bool away = gf_code_retryable(err->code);
 
-	host->err = *err;
+	host_blame(host, err);
 	if (!deadline) {
 		/* The opener has tried to connect more than once; what was reached and then lost is
 		 * tried again here. */
@@ -173,7 +174,7 @@ enum host_state host_backoff_enter(struct host *host)
 
 	/* sshd bans those who ask too often while it comes up: slower and slower, and not in step.
 	 * Who doesn't answer at all minds no knocking, and its slot waits for it. */
-	if (!host->record.reboot_open || !gf_code_retryable(host->err.code))
+	if (!host->record.reboot_open || !gf_code_retryable(host_why(host)->code))
 		for (unsigned i = 1; i < host->tries && delay < RETRY_MS_MOST; i++)
 			delay += delay / 2;
 	clock_arm(host->shared->clock, &host->timer, clock_jitter(host->shared->clock, delay));
@@ -226,11 +227,12 @@ enum host_state host_starting_input(struct host *host, const struct host_input *
 	if (input->kind != INPUT_HELLO)
 		return HOST_STAY;
 	boot_id = json_string_value(json_object_get(input->data, "boot_id"));
-	if (!boot_id || strlen(boot_id) < 8 || strlen(boot_id) >= sizeof(host->boot_id))
+	if (!boot_id || strlen(boot_id) < 8 || strlen(boot_id) >= BOOT_ID_SIZE)
 		return host_end(host, &(struct gf_err){GF_E_PROTOCOL,
 		                                       "the agent gave no boot id: is /proc "
 		                                       "mounted on the host?"});
-	snprintf(host->boot_id, sizeof(host->boot_id), "%s", boot_id);
+	if (host_text_set(&host->boot_id, boot_id))
+		return host_fail(host, GF_E_MEMORY, "out of memory");
 	host->lost_deadline = 0;
 	if (boot_forbids(host, &err))
 		return host_end(host, &err);
@@ -297,7 +299,7 @@ enum host_state host_leasing_input(struct host *host, const struct host_input *i
 		return HOST_APPLYING;
 	}
 	if (host->record.reboot_open)
-		return !host->rolled_back.code && !host->reboot_sent &&
+		return !host->rolled_back && !host->reboot_sent &&
 		               host_window_forbids_reboot(host, &err)
 		           ? host_reboot_put_off(host, &err)
 		           : HOST_REBOOTING;

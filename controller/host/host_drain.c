@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "controller/host/host_states.h"
+#include "controller/host/host_text.h"
 
 bool host_drain_due(const struct host *host)
 {
@@ -90,7 +91,8 @@ enum host_state host_draining_input(struct host *host, const struct host_input *
 		if (input->err)
 			return drain_failed(host, input->err);
 		host->drained = true;
-		snprintf(host->drained_boot_id, sizeof(host->drained_boot_id), "%s", host->boot_id);
+		if (host_text_set(&host->drained_boot_id, host->boot_id))
+			return host_fail(host, GF_E_MEMORY, "out of memory");
 		if (drain_record(host, "drain.done", NULL, &err))
 			return host_finish(host, HOST_FAILED, &err);
 		return HOST_CONNECTING;
@@ -135,7 +137,7 @@ static bool way_out_waits(const struct host *host)
 
 enum host_state host_way_out(struct host *host)
 {
-	size_t used;
+	struct gf_err err;
 
 	if (host->shared->job < JOB_APPLY || !host->record.drained || host->undrain_tried)
 		return HOST_FINISHING;
@@ -143,16 +145,17 @@ enum host_state host_way_out(struct host *host)
 		return HOST_WAITING;
 	if (host->cleared)
 		return HOST_UNDRAINING;
-	used = strlen(host->err.msg);
-	snprintf(host->err.msg + used, sizeof(host->err.msg) - used,
-	         "; it is still drained by an earlier run, and the same command undrains it");
+	gf_err_set(&err, host_why(host)->code,
+	           "%s; it is still drained by an earlier run, and the same command undrains it",
+	           host_why(host)->msg);
+	host_blame(host, &err);
 	return HOST_FINISHING;
 }
 
 /* What else it ended with counts for more. */
 static enum host_state undrain_failed(struct host *host, const struct gf_err *why)
 {
-	struct gf_err first = host->err;
+	struct gf_err err = {.code = GF_OK};
 
 	drain_record(host, "undrain.done", why, NULL);
 	if (host->returning) {
@@ -162,14 +165,16 @@ static enum host_state undrain_failed(struct host *host, const struct gf_err *wh
 	}
 	if (host->barrier || host->verdict == HOST_DONE) {
 		host->verdict = HOST_FAILED;
-		gf_err_set(&host->err, why->code,
+		gf_err_set(&err, why->code,
 		           "all is well with it, but it is still drained: rollout.undrain: %s. The "
 		           "same command tries again",
 		           why->msg);
 	} else {
-		gf_err_set(&host->err, first.code,
-		           "%s; and it is still drained: rollout.undrain: %s", first.msg, why->msg);
+		gf_err_set(&err, host_why(host)->code,
+		           "%s; and it is still drained: rollout.undrain: %s", host_why(host)->msg,
+		           why->msg);
 	}
+	host_blame(host, &err);
 	return HOST_FINISHING;
 }
 

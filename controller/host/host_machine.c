@@ -24,6 +24,7 @@
 #include <string.h>
 
 #include "controller/host/host_states.h"
+#include "controller/host/host_text.h"
 
 #define BIT(state) (UINT32_C(1) << (state))
 #define ENDS       (BIT(HOST_UNDRAINING) | BIT(HOST_FINISHING))
@@ -111,26 +112,50 @@ uint64_t host_now(const struct host *host)
 	return host->shared->clock->now(host->shared->clock);
 }
 
+const struct gf_err *host_why(const struct host *host)
+{
+	static const struct gf_err nothing = {.code = GF_OK};
+
+	return host->err ? host->err : &nothing;
+}
+
+void host_blame(struct host *host, const struct gf_err *err)
+{
+	if (!err) {
+		free(host->err);
+		host->err = NULL;
+		return;
+	}
+	if (!host->err)
+		host->err = malloc(sizeof(*host->err));
+	if (host->err)
+		*host->err = *err;
+}
+
 static void host_timer_fire(void *ctx)
 {
 	host_tick(ctx, &(struct host_input){.kind = INPUT_TIMEOUT});
 }
 
-void host_init(struct host *host, const struct host_shared *shared,
-               const struct inventory_host *inventory, size_t index,
-               const struct host_record *record)
+int host_init(struct host *host, const struct host_shared *shared,
+              const struct inventory_host *inventory, size_t index,
+              const struct host_record *record)
 {
+	int rc;
+
 	memset(host, 0, sizeof(*host));
+	host_record_init(&host->record);
+	host->boot_id = host->drained_boot_id = HOST_TEXT_EMPTY;
 	host->shared = shared;
 	host->inventory = inventory;
 	host->index = index;
 	host->state = HOST_IDLE;
-	if (record)
-		host->record = *record;
+	rc = record ? host_record_copy(&host->record, record) : 0;
 	host->record.changed = host->record.rebooted = false;
 	host->attach = host->record.operation_open;
 	host->timer.fire = host_timer_fire;
 	host->timer.ctx = host;
+	return rc;
 }
 
 static void host_deadline_arm(struct host *host)
@@ -273,7 +298,7 @@ static enum host_state host_waiting_input(struct host *host, const struct host_i
 	if (host->barrier)
 		host->barriers_passed |= UINT64_C(1) << ((host->barrier - 1) & 63);
 	host->barrier = 0;
-	host->err = (struct gf_err){.code = GF_OK};
+	host_blame(host, NULL);
 	return HOST_CONNECTING;
 }
 
@@ -286,9 +311,10 @@ int host_record_event(struct host *host, json_t *event, bool ack, struct gf_err 
 {
 	int rc;
 
-	if (!event)
+	if (!event || host_fold(&host->record, event)) {
+		json_decref(event);
 		return gf_err_set(err, GF_E_MEMORY, "out of memory");
-	host_fold(&host->record, event);
+	}
 	rc = host->shared->journal->append(host->shared->journal, host->inventory->name, event,
 	                                   ack ? host_acked_cb : NULL, host, err);
 	if (rc == 0 && ack) {
@@ -340,8 +366,7 @@ enum host_state host_finish(struct host *host, enum host_state verdict, const st
 	if (trial_sent_back(host, verdict, err))
 		return HOST_REBOOT_INTENT;
 	host->verdict = verdict;
-	if (err)
-		host->err = *err;
+	host_blame(host, err);
 	return host_way_out(host);
 }
 
@@ -385,16 +410,17 @@ static void host_lease_release(struct host *host)
 static enum host_state host_finishing_enter(struct host *host)
 {
 	struct gf_err err = {0};
-	json_t *event = json_pack("{s:s, s:s, s:b, s:b, s:s, s:s}", "type", "host.finished",
-	                          "verdict", host_state_name(host->verdict), "changed",
-	                          host->record.changed, "rebooted", host->record.rebooted, "code",
-	                          host->verdict == HOST_DONE ? "ok" : gf_code_name(host->err.code),
-	                          "message", host->verdict == HOST_DONE ? "" : host->err.msg);
+	json_t *event =
+	    json_pack("{s:s, s:s, s:b, s:b, s:s, s:s}", "type", "host.finished", "verdict",
+	              host_state_name(host->verdict), "changed", host->record.changed, "rebooted",
+	              host->record.rebooted, "code",
+	              host->verdict == HOST_DONE ? "ok" : gf_code_name(host_why(host)->code),
+	              "message", host->verdict == HOST_DONE ? "" : host_why(host)->msg);
 
 	if (host_record_event(host, event, true, &err)) {
 		host_disconnect(host);
 		if (host->verdict == HOST_DONE)
-			host->err = err;
+			host_blame(host, &err);
 		return HOST_FAILED;
 	}
 	host_lease_release(host);
@@ -404,14 +430,17 @@ static enum host_state host_finishing_enter(struct host *host)
 
 static enum host_state host_finishing_input(struct host *host, const struct host_input *input)
 {
+	struct gf_err err = {0};
+
 	if (input->kind == INPUT_NACK || (input->kind == INPUT_TIMEOUT && !host_acked(host))) {
 		/* It did end as it did; only the record of it is missing, and resuming copes with
 		 * that. */
 		host_disconnect(host);
 		if (host->verdict != HOST_DONE)
 			return host->verdict;
-		gf_err_set(&host->err, GF_E_STORE, "its end could not be recorded%s%s",
+		gf_err_set(&err, GF_E_STORE, "its end could not be recorded%s%s",
 		           input->err ? ": " : "", input->err ? input->err->msg : "");
+		host_blame(host, &err);
 		return HOST_FAILED;
 	}
 	if (input->kind == INPUT_RESULT || input->kind == INPUT_ERROR ||
@@ -446,6 +475,12 @@ void host_release(struct host *host)
 	json_decref(host->promised);
 	host->stages = host->facts = host->wanted = host->plan = host->expected = host->drift =
 	    host->nova = host->nova_notes = host->promised = NULL;
+	free(host->rolled_back);
+	host->rolled_back = NULL;
+	host_blame(host, NULL);
+	host_text_clear(&host->boot_id);
+	host_text_clear(&host->drained_boot_id);
+	host_record_release(&host->record);
 }
 
 bool host_in_flight(const struct host *host)

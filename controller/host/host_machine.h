@@ -154,9 +154,10 @@ struct host {
 	unsigned commits; /* asked for */
 	unsigned died;    /* operations of this run whose worker died */
 	unsigned acks_sent, acks_seen;
-	char boot_id[BOOT_ID_SIZE];
-	char task[96];  /* the newest that ended */
-	json_t *stages; /* the playbook's, with the tasks that hold on this host */
+	const char *boot_id;         /* of what runs, its own (host_text.h) */
+	const char *drained_boot_id; /* of the boot that a reboot is to end next, which this process
+	                                has drained it for */
+	json_t *stages;              /* the playbook's, with the tasks that hold on this host */
 	json_t *facts, *wanted, *plan, *expected, *drift;
 	json_t *nova,
 	    *nova_notes;      /* what Nova is to be told, or NULL; and what is to be said of it */
@@ -167,24 +168,22 @@ struct host {
 	uint64_t barriers_passed;              /* bits of stages */
 	uint64_t stages_done, stages_rebooted; /* bits: each is done once in a run */
 	unsigned operations;                   /* made so far, for their ids */
-	bool active;  /* its fleet's: started and neither waiting nor ended */
-	bool ending;  /* its fleet's: it waits for the record of its end */
-	bool cleared; /* the fleet let it change things: before that it only looks */
-	struct gf_err
-	    rolled_back; /* why its trial was given up, and the host sent back; code 0: no */
-	bool trial_due;  /* this process has rebooted it into a trial: which boot has come up? */
-	bool attach;     /* the open operation is to be followed, not begun */
-	bool take;       /* the lease is left from a former run */
-	bool releasing;  /* the lease is being given back */
-	bool touched;    /* this run changed something on it */
+	bool active;                /* its fleet's: started and neither waiting nor ended */
+	bool ending;                /* its fleet's: it waits for the record of its end */
+	bool cleared;               /* the fleet let it change things: before that it only looks */
+	struct gf_err *rolled_back; /* why its trial was given up, and the host sent back; or NULL
+	                             */
+	bool trial_due; /* this process has rebooted it into a trial: which boot has come up? */
+	bool attach;    /* the open operation is to be followed, not begun */
+	bool take;      /* the lease is left from a former run */
+	bool releasing; /* the lease is being given back */
+	bool touched;   /* this run changed something on it */
 	bool purged;
-	bool drained; /* by this process */
-	char
-	    drained_boot_id[BOOT_ID_SIZE]; /* … just so: of the boot that a reboot is to end next */
+	bool drained;       /* by this process */
 	bool returning;     /* it is undrained before its proven trial is made the default */
 	bool return_tried;  /* … and that failed: on its way out once more */
 	bool undrain_tried; /* on its way out: once */
-	struct gf_err err;  /* why it did not end as done */
+	struct gf_err *err; /* why it did not end as done; NULL: nothing was wrong (host_why) */
 };
 
 const struct host_state_row *host_state_row(enum host_state state);
@@ -194,10 +193,14 @@ static inline bool host_state_terminal(enum host_state state)
 	return state >= HOST_DONE;
 }
 
-/* RECORD (may be NULL): what the journal says of it. */
-void host_init(struct host *host, const struct host_shared *shared,
-               const struct inventory_host *inventory, size_t index,
-               const struct host_record *record);
+/* Why it did not end as done, or what is wrong with it so far; code GF_OK: nothing. */
+const struct gf_err *host_why(const struct host *host);
+
+/* RECORD (may be NULL): what the journal says of it. 0, or -1: out of memory; host_release() after
+ * either. */
+int host_init(struct host *host, const struct host_shared *shared,
+              const struct inventory_host *inventory, size_t index,
+              const struct host_record *record);
 
 /* The only way in: gives INPUT to the machine and lets it move as far as it can. */
 void host_tick(struct host *host, const struct host_input *input);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "controller/host/host_states.h"
+#include "controller/host/host_text.h"
 
 bool host_guests_forbid(const struct host *host, struct gf_err *err)
 {
@@ -62,12 +63,12 @@ enum host_state host_reboot_intent_enter(struct host *host)
 	struct gf_err err = {0};
 
 	/* What was changed stays staged, and the reboot owed: the next run does it. */
-	if (!host->rolled_back.code && host_window_forbids_reboot(host, &err))
+	if (!host->rolled_back && host_window_forbids_reboot(host, &err))
 		return host_reboot_put_off(host, &err);
 	/* A trial that came up by itself, after a power cut, was never drained for. */
-	if ((!host->rolled_back.code || !host->record.drained) && host_drain_due(host))
+	if ((!host->rolled_back || !host->record.drained) && host_drain_due(host))
 		return HOST_DRAINING;
-	host->drained_boot_id[0] = '\0';
+	host_text_clear(&host->drained_boot_id);
 	host->boot_deadline = 0;
 	snprintf(operation, sizeof(operation), "%s-%u-reboot", host->shared->run,
 	         ++host->operations);
@@ -118,12 +119,12 @@ enum host_state host_rebooting_input(struct host *host, const struct host_input 
 	case INPUT_ERROR:
 		/* It will not happen: nothing is under way. */
 		reboot_refused(host, input->err);
-		if (host->rolled_back.code)
+		if (host->rolled_back)
 			return host_fail(
 			    host, GF_E_REBOOT,
 			    "%s; its trial boot is not good, and it can't be sent back "
 			    "now (%s): its next boot is the former entry",
-			    host->rolled_back.msg, input->err->msg);
+			    host->rolled_back->msg, input->err->msg);
 		return host_end(host, input->err);
 	case INPUT_RESULT:
 		/* Scheduled: the connection is no use any more, and must not be waited for. */

@@ -8,6 +8,8 @@
 enum host_state host_finish(struct host *host, enum host_state verdict, const struct gf_err *err);
 enum host_state host_fail(struct host *host, enum gf_code code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* That is what is wrong with it from here on; NULL: nothing. */
+void host_blame(struct host *host, const struct gf_err *err);
 /* The verdict that an error means for a host that nothing was changed on; failed once something
  * was. */
 enum host_state host_end(struct host *host, const struct gf_err *err);

@@ -6,6 +6,7 @@
  * open.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "controller/host/host_states.h"
@@ -74,8 +75,8 @@ static enum host_state trial_failed(struct host *host, bool due)
 	if (expired)
 		what = "its trial boot was not reached and proven within rollout.confirm_timeout, "
 		       "so it went back by itself";
-	if (host->rolled_back.code)
-		what = host->rolled_back.msg;
+	if (host->rolled_back)
+		what = host->rolled_back->msg;
 	if (!reverted)
 		return host_fail(
 		    host, GF_E_REBOOT,
@@ -87,7 +88,7 @@ static enum host_state trial_failed(struct host *host, bool due)
 	                 "rolled back: %s: the host is back on its former boot entry, files "
 	                 "restored%s. %s`apply` tries again",
 	                 what, rest,
-	                 due && !expired && !host->rolled_back.code
+	                 due && !expired && !host->rolled_back
 	                     ? "Its console shows why the trial failed; "
 	                     : "");
 }
@@ -98,11 +99,13 @@ bool host_trial_gives_up(struct host *host, const struct gf_err *err)
 	if (strcmp(host_facts_boot_id(host->facts), host->boot_id) != 0 || host->record.committing)
 		return false;
 	if (host->shared->job != JOB_APPLY || !host->client || !host->cleared ||
-	    host->rolled_back.code || !trial_is(host, "staged", "trial") ||
+	    host->rolled_back || !trial_is(host, "staged", "trial") ||
 	    strcmp(trial_text(host, "operation"), host->record.trial) != 0)
 		return false;
-	host->rolled_back = *err;
-	return true;
+	host->rolled_back = malloc(sizeof(*host->rolled_back));
+	if (host->rolled_back)
+		*host->rolled_back = *err;
+	return host->rolled_back != NULL;
 }
 
 enum host_state host_trial_look(struct host *host)
@@ -220,7 +223,7 @@ enum host_state host_committed(struct host *host, const json_t *result)
 	                          : state ? state
 	                                  : "failed",
 	                          true, false, false))
-		return host_finish(host, HOST_FAILED, &host->err);
+		return host_finish(host, HOST_FAILED, host_why(host));
 	/* Its worker died: the facts say how far it came. Once. */
 	if (state && strcmp(state, "unknown") == 0 && ++host->died <= 1)
 		return HOST_FACTS;

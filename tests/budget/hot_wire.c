@@ -122,6 +122,7 @@ static void *events_prepare(size_t size)
 	free(text);
 	if (count == 0)
 		hot_fail("is empty", "events.jsonl");
+	host_record_init(&events->record);
 	events->size = size;
 	events->list = hot_allocate(size, sizeof(json_t *));
 	for (size_t i = 0; i < size; i++)
@@ -134,7 +135,8 @@ static void events_run(void *state)
 	struct events *events = state;
 
 	for (size_t i = 0; i < events->size; i++) {
-		host_fold(&events->record, events->list[i]);
+		if (host_fold(&events->record, events->list[i]))
+			hot_fail("out of memory", "events.jsonl");
 		events->count++;
 	}
 }

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <cmocka.h>
 
 #include "controller/host/host_fold.h"
@@ -12,9 +13,20 @@ static void fold(struct host_record *record, const char *text)
 	json_t *event = json_loads(text, 0, NULL);
 
 	assert_non_null(event);
-	host_fold(record, event);
+	assert_int_equal(host_fold(record, event), 0);
 	json_decref(event);
 }
+
+static struct host_record record_new(void)
+{
+	struct host_record record;
+
+	host_record_init(&record);
+	return record;
+}
+
+#define RECORD(name)                                                                               \
+	__attribute__((cleanup(host_record_release))) struct host_record name = record_new()
 
 #define INTENT                                                                                     \
 	"{\"type\":\"stage.intent\",\"stage\":\"host\",\"operation\":\"r-1\",\"boot_id\":\"old\"}"
@@ -24,7 +36,7 @@ static void fold(struct host_record *record, const char *text)
 
 static void whole_run(void **state)
 {
-	struct host_record record = {0};
+	RECORD(record);
 
 	(void)state;
 	fold(&record, INTENT);
@@ -50,7 +62,7 @@ static void whole_run(void **state)
 /* Compared once after each reboot of ours; what came of it stands until somebody was told. */
 static void cards_are_compared_once(void **state)
 {
-	struct host_record record = {0};
+	RECORD(record);
 
 	(void)state;
 	fold(&record, "{\"type\":\"reboot.intent\",\"operation\":\"r-2\",\"boot_id\":\"old\"}");
@@ -77,7 +89,7 @@ static void cards_are_compared_once(void **state)
 /* Only what changed the host counts as begun: else it must be as the plan found it. */
 static void saved_plan_is_begun_by_a_change(void **state)
 {
-	struct host_record record = {0};
+	RECORD(record);
 
 	(void)state;
 	fold(&record, PLANNED("r-1"));
@@ -102,7 +114,7 @@ static void restarted_by_itself(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < 2; i++) {
-		struct host_record record = {0};
+		RECORD(record);
 
 		fold(&record, PLANNED("r-1"));
 		fold(&record,
@@ -118,7 +130,7 @@ static void restarted_by_itself(void **state)
 
 static void another_result_closes_nothing(void **state)
 {
-	struct host_record record = {0};
+	RECORD(record);
 
 	(void)state;
 	fold(&record, INTENT);
@@ -128,7 +140,7 @@ static void another_result_closes_nothing(void **state)
 
 static void refused_reboot_is_not_down(void **state)
 {
-	struct host_record record = {0};
+	RECORD(record);
 
 	(void)state;
 	fold(&record, "{\"type\":\"reboot.intent\",\"boot_id\":\"old\"}");
@@ -150,7 +162,7 @@ static void lost_host_is_down(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
-		struct host_record record = {0};
+		RECORD(record);
 
 		fold(&record, STATE("applying"));
 		fold(&record, codes[i]);
@@ -171,7 +183,7 @@ static void lost_host_is_down(void **state)
 /* One that is waited for after a reboot is not up because somebody could log in. */
 static void rebooting_host_is_down(void **state)
 {
-	struct host_record record = {0};
+	RECORD(record);
 
 	(void)state;
 	fold(&record, "{\"type\":\"reboot.intent\",\"boot_id\":\"old\"}");
@@ -185,10 +197,52 @@ static void rebooting_host_is_down(void **state)
 	assert_false(record.down);
 }
 
+/* A host's machine has a copy of what the journal said. */
+static void a_copy_is_its_own(void **state)
+{
+	RECORD(record);
+	RECORD(copy);
+
+	(void)state;
+	fold(&record, INTENT);
+	fold(&copy, FINISHED("failed", "task"));
+	assert_int_equal(host_record_copy(&copy, &record), 0);
+	fold(&record, RESULT);
+	fold(&record, FINISHED("done", "ok"));
+	assert_string_equal(copy.operation, "r-1");
+	assert_string_equal(copy.boot_id, "old");
+	assert_string_equal(copy.reboot_boot_id, "");
+	assert_true(copy.operation_open);
+	assert_string_equal(copy.verdict, "");
+}
+
+/* Those of the newest stages. */
+static void tokens_are_of_the_newest(void **state)
+{
+	RECORD(record);
+	char event[200], token[32];
+
+	(void)state;
+	for (int i = 0; i < HOST_TOKENS + 2; i++) {
+		snprintf(event, sizeof(event),
+		         "{\"type\":\"stage.intent\",\"operation\":\"r-%d\",\"token\":\"t-%d\"}", i,
+		         i);
+		fold(&record, event);
+	}
+	assert_null(host_record_token(&record, "r-1"));
+	assert_null(host_record_token(&record, ""));
+	for (int i = 2; i < HOST_TOKENS + 2; i++) {
+		snprintf(event, sizeof(event), "r-%d", i);
+		snprintf(token, sizeof(token), "t-%d", i);
+		assert_string_equal(host_record_token(&record, event), token);
+	}
+}
+
 static void wrong_shapes_change_nothing(void **state)
 {
 	static const char *const events[] = {"{}", "[]", "{\"type\":7}", "{\"type\":\"no.such\"}"};
-	struct host_record record = {0}, before = {0};
+	RECORD(record);
+	RECORD(before);
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
@@ -227,6 +281,8 @@ int main(void)
 	    cmocka_unit_test(refused_reboot_is_not_down),
 	    cmocka_unit_test(lost_host_is_down),
 	    cmocka_unit_test(rebooting_host_is_down),
+	    cmocka_unit_test(a_copy_is_its_own),
+	    cmocka_unit_test(tokens_are_of_the_newest),
 	    cmocka_unit_test(wrong_shapes_change_nothing),
 	};
 

@@ -181,8 +181,8 @@ static void entry_keep(struct world *world, struct world_entry *entry)
 	struct world_host *host = entry->host == WORLD_OWN ? NULL : &world->hosts[entry->host];
 
 	say_event(world, host, entry->event);
-	if (host)
-		host_fold(&world->records[entry->host], entry->event);
+	if (host && host_fold(&world->records[entry->host], entry->event))
+		abort();
 	if (host && host->struck && !host->struck_known && world->records[entry->host].down)
 		host->struck_known = world->now;
 	if (!host || event_is(entry->event, "type", "host.state")) {
@@ -384,7 +384,7 @@ static void host_finished(void *ctx, const struct host *host)
 
 	of->finished_at = world->now;
 	of->verdict = host->state;
-	of->err = host->err;
+	of->err = *host_why(host);
 }
 
 static void planned(void *ctx, struct fleet *fleet)
@@ -532,7 +532,7 @@ static void world_inventory(struct world *world, size_t count)
 	world->hosts = calloc(count, sizeof(*world->hosts));
 	world->inventory_hosts = calloc(count, sizeof(*world->inventory_hosts));
 	world->selected = calloc(count, sizeof(*world->selected));
-	world->records = calloc(count, sizeof(*world->records));
+	world->records = host_records_new(count);
 	if (!world->hosts || !world->inventory_hosts || !world->selected || !world->records)
 		abort();
 	world->inventory.hosts = world->inventory_hosts;
@@ -594,7 +594,7 @@ void world_free(struct world *world)
 	free(world->hosts);
 	free(world->inventory_hosts);
 	free(world->selected);
-	free(world->records);
+	host_records_free(world->records, world->inventory.host_count);
 	json_decref(world->former_runs);
 	playbook_free(world->playbook);
 	clock_release(&world->clock);
