@@ -40,7 +40,8 @@ struct inventory_gpu {
 struct inventory_gpu_list {
 	struct inventory_gpu *items;
 	size_t count;
-	bool given; /* false: no `gpus` anywhere, look at every GPU */
+	bool given;      /* false: no `gpus` anywhere, look at every GPU */
+	size_t *holders; /* how many lists these items are in; NULL: they are nobody's to free */
 };
 
 struct inventory_host {

@@ -122,8 +122,10 @@ int setting_copy(size_t row, const struct inventory_host *from, struct inventory
 	void *target = (char *)to + field->offset;
 	if (field->read == field_text)
 		return setting_text_copy(target, *(char *const *)source);
-	if (field->read == gpus_read_section)
-		return gpu_list_copy(source, target);
+	if (field->read == gpus_read_section) {
+		gpu_list_share(source, target);
+		return 0;
+	}
 	if (field->read == read_kernel_args)
 		return setting_list_copy(&from->kernel_args_add, &to->kernel_args_add) < 0 ||
 		               setting_list_copy(&from->kernel_args_remove,

@@ -32,7 +32,8 @@ int setting_list_copy(const struct string_list *from, struct string_list *to);
 /* Copies setting number ROW of FROM to TO. Returns -1 when out of memory. */
 int setting_copy(size_t row, const struct inventory_host *from, struct inventory_host *to);
 
-int gpu_list_copy(const struct inventory_gpu_list *from, struct inventory_gpu_list *to);
+/* *TO has the items of FROM from here on, which neither changes any more. */
+void gpu_list_share(const struct inventory_gpu_list *from, struct inventory_gpu_list *to);
 void gpu_list_free(struct inventory_gpu_list *list);
 
 /* Frees what a host owns. */

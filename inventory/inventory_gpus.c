@@ -124,8 +124,14 @@ int gpus_read(struct field_reader *reader, const struct json_path *at, const jso
 	if (count > 1000)
 		return field_error(reader, at, JSON_VALUE, "\"gpus\" has more than 1000 entries");
 	list->items = calloc(count ? count : 1, sizeof(*list->items));
-	if (!list->items)
+	list->holders = malloc(sizeof(*list->holders));
+	if (!list->items || !list->holders) {
+		free(list->items);
+		free(list->holders);
+		*list = (struct inventory_gpu_list){0};
 		return field_no_memory(reader);
+	}
+	*list->holders = 1;
 	list->given = true;
 	json_array_foreach(value, i, item)
 	{
@@ -151,45 +157,22 @@ int gpus_read_section(struct field_reader *reader, const struct json_path *at, c
 	return gpus_read(reader, at, value, &section, out);
 }
 
-static int gpu_copy(const struct inventory_gpu *from, struct inventory_gpu *to)
-{
-	*to = (struct inventory_gpu){.functions = from->functions,
-	                             .managed = from->managed,
-	                             .live_migratable = from->live_migratable,
-	                             .one_time_use = from->one_time_use};
-	int failed = setting_text_copy(&to->alias, from->alias);
-	failed |= setting_text_copy(&to->vendor, from->vendor);
-	failed |= setting_text_copy(&to->device, from->device);
-	failed |= setting_text_copy(&to->class_code, from->class_code);
-	failed |= setting_text_copy(&to->subsystem, from->subsystem);
-	failed |= setting_text_copy(&to->address, from->address);
-	failed |= setting_text_copy(&to->numa_policy, from->numa_policy);
-	failed |= setting_text_copy(&to->nvswitch, from->nvswitch);
-	failed |= setting_text_copy(&to->resource_class, from->resource_class);
-	failed |= setting_list_copy(&from->except, &to->except);
-	failed |= setting_list_copy(&from->traits, &to->traits);
-	return failed;
-}
-
-int gpu_list_copy(const struct inventory_gpu_list *from, struct inventory_gpu_list *to)
+/* Thousands of hosts have the list of their group or fleet. */
+void gpu_list_share(const struct inventory_gpu_list *from, struct inventory_gpu_list *to)
 {
 	gpu_list_free(to);
-	to->given = from->given;
-	if (from->count == 0)
-		return 0;
-	to->items = calloc(from->count, sizeof(*to->items));
-	if (!to->items)
-		return -1;
-	for (size_t i = 0; i < from->count; i++)
-		if (gpu_copy(&from->items[i], &to->items[to->count++]) < 0)
-			return -1;
-	return 0;
+	*to = *from;
+	if (to->holders)
+		++*to->holders;
 }
 
 void gpu_list_free(struct inventory_gpu_list *list)
 {
-	for (size_t i = 0; i < list->count; i++)
-		gpu_clear(&list->items[i]);
-	free(list->items);
+	if (list->holders && --*list->holders == 0) {
+		for (size_t i = 0; i < list->count; i++)
+			gpu_clear(&list->items[i]);
+		free(list->items);
+		free(list->holders);
+	}
 	*list = (struct inventory_gpu_list){0};
 }

@@ -181,6 +181,10 @@ int hosts_collect(struct build *build)
 			return field_error(&build->reader, &groups_path, JSON_VALUE,
 			                   "the groups name more than %d hosts", NODESET_MAX);
 	}
+	struct inventory_host *fitted =
+	    realloc(inventory->hosts, inventory->host_count * sizeof(*inventory->hosts));
+	if (fitted)
+		inventory->hosts = fitted;
 	qsort(inventory->hosts, inventory->host_count, sizeof(*inventory->hosts), host_order);
 	for (size_t i = 0; i < inventory->host_count; i++)
 		if (json_object_set_new(build->host_index, inventory->hosts[i].name,

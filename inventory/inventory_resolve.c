@@ -114,7 +114,7 @@ static int host_settle(struct build *build, size_t index, const struct layer *ow
 		failed |= setting_copy(row, &from->settings, host);
 	}
 	if (!host->gpus.given)
-		failed |= gpu_list_copy(&build->inventory->gpus, &host->gpus);
+		gpu_list_share(&build->inventory->gpus, &host->gpus);
 	const char *address = own ? own->settings.address : NULL;
 	const char *host_key = own ? own->settings.host_key : NULL;
 	host->address_given = address != NULL;
