@@ -94,9 +94,7 @@ static void fleet_finished(void *ctx, struct host *host)
 	host->active = false;
 	fleet->finished++;
 	fleet->options.observer->host_finished(fleet->options.ctx, host);
-	/* Thousands of facts documents are not kept: the store has them. */
-	json_decref(host->facts);
-	host->facts = NULL;
+	host_facts_drop(host);
 	fleet_kick(fleet);
 }
 

@@ -234,11 +234,12 @@ void host_tick(struct host *host, const struct host_input *input)
 bool host_reconsider(struct host *host)
 {
 	struct gf_err err = {0};
+	int rc = host->shared->job == JOB_APPLY ? host_nova_look(host, &err) : 0;
 
-	if (host->shared->job != JOB_APPLY || host_nova_look(host, &err) == 0)
-		return true;
-	host_skip(host, &err);
-	return false;
+	host_facts_drop(host);
+	if (rc)
+		host_skip(host, &err);
+	return rc == 0;
 }
 
 void host_start(struct host *host)
@@ -266,11 +267,9 @@ static enum host_state host_idle_input(struct host *host, const struct host_inpu
 static enum host_state host_waiting_enter(struct host *host)
 {
 	host_disconnect(host);
-	/* It is looked at again when its turn comes; until then only Nova's part is asked about. */
-	if (!host_nova_told(host)) {
-		json_decref(host->facts);
-		host->facts = NULL;
-	}
+	/* It is looked at again when its turn comes; before, only Nova's part is asked about. */
+	if (host->cleared || !host_nova_told(host))
+		host_facts_drop(host);
 	return HOST_STAY;
 }
 
@@ -328,6 +327,12 @@ int host_record_event(struct host *host, json_t *event, bool ack, struct gf_err 
 bool host_acked(const struct host *host)
 {
 	return host->acks_seen == host->acks_sent;
+}
+
+void host_facts_drop(struct host *host)
+{
+	json_decref(host->facts);
+	host->facts = NULL;
 }
 
 void host_disconnect(struct host *host)
@@ -464,8 +469,8 @@ void host_abort(struct host *host)
 void host_release(struct host *host)
 {
 	host_abort(host);
+	host_facts_drop(host);
 	json_decref(host->stages);
-	json_decref(host->facts);
 	json_decref(host->wanted);
 	json_decref(host->plan);
 	json_decref(host->expected);
@@ -473,8 +478,8 @@ void host_release(struct host *host)
 	json_decref(host->nova);
 	json_decref(host->nova_notes);
 	json_decref(host->promised);
-	host->stages = host->facts = host->wanted = host->plan = host->expected = host->drift =
-	    host->nova = host->nova_notes = host->promised = NULL;
+	host->stages = host->wanted = host->plan = host->expected = host->drift = host->nova =
+	    host->nova_notes = host->promised = NULL;
 	free(host->rolled_back);
 	host->rolled_back = NULL;
 	host_blame(host, NULL);

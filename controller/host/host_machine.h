@@ -217,6 +217,9 @@ bool host_reconsider(struct host *host);
 void host_start(struct host *host);
 void host_skip(struct host *host, const struct gf_err *why);
 
+/* Lets go of its facts: the store has them, and there are thousands of hosts. */
+void host_facts_drop(struct host *host);
+
 /* Drops its connection and timer wherever it is: for the second ^C. Nothing is called any more. */
 void host_abort(struct host *host);
 

@@ -80,7 +80,8 @@ static bool stages_tell_nova(const json_t *stages)
 
 bool host_nova_told(const struct host *host)
 {
-	return host->shared->nova && stages_tell_nova(host->stages);
+	return host->shared->nova && !nova_wanted_never(host->shared->nova->inventory) &&
+	       stages_tell_nova(host->stages);
 }
 
 int host_nova_look(struct host *host, struct gf_err *err)

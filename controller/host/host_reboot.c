@@ -114,6 +114,8 @@ enum host_state host_rebooting_input(struct host *host, const struct host_input 
 
 	switch (input->kind) {
 	case INPUT_LOST:
+		host_facts_drop(
+		    host); /* they are of the boot that ends, and it may be away for long */
 		host->tries = 0;
 		return host_lost(host, input->err);
 	case INPUT_ERROR:
@@ -129,6 +131,7 @@ enum host_state host_rebooting_input(struct host *host, const struct host_input 
 	case INPUT_RESULT:
 		/* Scheduled: the connection is no use any more, and must not be waited for. */
 		host_disconnect(host);
+		host_facts_drop(host);
 		host->tries = 0;
 		gf_err_set(&err, GF_E_LOST, "it is rebooting");
 		return host_lost(host, &err);

@@ -223,11 +223,15 @@ static int compute_context(struct nova_work *work, struct gf_err *err)
 	return work->out->context ? 0 : gf_err_set(err, GF_E_MEMORY, "out of memory");
 }
 
+bool nova_wanted_never(const struct inventory *inventory)
+{
+	return inventory->nova_deployment && strcmp(inventory->nova_deployment, "none") == 0;
+}
+
 int nova_wanted_compute(const struct nova_fleet *fleet, const struct inventory_host *host,
                         const json_t *facts, const json_t *wanted, struct nova_wanted *out,
                         struct gf_err *err)
 {
-	const char *deployment = fleet->inventory->nova_deployment;
 	struct host_facts parsed = {0};
 	struct nova_facts nova = {0};
 	struct selection selection = {0};
@@ -235,7 +239,7 @@ int nova_wanted_compute(const struct nova_fleet *fleet, const struct inventory_h
 	int rc = -1;
 
 	memset(out, 0, sizeof(*out));
-	if (deployment && strcmp(deployment, "none") == 0)
+	if (nova_wanted_never(fleet->inventory))
 		return 0;
 	if (!facts) {
 		nova_remark(&work, NOVA_UNKNOWN, "it was never scanned: run `gpufleet scan`");

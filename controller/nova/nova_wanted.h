@@ -33,6 +33,9 @@ struct nova_wanted {
 	bool failed;  /* out of memory while one was noted */
 };
 
+/* Nova is never told anything (nova.deployment: none). */
+bool nova_wanted_never(const struct inventory *inventory);
+
 /* WANTED: the wire's array (readiness_preconditions; NULL: all that are selected): cards that are
  * blocked are not offered. FLEET must hold the newest facts of all hosts. FACTS NULL: never
  * scanned. -1: GF_E_PROTOCOL for facts of the wrong shape, GF_E_MEMORY. The caller frees *out. */

@@ -86,6 +86,22 @@ static void test_not_asked(void **state)
 	world_end(&world);
 }
 
+/* A fleet without Nova: hosts that wait need not keep their facts for it. */
+static void test_never(void **state)
+{
+	struct world world;
+
+	(void)state;
+	world_make(&world, "nova_config", "26.2.1");
+	assert_true(host_nova_told(&world.host));
+	free(world.inventory->nova_deployment);
+	world.inventory->nova_deployment = strdup("none");
+	assert_false(host_nova_told(&world.host));
+	assert_int_equal(host_nova_look(&world.host, NULL), 0);
+	assert_null(world.host.nova);
+	world_end(&world);
+}
+
 static void test_refused(void **state)
 {
 	struct world world;
@@ -144,7 +160,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_context),       cmocka_unit_test(test_not_asked),
 	    cmocka_unit_test(test_refused),       cmocka_unit_test(test_blocked),
-	    cmocka_unit_test(test_without_fleet),
+	    cmocka_unit_test(test_without_fleet), cmocka_unit_test(test_never),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
