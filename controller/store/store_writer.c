@@ -29,7 +29,7 @@ struct store_job {
 	store_done_cb done;
 	void *ctx;
 	int64_t seq;
-	struct gf_err err;
+	bool failed; /* its commit was; writer->failure says why */
 };
 
 struct store_job_queue {
@@ -45,6 +45,7 @@ struct store_writer {
 	uv_cond_t wake;
 	uv_async_t finished_async;
 	struct store_job_queue waiting, finished; /* both under the lock */
+	struct gf_err failure;                    /* of the newest commit that failed; likewise */
 	struct store_job_queue telling;           /* finished, and not yet told; the loop's own */
 	bool stopping;
 	bool lazy, lingering; /* waits before a commit for more to come; does so now */
@@ -184,8 +185,11 @@ failed:
 	    "the journal %s could not be written: %s; mend that, then the same command goes on",
 	    sqlite3_db_filename(writer->db, "main"), sqlite3_errmsg(writer->db));
 	sqlite3_exec(writer->db, "ROLLBACK", NULL, NULL, NULL);
+	uv_mutex_lock(&writer->lock);
+	writer->failure = err;
+	uv_mutex_unlock(&writer->lock);
 	for (struct store_job *job = jobs; job; job = job->next)
-		job->err = err;
+		job->failed = true;
 }
 
 /* Under the lock. A row costs the pages that it lies on, which others may lie on as well. */
@@ -226,17 +230,19 @@ static void writer_finished_cb(uv_async_t *async)
 	struct store_writer *writer = async->data;
 
 	uint64_t began = uv_hrtime();
+	struct gf_err failure;
 	struct store_job *job;
 
 	uv_mutex_lock(&writer->lock);
 	job = queue_take_all(&writer->finished);
 	queue_append(&writer->telling, job);
+	failure = writer->failure;
 	uv_mutex_unlock(&writer->lock);
 	while ((job = queue_take(&writer->telling))) {
 		if (--writer->outstanding == 0)
 			uv_unref((uv_handle_t *)&writer->finished_async);
 		if (job->done)
-			job->done(job->ctx, job->seq, job->err.code == GF_OK ? NULL : &job->err);
+			job->done(job->ctx, job->seq, job->failed ? &failure : NULL);
 		store_job_free(job);
 		/* A host that may go on does a good deal at once, and hundreds can be in one
 		 * commit: the others have their turn after the loop has looked at everything else.
