@@ -3,6 +3,7 @@
 #include "node-agent/serve.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -103,11 +104,20 @@ static int serve_line(struct serve *serve, const char *line, size_t length)
 	return lost;
 }
 
+/* sshd makes a packet of what it reads at once, up to 32 kB, and an SSH library keeps several
+ * buffers of the longest packet that a session has seen: with hundreds of sessions that is most of
+ * a controller's memory. A pipe that holds a page makes packets of a page. */
+static void packets_limit(int fd)
+{
+	(void)fcntl(fd, F_SETPIPE_SZ, 4096); /* no pipe: then it is as it is */
+}
+
 int serve_loop(struct serve *serve)
 {
 	struct frame frame;
 	struct gf_err err = {.code = GF_OK};
 	int status = 0;
+	packets_limit(serve->out);
 	frame_init(&frame, FRAME_LINE_LIMIT);
 	if (serve_hello(serve) != 0)
 		status = 1;

@@ -1,7 +1,9 @@
 /* test_requests.c: how often a host is looked at in one session. */
 #include "tests/unit/agent_root.h"
 
+#include <fcntl.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "node-agent/serve.h"
 
@@ -58,9 +60,33 @@ static void test_facts_are_collected_once(void **state)
 	serve_forget(&serve);
 }
 
+/* What is told goes through a pipe that holds a page, however long it is. */
+static void test_packets_are_small(void **state)
+{
+	struct serve serve = {.agent = *state};
+	int in[2], out[2];
+	char hello[4096];
+
+	assert_int_equal(pipe(in), 0);
+	assert_int_equal(pipe(out), 0);
+	close(in[1]); /* nobody asks for anything */
+	serve.in = in[0];
+	serve.out = out[1];
+	assert_int_equal(serve_loop(&serve), 0);
+	assert_true(read(out[0], hello, sizeof(hello)) > 0);
+	assert_int_equal(fcntl(out[0], F_GETPIPE_SZ), 4096);
+	close(in[0]);
+	close(out[0]);
+	close(out[1]);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test_setup_teardown(
-	    test_facts_are_collected_once, agent_root_setup, agent_root_teardown)};
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup_teardown(test_facts_are_collected_once, agent_root_setup,
+	                                    agent_root_teardown),
+	    cmocka_unit_test_setup_teardown(test_packets_are_small, agent_root_setup,
+	                                    agent_root_teardown),
+	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

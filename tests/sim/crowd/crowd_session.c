@@ -14,6 +14,7 @@
 #include "tests/sim/ssh_peer.h"
 
 #define STACK_SIZE ((size_t)256 << 10)
+#define PIPE_SIZE  ((size_t)4096) /* sshd reads no more of it at a time (serve.c) */
 
 struct serving {
 	struct crowd *crowd;
@@ -86,9 +87,12 @@ static bool connection_lost(struct serving *serving)
 static void say(struct serving *serving, char *text, size_t size)
 {
 	wait_ms(serving->crowd->latency_ms);
-	if (!connection_lost(serving) &&
-	    ssh_channel_write(serving->peer.channel, text, (uint32_t)size) < 0)
-		serving->over = true;
+	serving->over = serving->over || connection_lost(serving);
+	for (size_t at = 0, part; !serving->over && at < size; at += part) {
+		part = size - at < PIPE_SIZE ? size - at : PIPE_SIZE;
+		serving->over =
+		    ssh_channel_write(serving->peer.channel, text + at, (uint32_t)part) < 0;
+	}
 	free(text);
 }
 
