@@ -187,7 +187,7 @@ static void test_result(void **state)
 	    {"{\"id\":\"1\",\"result\":{}}", NULL},
 	    {"{\"id\":1,\"error\":{\"a\":1}}", NULL},
 	    {"{\"id\":1,\"result2\":2}", NULL},
-	    {"{\"id\":1,\"resul\\u0074\":1}", NULL},
+	    {"{\"id\":1,\"\\u0072esult\":1}", NULL},
 	    {"{\"id\":1,\"result\":{}} ", NULL},
 	    {"{\"id\":1}", NULL},
 	    {"{\"a\":1,\"b\":2}", NULL},
