@@ -17,8 +17,9 @@
 #include "node-agent/tasks/task_help.h"
 #include "node-agent/wire/json_text.h"
 
-#define LOAD_TIMEOUT 60
-#define BIND_TIMEOUT 30
+#define LOAD_TIMEOUT  60
+#define PROBE_TIMEOUT 2 /* seconds */
+#define BIND_TIMEOUT  30
 
 /* Everything that the child touches is made before the fork. */
 struct rebind {
@@ -72,6 +73,22 @@ static int child_wait(pid_t pid, unsigned seconds)
 	return -1;
 }
 
+/* Is it on DRIVER? NOW says what it is on. A kernel may probe in the background
+ * (driver_async_probe=). */
+static bool driver_came(const struct task_context *ctx, const char *address, const char *driver,
+                        char *now, size_t size)
+{
+	const struct timespec pause = {.tv_nsec = 50 * 1000 * 1000};
+
+	for (unsigned i = 0; i < PROBE_TIMEOUT * 20; i++) {
+		wanted_driver(ctx, address, now, size);
+		if (strcmp(now, driver) == 0)
+			return true;
+		nanosleep(&pause, NULL);
+	}
+	return false;
+}
+
 int bind_live_device(struct task_run *run, const char *address, const char *from,
                      const char *driver, unsigned timeout, struct gf_err *err)
 {
@@ -100,8 +117,7 @@ int bind_live_device(struct task_run *run, const char *address, const char *from
 		    "taking %s from %s hung for %u s and was left behind: something uses the "
 		    "device; reboot the host by hand, by power if it does not go down",
 		    address, *from ? from : "(no driver)", timeout);
-	wanted_driver(run->ctx, address, now, sizeof(now));
-	if (strcmp(now, driver) != 0)
+	if (!driver_came(run->ctx, address, driver, now, sizeof(now)))
 		return gf_err_set(
 		    err, GF_E_TASK,
 		    "%s is on %s after it was given to %s: look at \"dmesg | grep %s\"", address,

@@ -126,10 +126,12 @@ struct boot {
  * shut. */
 static void boots_write(const struct sim_host *host)
 {
-	char path[SIM_PATH];
+	char path[SIM_PATH], fresh[SIM_PATH];
 
 	sim_path(path, "%.900s/boots", host->control);
-	sim_write(path, "%u\n", host->boots);
+	sim_path(fresh, "%.900s/boots.new", host->control);
+	sim_write(fresh, "%u\n", host->boots);
+	rename(fresh, path); /* somebody may be reading it */
 }
 
 /* A command line that keeps the network card's driver away: the host is up, and nobody reaches it.
