@@ -160,6 +160,8 @@ int gpus_read_section(struct field_reader *reader, const struct json_path *at, c
 /* Thousands of hosts have the list of their group or fleet. */
 void gpu_list_share(const struct inventory_gpu_list *from, struct inventory_gpu_list *to)
 {
+	if (to->holders && to->holders == from->holders)
+		return;
 	gpu_list_free(to);
 	*to = *from;
 	if (to->holders)

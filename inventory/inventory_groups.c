@@ -181,6 +181,8 @@ int hosts_collect(struct build *build)
 			return field_error(&build->reader, &groups_path, JSON_VALUE,
 			                   "the groups name more than %d hosts", NODESET_MAX);
 	}
+	if (!inventory->host_count)
+		return 0;
 	struct inventory_host *fitted =
 	    realloc(inventory->hosts, inventory->host_count * sizeof(*inventory->hosts));
 	if (fitted)
