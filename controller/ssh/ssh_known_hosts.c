@@ -60,8 +60,8 @@ static void *grow(void *items, size_t count, size_t *room, size_t size)
 
 static int index_names(struct ssh_known_hosts *table, size_t line)
 {
-	char *name = table->lines[line].names;
-	for (char *at;; name = at + 1) {
+	const char *name = table->lines[line].names;
+	for (const char *at;; name = at + 1) {
 		at = name + strcspn(name, ",");
 		void *grown =
 		    grow(table->names, table->name_count, &table->name_room, sizeof(*table->names));
@@ -69,9 +69,9 @@ static int index_names(struct ssh_known_hosts *table, size_t line)
 			return -1;
 		table->names = grown;
 		size_t length = (size_t)(at - name), bucket = known_hosts_bucket(name, length);
-		table->names[table->name_count] =
-		    (struct known_hosts_name){name, length, line, table->by_name[bucket]};
-		table->by_name[bucket] = ++table->name_count;
+		table->names[table->name_count++] =
+		    (struct known_hosts_name){name, (uint32_t)line, table->by_name[bucket]};
+		table->by_name[bucket] = (uint32_t)table->name_count;
 		if (*at == '\0')
 			return 0;
 	}
@@ -162,9 +162,9 @@ static int add_line(struct ssh_known_hosts *table, char *text, unsigned number)
 	table->lines = grown;
 	size_t bucket = known_hosts_bucket(line.key, strlen(line.key));
 	line.next_key = table->by_key[bucket];
-	line.hashed = table->hashed_count;
-	table->lines[table->line_count] = line;
-	table->by_key[bucket] = ++table->line_count;
+	line.hashed = (uint32_t)table->hashed_count;
+	table->lines[table->line_count++] = line;
+	table->by_key[bucket] = (uint32_t)table->line_count;
 	hashed.line = table->line_count - 1;
 	return line.naming == NAMING_PLAIN    ? index_names(table, hashed.line)
 	       : line.naming == NAMING_HASHED ? keep_hashed(table, &hashed)
@@ -181,20 +181,31 @@ static int keep_text(struct ssh_known_hosts *table, char *text)
 	return 0;
 }
 
-struct ssh_known_hosts *ssh_known_hosts_parse(const char *path, const char *text, size_t size,
-                                              struct gf_err *err)
+/* Room for one name a line, as most files have. Without it they only grow step by step. */
+static void make_room(struct ssh_known_hosts *table, const char *text, size_t size)
+{
+	size_t lines = 1;
+	for (const char *at = text; (at = memchr(at, '\n', (size_t)(text + size - at))); at++)
+		lines++;
+	table->lines = malloc(lines * sizeof(*table->lines));
+	table->line_room = table->lines ? lines : 0;
+	table->names = malloc(lines * sizeof(*table->names));
+	table->name_room = table->names ? lines : 0;
+}
+
+/* TEXT, with a byte beyond SIZE, is the table's from here on. */
+static struct ssh_known_hosts *table_new(const char *path, char *text, size_t size,
+                                         struct gf_err *err)
 {
 	struct ssh_known_hosts *table = calloc(1, sizeof(*table));
-	char *copy = malloc(size + 1);
-	if (!table || !copy || !(table->path = strdup(path)) || keep_text(table, copy) != 0) {
-		free(copy);
+	if (!table || !(table->path = strdup(path)) || keep_text(table, text) != 0) {
+		free(text);
 		goto err_memory;
 	}
-	if (size)
-		memcpy(copy, text, size);
-	copy[size] = '\0';
-	table->ends_open = size > 0 && copy[size - 1] != '\n';
-	for (char *at = copy, *end = copy + size; at < end;) {
+	text[size] = '\0';
+	table->ends_open = size > 0 && text[size - 1] != '\n';
+	make_room(table, text, size);
+	for (char *at = text, *end = text + size; at < end;) {
 		char *newline = memchr(at, '\n', (size_t)(end - at));
 		char *stop = newline ? newline : end;
 		*stop = '\0';
@@ -209,6 +220,19 @@ err_memory:
 	ssh_known_hosts_free(table);
 	gf_err_set(err, GF_E_MEMORY, "out of memory while reading %s", path);
 	return NULL;
+}
+
+struct ssh_known_hosts *ssh_known_hosts_parse(const char *path, const char *text, size_t size,
+                                              struct gf_err *err)
+{
+	char *copy = malloc(size + 1);
+	if (!copy) {
+		gf_err_set(err, GF_E_MEMORY, "out of memory while reading %s", path);
+		return NULL;
+	}
+	if (size)
+		memcpy(copy, text, size);
+	return table_new(path, copy, size, err);
 }
 
 struct ssh_known_hosts *ssh_known_hosts_read(const char *path, struct gf_err *err)
@@ -232,13 +256,14 @@ struct ssh_known_hosts *ssh_known_hosts_read(const char *path, struct gf_err *er
 		ssize_t got = 0;
 		while (used < size && (got = read(fd, text + used, size - used)) > 0)
 			used += (size_t)got;
-		if (got < 0)
+		if (got < 0) {
 			gf_err_errno(err, GF_E_HOST_KEY, "cannot read the known_hosts file %s",
 			             path);
-		else
-			table = ssh_known_hosts_parse(path, text, used, err);
+			free(text);
+		} else {
+			table = table_new(path, text, used, err);
+		}
 	}
-	free(text);
 	close(fd);
 	return table;
 }

@@ -170,7 +170,7 @@ static int plain_search(const struct ssh_known_hosts *table, const char *const *
 		for (size_t at = table->by_name[known_hosts_bucket(names[i], length)]; at;
 		     at = table->names[at - 1].next) {
 			const struct known_hosts_name *name = &table->names[at - 1];
-			if (name->length == length && memcmp(name->name, names[i], length) == 0 &&
+			if (known_hosts_name_is(name, names[i], length) &&
 			    found_add(found, name->line) != 0)
 				return -1;
 		}
@@ -253,7 +253,7 @@ void ssh_known_hosts_types(const struct ssh_known_hosts *table, const char *cons
 		for (size_t at = table->by_name[known_hosts_bucket(names[i], length)]; at;
 		     at = table->names[at - 1].next) {
 			const struct known_hosts_name *node = &table->names[at - 1];
-			if (node->length == length && memcmp(node->name, names[i], length) == 0 &&
+			if (known_hosts_name_is(node, names[i], length) &&
 			    table->lines[node->line].marker == MARKER_NONE)
 				types_add(types, table->lines[node->line].type);
 		}

@@ -4,6 +4,8 @@
 #ifndef GPUFLEET_SSH_KNOWN_HOSTS_TABLE_H
 #define GPUFLEET_SSH_KNOWN_HOSTS_TABLE_H
 
+#include <string.h>
+
 #include "controller/ssh/ssh_hmac.h"
 #include "controller/ssh/ssh_known_hosts.h"
 
@@ -12,19 +14,19 @@
 enum known_hosts_marker { MARKER_NONE, MARKER_REVOKED, MARKER_AUTHORITY };
 enum known_hosts_naming { NAMING_PLAIN, NAMING_PATTERN, NAMING_HASHED };
 
+/* A file may have a line for each of tens of thousands of hosts: narrow numbers, and no room. */
 struct known_hosts_line {
-	unsigned number;
-	enum known_hosts_marker marker;
-	enum known_hosts_naming naming;
-	char *names;   /* plain and pattern: comma list */
-	size_t hashed; /* hashed: index into the table's hashed names */
+	const char *names; /* plain and pattern: comma list */
 	const char *type, *key;
-	size_t next_key; /* index + 1 in the chain of the same bucket */
+	uint32_t number;
+	uint32_t hashed;   /* hashed: index into the table's hashed names */
+	uint32_t next_key; /* index + 1 in the chain of the same bucket */
+	uint8_t marker, naming;
 };
 
 struct known_hosts_name {
 	const char *name; /* ends at a comma or NUL */
-	size_t length, line, next;
+	uint32_t line, next;
 };
 
 /* Not changed once the file is read: what is added later has plain names. So the pool may walk them
@@ -48,10 +50,17 @@ struct ssh_known_hosts {
 	size_t hashed_count, hashed_room;
 	size_t *patterns; /* lines with wildcards */
 	size_t pattern_count, pattern_room;
-	size_t by_key[KNOWN_HOSTS_BUCKETS], by_name[KNOWN_HOSTS_BUCKETS]; /* index + 1; 0: empty */
+	/* index + 1; 0: empty */
+	uint32_t by_key[KNOWN_HOSTS_BUCKETS], by_name[KNOWN_HOSTS_BUCKETS];
 	unsigned last_number;
 	bool ends_open; /* the file does not end with a newline */
 };
+
+static inline bool known_hosts_name_is(const struct known_hosts_name *name, const char *text,
+                                       size_t length)
+{
+	return strcspn(name->name, ",") == length && memcmp(name->name, text, length) == 0;
+}
 
 static inline size_t known_hosts_bucket(const char *text, size_t size)
 {
