@@ -381,9 +381,9 @@ void session_release(struct session *session)
 	saved_plan_free(session->saved_plan);
 	playbook_free(session->playbook);
 	command_report_free(&session->built);
+	session_records_free(session); /* counted by the inventory's hosts */
 	command_fleet_free(&session->fleet);
 	windows_free(&session->windows);
-	session_records_free(session);
 	json_decref(session->cut_runs);
 	free(session->reboot_since);
 	json_decref(session->former_runs);
