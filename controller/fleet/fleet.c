@@ -30,7 +30,7 @@ static const char *fleet_boot_seen(void *ctx, struct host *host, const char *boo
 		size_t other = fleet->by_boot[slot];
 
 		if (!other) {
-			fleet->by_boot[slot] = host->index + 1;
+			fleet->by_boot[slot] = (uint32_t)host->index + 1;
 			return NULL;
 		}
 		if (other - 1 == host->index && strcmp(host->boot_id, boot_id) == 0)
@@ -228,7 +228,8 @@ struct fleet *fleet_new(const struct fleet_options *options, struct gf_err *err)
 		    options->inventory->hosts[options->selected[i]].role == ROLE_COMPUTE;
 	fleet->rolling = options->job >= JOB_APPLY;
 	fleet->hosts = calloc(options->count + 1, sizeof(*fleet->hosts));
-	fleet->by_boot_size = options->count * 4 + 64;
+	/* Of a host that is not rebooted there is one boot to be seen. */
+	fleet->by_boot_size = options->count * (fleet->rolling ? 4 : 2) + 64;
 	fleet->by_boot = calloc(fleet->by_boot_size, sizeof(*fleet->by_boot));
 	fleet->waves = waves_compute(fleet->rolling ? &options->inventory->rollout : &at_once,
 	                             fleet->computes, &fleet->wave_count);

@@ -42,7 +42,8 @@ struct fleet {
 	bool reconsidered; /* … after all who wait were asked once more */
 	struct clock_timer kick;
 	struct gf_err halt;
-	size_t *by_boot; /* open addressing: index + 1 of the host that shows a boot_id; 0: free */
+	/* Open addressing: index + 1 of the host that shows a boot_id; 0: free. */
+	uint32_t *by_boot;
 	size_t by_boot_size;
 };
 
