@@ -17,8 +17,8 @@ static const char *stage_name(const struct host *host)
 
 	if (host->shared->job == JOB_ROLLBACK)
 		return "rollback";
-	name =
-	    json_string_value(json_object_get(json_array_get(host->stages, host->stage), "name"));
+	name = json_string_value(
+	    json_object_get(json_array_get(host->stages, host->work->stage), "name"));
 	return name ? name : "stage";
 }
 
@@ -36,7 +36,7 @@ static const char *token_make(const struct host *host, const char *operation,
 	struct sha256 sha;
 
 	if (!host->shared->secret || host->shared->job != JOB_APPLY ||
-	    !host_stage_may_reboot(json_array_get(host->stages, host->stage)))
+	    !host_stage_may_reboot(json_array_get(host->stages, host->work->stage)))
 		return NULL;
 	sha256_init(&sha);
 	sha256_update(&sha, host->shared->secret, strlen(host->shared->secret));
@@ -51,9 +51,10 @@ enum host_state host_intent_enter(struct host *host)
 	char operation[OPERATION_SIZE], token[SHA256_HEX_SIZE];
 	struct gf_err err = {0};
 
-	snprintf(operation, sizeof(operation), "%s-%u", host->shared->run, ++host->operations);
-	host->attach = false;
-	host->event_seq = 0;
+	snprintf(operation, sizeof(operation), "%s-%u", host->shared->run,
+	         ++host->work->operations);
+	host->work->attach = false;
+	host->work->event_seq = 0;
 	if (host_record_event(host,
 	                      json_pack("{s:s, s:s, s:s, s:s, s:s*, s:s*}", "type", "stage.intent",
 	                                "stage", stage_name(host), "operation", operation,
@@ -82,9 +83,9 @@ static json_t *apply_request(const struct host *host)
 {
 	const struct host_shared *shared = host->shared;
 
-	if (host->attach)
+	if (host->work->attach)
 		return json_pack("{s:s, s:s, s:I}", "request", "attach", "operation",
-		                 host->record.operation, "from", host->event_seq + 1);
+		                 host->record.operation, "from", host->work->event_seq + 1);
 	if (shared->job == JOB_ROLLBACK) {
 		const json_t *operation;
 		json_t *ids = NULL;
@@ -105,10 +106,10 @@ static json_t *apply_request(const struct host *host)
 	}
 	return json_pack("{s:s, s:s, s:o, s:O, s:b, s:b, s:s*, s:I}", "request", "apply",
 	                 "operation", host->record.operation, "context", host_context(host),
-	                 "stage", json_array_get(host->stages, host->stage), "allow_running_guests",
-	                 shared->allow_running_guests, "trial",
-	                 json_is_true(json_object_get(host->promised, stage_name(host))), "token",
-	                 host_record_token(&host->record, host->record.operation),
+	                 "stage", json_array_get(host->stages, host->work->stage),
+	                 "allow_running_guests", shared->allow_running_guests, "trial",
+	                 json_is_true(json_object_get(host->work->promised, stage_name(host))),
+	                 "token", host_record_token(&host->record, host->record.operation),
 	                 "confirm_timeout", (json_int_t)shared->rollout->confirm_timeout_s);
 }
 
@@ -123,8 +124,8 @@ enum host_state host_applying_enter(struct host *host)
 
 enum host_state host_operation_event(struct host *host, const json_t *event)
 {
-	int taken =
-	    host_event_take(&host->event_seq, json_integer_value(json_object_get(event, "seq")));
+	int taken = host_event_take(&host->work->event_seq,
+	                            json_integer_value(json_object_get(event, "seq")));
 
 	if (taken < 0 || host_now(host) - host->entered > STAGE_LIMIT_MS)
 		return host_fail(host, GF_E_PROTOCOL,
@@ -134,7 +135,7 @@ enum host_state host_operation_event(struct host *host, const json_t *event)
 	if (taken == 0)
 		return HOST_STAY;
 	host_heard(host);
-	host->hangs = 0;
+	host->work->hangs = 0;
 	host->shared->events->task(host->shared->ctx, host, event);
 	return HOST_STAY;
 }
@@ -153,9 +154,9 @@ int host_operation_result(struct host *host, const char *state, bool changed, bo
 	struct gf_err err = {0};
 	int rc;
 
-	host->attach = false;
+	host->work->attach = false;
 	if (changed)
-		host->touched = true;
+		host->work->touched = true;
 	rc = host_record_event(host,
 	                       json_pack("{s:s, s:s, s:s, s:s, s:b, s:b, s:b, s:b}", "type",
 	                                 "stage.result", "operation", host->record.operation,
@@ -171,8 +172,8 @@ int host_operation_result(struct host *host, const char *state, bool changed, bo
 /* Does the playbook want this stage followed by a reboot? */
 static bool stage_reboots(const struct host *host, bool changed, bool needed)
 {
-	const char *policy =
-	    json_string_value(json_object_get(json_array_get(host->stages, host->stage), "reboot"));
+	const char *policy = json_string_value(
+	    json_object_get(json_array_get(host->stages, host->work->stage), "reboot"));
 
 	if (host->shared->job == JOB_ROLLBACK)
 		return needed;
@@ -201,7 +202,7 @@ static enum host_state applied(struct host *host, const json_t *result)
 		 * recorded there: tasks are idempotent, so the stage is planned anew; but a stage
 		 * that kills its host does so once. */
 		host_operation_result(host, "unknown", changed, needed && !died, false);
-		if (++host->died > 1)
+		if (++host->work->died > 1)
 			return host_fail(host, GF_E_TASK, "stage %s: %s", host->record.stage,
 			                 message && *message
 			                     ? message
@@ -212,7 +213,7 @@ static enum host_state applied(struct host *host, const json_t *result)
 		return host_fail(host, GF_E_PROTOCOL, "the agent's result has no state");
 	/* Of an operation that a former run began, the stage's place is not known: its own word
 	 * counts. */
-	reboot = host->operations == 0 ? needed : stage_reboots(host, changed, needed);
+	reboot = host->work->operations == 0 ? needed : stage_reboots(host, changed, needed);
 	if (trial)
 		reboot = true;
 	/* By itself: what has come up is to be seen before it is rebooted. */
@@ -221,7 +222,7 @@ static enum host_state applied(struct host *host, const json_t *result)
 	if (host_operation_result(host, state, changed, reboot, trial))
 		return host_finish(host, HOST_FAILED, host_why(host));
 	/* What a former run began is over: now it can be undone. */
-	if (host->shared->job == JOB_ROLLBACK && host->operations == 0)
+	if (host->shared->job == JOB_ROLLBACK && host->work->operations == 0)
 		return HOST_FACTS;
 	/* Not the stage's fault: the host restarted under it, and its trial is over. */
 	if (!done && died && host->record.trial[0])
@@ -234,10 +235,10 @@ static enum host_state applied(struct host *host, const json_t *result)
 	if (!done)
 		return host_fail(host, GF_E_TASK, "stage %s: %s", host->record.stage,
 		                 message && *message ? message : "a task failed");
-	if (host->operations)
-		host->stages_done |= UINT64_C(1) << (host->stage & 63);
+	if (host->work->operations)
+		host->work->stages_done |= UINT64_C(1) << (host->work->stage & 63);
 	if (host->shared->job == JOB_ROLLBACK) {
-		host->stages_done |= 1;
+		host->work->stages_done |= 1;
 		if (reboot)
 			return HOST_REBOOT_INTENT;
 		host->shared->journal->expected_put(host->shared->journal, host->inventory->name,
@@ -251,12 +252,12 @@ enum host_state host_applying_input(struct host *host, const struct host_input *
 {
 	switch (input->kind) {
 	case INPUT_LOST:
-		host->attach = true;
+		host->work->attach = true;
 		return host_lost(host, input->err);
 	case INPUT_EVENT:
 		return host_operation_event(host, input->data);
 	case INPUT_ERROR:
-		if (host->attach && input->err->code == GF_E_INPUT) {
+		if (host->work->attach && input->err->code == GF_E_INPUT) {
 			/* Its intent was recorded, but it never began there. */
 			host_operation_result(host, "unknown", false, false, false);
 			return HOST_FACTS;

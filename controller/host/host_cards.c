@@ -54,7 +54,7 @@ int host_cards_look(struct host *host, const json_t *facts, struct gf_err *err)
 	struct gf_err change = {0};
 
 	/* Back from a trial that was given up, for its cards perhaps: that is told already. */
-	if (host->rolled_back)
+	if (host->work->rolled_back)
 		return 0;
 	if (!record->cards_boot_id[0] || strcmp(record->cards_boot_id, host->boot_id) == 0 ||
 	    cards_look(host, facts, &change) == 0)
@@ -71,7 +71,7 @@ bool host_cards_changed(const struct host *host, struct gf_err *err)
 	if (host->shared->job < JOB_APPLY || !host->record.cards_changed[0])
 		return false;
 	/* The host was sent back for it: how that ended is what is told, with this as the cause. */
-	if (host->rolled_back)
+	if (host->work->rolled_back)
 		return false;
 	gf_err_set(err, GF_E_REBOOT, "%s", host->record.cards_changed);
 	return true;

@@ -70,7 +70,7 @@ enum host_state host_connecting_enter(struct host *host)
 {
 	struct gf_err err = {0};
 
-	host->tries++;
+	host->work->tries++;
 	host->client = agent_link_open(host->shared->opener, host->inventory, host->shared->bundle,
 	                               host->shared->secrets, host->shared->share,
 	                               &host_client_events, host, &err);
@@ -108,15 +108,16 @@ static uint64_t boot_patience_ms(const struct host *host)
 static uint64_t lost_deadline(struct host *host)
 {
 	if (host->record.reboot_open) {
-		if (!host->boot_deadline)
-			host->boot_deadline = host_now(host) + boot_patience_ms(host);
-		return host->boot_deadline;
+		if (!host->work->boot_deadline)
+			host->work->boot_deadline = host_now(host) + boot_patience_ms(host);
+		return host->work->boot_deadline;
 	}
-	if (!host->record.operation_open && !host->touched)
+	if (!host->record.operation_open && !host->work->touched)
 		return 0;
-	if (!host->lost_deadline)
-		host->lost_deadline = host_now(host) + LOST_PATIENCE_MS + trial_patience_ms(host);
-	return host->lost_deadline;
+	if (!host->work->lost_deadline)
+		host->work->lost_deadline =
+		    host_now(host) + LOST_PATIENCE_MS + trial_patience_ms(host);
+	return host->work->lost_deadline;
 }
 
 enum host_state host_lost(struct host *host, const struct gf_err *err)
@@ -128,7 +129,7 @@ enum host_state host_lost(struct host *host, const struct gf_err *err)
 	if (!deadline) {
 		/* The opener has tried to connect more than once; what was reached and then lost is
 		 * tried again here. */
-		if (err->code == GF_E_LOST && host->tries < TRIES_UNTOUCHED)
+		if (err->code == GF_E_LOST && host->work->tries < TRIES_UNTOUCHED)
 			return HOST_BACKOFF;
 		return host_end(host, err);
 	}
@@ -139,11 +140,11 @@ enum host_state host_lost(struct host *host, const struct gf_err *err)
 	if (!away)
 		return host_end(host, err);
 	/* It can be reached, so no wait for it to be back ever ends. */
-	if (host->hangs >= HANGS_MAX && !host->record.reboot_open)
+	if (host->work->hangs >= HANGS_MAX && !host->record.reboot_open)
 		return host_fail(host, GF_E_TIMEOUT,
 		                 "it can be reached, and has hung %u times in a row: %s. Look for "
 		                 "processes there that don't end; the same command follows it up",
-		                 host->hangs, err->msg);
+		                 host->work->hangs, err->msg);
 	if (host_now(host) < deadline)
 		return HOST_BACKOFF;
 	if (host_power_cycle_due(host))
@@ -175,9 +176,10 @@ enum host_state host_backoff_enter(struct host *host)
 	/* sshd bans those who ask too often while it comes up: slower and slower, and not in step.
 	 * Who doesn't answer at all minds no knocking, and its slot waits for it. */
 	if (!host->record.reboot_open || !gf_code_retryable(host_why(host)->code))
-		for (unsigned i = 1; i < host->tries && delay < RETRY_MS_MOST; i++)
+		for (unsigned i = 1; i < host->work->tries && delay < RETRY_MS_MOST; i++)
 			delay += delay / 2;
-	clock_arm(host->shared->clock, &host->timer, clock_jitter(host->shared->clock, delay));
+	clock_arm(host->shared->clock, &host->work->timer,
+	          clock_jitter(host->shared->clock, delay));
 	return HOST_STAY;
 }
 
@@ -194,8 +196,8 @@ static enum host_state boot_observed(struct host *host)
 
 	if (strcmp(host->boot_id, host->record.reboot_boot_id) != 0)
 		return HOST_REBOOTED;
-	if (host->record.reboot_open && host->reboot_sent &&
-	    host_now(host) < host->reboot_sent + REBOOT_RETRY_MS) {
+	if (host->record.reboot_open && host->work->reboot_sent &&
+	    host_now(host) < host->work->reboot_sent + REBOOT_RETRY_MS) {
 		host_disconnect(host);
 		gf_err_set(&err, GF_E_LOST, "the boot from before the reboot is still there");
 		return host_lost(host, &err);
@@ -233,7 +235,7 @@ enum host_state host_starting_input(struct host *host, const struct host_input *
 		                                       "mounted on the host?"});
 	if (host_text_set(&host->boot_id, boot_id))
 		return host_fail(host, GF_E_MEMORY, "out of memory");
-	host->lost_deadline = 0;
+	host->work->lost_deadline = 0;
 	if (boot_forbids(host, &err))
 		return host_end(host, &err);
 	if (host->shared->job >= JOB_APPLY &&
@@ -251,7 +253,7 @@ enum host_state host_leasing_enter(struct host *host)
 		return HOST_FACTS;
 	return host_request(host, json_pack("{s:s, s:s, s:s, s:s, s:b}", "request", "lease", "run",
 	                                    shared->run, "who", shared->who, "where", shared->where,
-	                                    "take", host->take));
+	                                    "take", host->work->take));
 }
 
 /* Only one controller at a time holds the store, so any run that it knows is over, be it that it
@@ -278,9 +280,9 @@ enum host_state host_leasing_input(struct host *host, const struct host_input *i
 	case INPUT_LOST:
 		return host_lost(host, input->err);
 	case INPUT_ERROR:
-		if (input->err->code == GF_E_LEASE && !host->take &&
+		if (input->err->code == GF_E_LEASE && !host->work->take &&
 		    lease_is_ours(host, input->err->msg)) {
-			host->take = true;
+			host->work->take = true;
 			return host_leasing_enter(host);
 		}
 		return host_end(host, input->err);
@@ -289,20 +291,21 @@ enum host_state host_leasing_input(struct host *host, const struct host_input *i
 	default:
 		return HOST_STAY;
 	}
-	host->take = false; /* taken over once: what comes later is somebody's own */
+	host->work->take = false; /* taken over once: what comes later is somebody's own */
 	/* Tries count the attempts in a row: a boot that comes and goes must still end at its
 	 * deadline. */
 	if (!host->record.reboot_open)
-		host->tries = 0;
+		host->work->tries = 0;
 	if (host->record.operation_open) {
-		host->attach = true;
+		host->work->attach = true;
 		return HOST_APPLYING;
 	}
 	if (host->record.reboot_open)
-		return !host->rolled_back && !host->reboot_sent &&
+		return !host->work->rolled_back && !host->work->reboot_sent &&
 		               host_window_forbids_reboot(host, &err)
 		           ? host_reboot_put_off(host, &err)
 		           : HOST_REBOOTING;
 	/* One that restarted by itself while it was drained may need no reboot any more. */
-	return strcmp(host->drained_boot_id, host->boot_id) == 0 ? HOST_REBOOT_INTENT : HOST_FACTS;
+	return strcmp(host->work->drained_boot_id, host->boot_id) == 0 ? HOST_REBOOT_INTENT
+	                                                               : HOST_FACTS;
 }

@@ -17,7 +17,7 @@
 bool host_drain_due(const struct host *host)
 {
 	return host->shared->hooks && host->shared->rollout->drain.count &&
-	       host->inventory->role == ROLE_COMPUTE && !host->drained;
+	       host->inventory->role == ROLE_COMPUTE && !host->work->drained;
 }
 
 void host_drain_note(struct host *host)
@@ -57,7 +57,7 @@ enum host_state host_draining_enter(struct host *host)
 	struct gf_err err = {.code = GF_OK};
 
 	host_disconnect(host);
-	host->tries = 0;
+	host->work->tries = 0;
 	if (host_record_event(
 	        host, json_pack("{s:s, s:s}", "type", "drain.intent", "boot_id", host->boot_id),
 	        true, &err))
@@ -90,8 +90,8 @@ enum host_state host_draining_input(struct host *host, const struct host_input *
 	case INPUT_HOOK:
 		if (input->err)
 			return drain_failed(host, input->err);
-		host->drained = true;
-		if (host_text_set(&host->drained_boot_id, host->boot_id))
+		host->work->drained = true;
+		if (host_text_set(&host->work->drained_boot_id, host->boot_id))
 			return host_fail(host, GF_E_MEMORY, "out of memory");
 		if (drain_record(host, "drain.done", NULL, &err))
 			return host_finish(host, HOST_FAILED, &err);
@@ -124,7 +124,7 @@ static bool reboot_ahead(const struct host *host)
 
 bool host_return_due(const struct host *host)
 {
-	return host->record.drained && !host->return_tried && host_trial_runs(host) &&
+	return host->record.drained && !host->work->return_tried && host_trial_runs(host) &&
 	       !reboot_ahead(host);
 }
 
@@ -139,7 +139,7 @@ enum host_state host_way_out(struct host *host)
 {
 	struct gf_err err;
 
-	if (host->shared->job < JOB_APPLY || !host->record.drained || host->undrain_tried)
+	if (host->shared->job < JOB_APPLY || !host->record.drained || host->work->undrain_tried)
 		return HOST_FINISHING;
 	if (way_out_waits(host))
 		return HOST_WAITING;
@@ -158,9 +158,9 @@ static enum host_state undrain_failed(struct host *host, const struct gf_err *wh
 	struct gf_err err = {.code = GF_OK};
 
 	drain_record(host, "undrain.done", why, NULL);
-	if (host->returning) {
-		host->returning = false;
-		host->return_tried = true;
+	if (host->work->returning) {
+		host->work->returning = false;
+		host->work->return_tried = true;
 		return HOST_CONNECTING;
 	}
 	if (host->barrier || host->verdict == HOST_DONE) {
@@ -184,9 +184,9 @@ static enum host_state undrained(struct host *host)
 
 	if (drain_record(host, "undrain.done", NULL, &err))
 		return undrain_failed(host, &err);
-	host->drained = false;
-	if (host->returning) {
-		host->returning = false;
+	host->work->drained = false;
+	if (host->work->returning) {
+		host->work->returning = false;
 		return HOST_CONNECTING;
 	}
 	return host->barrier ? HOST_WAITING : HOST_FINISHING;
@@ -198,16 +198,16 @@ enum host_state host_undraining_enter(struct host *host)
 	const char *state;
 	struct gf_err err = {.code = GF_OK};
 
-	host->undrain_tried = !host->barrier && !host->returning;
-	if (host->returning) {
+	host->work->undrain_tried = !host->barrier && !host->work->returning;
+	if (host->work->returning) {
 		host_disconnect(host); /* it would be idle for as long as that takes */
-		host->tries = 0;
+		host->work->tries = 0;
 	}
 	if (!host->shared->hooks || !undrain->count)
 		return undrained(host); /* whoever drains it puts it back, too */
-	state = host->returning ? "confirmed"
-	        : host->barrier ? "waiting"
-	                        : host_state_name(host->verdict);
+	state = host->work->returning ? "confirmed"
+	        : host->barrier       ? "waiting"
+	                              : host_state_name(host->verdict);
 	if (host_hook_run(host, undrain, state, HOST_UNDRAIN_S, &err))
 		return undrain_failed(host, &err);
 	return HOST_STAY;

@@ -145,17 +145,40 @@ int host_init(struct host *host, const struct host_shared *shared,
 
 	memset(host, 0, sizeof(*host));
 	host_record_init(&host->record);
-	host->boot_id = host->drained_boot_id = HOST_TEXT_EMPTY;
+	host->boot_id = HOST_TEXT_EMPTY;
 	host->shared = shared;
 	host->inventory = inventory;
 	host->index = index;
 	host->state = HOST_IDLE;
 	rc = record ? host_record_copy(&host->record, record) : 0;
 	host->record.changed = host->record.rebooted = false;
-	host->attach = host->record.operation_open;
-	host->timer.fire = host_timer_fire;
-	host->timer.ctx = host;
 	return rc;
+}
+
+/* Without memory this aborts, as arming a clock's timer does: the host could not even fail. */
+static void host_work_begin(struct host *host)
+{
+	struct host_work *work = calloc(1, sizeof(*work));
+
+	if (!work)
+		abort();
+	work->drained_boot_id = HOST_TEXT_EMPTY;
+	work->attach = host->record.operation_open;
+	work->timer.fire = host_timer_fire;
+	work->timer.ctx = host;
+	host->work = work;
+}
+
+static void host_work_end(struct host *host)
+{
+	if (!host->work)
+		return;
+	clock_disarm(host->shared->clock, &host->work->timer);
+	json_decref(host->work->promised);
+	free(host->work->rolled_back);
+	host_text_clear(&host->work->drained_boot_id);
+	free(host->work);
+	host->work = NULL;
 }
 
 static void host_deadline_arm(struct host *host)
@@ -166,9 +189,9 @@ static void host_deadline_arm(struct host *host)
 	if (host->shared->timeout_s && host->shared->timeout_s < seconds && host->client)
 		seconds = host->shared->timeout_s;
 	if (seconds)
-		clock_arm(host->shared->clock, &host->timer, (uint64_t)seconds * 1000);
+		clock_arm(host->shared->clock, &host->work->timer, (uint64_t)seconds * 1000);
 	else
-		clock_disarm(host->shared->clock, &host->timer);
+		clock_disarm(host->shared->clock, &host->work->timer);
 }
 
 void host_heard(struct host *host)
@@ -207,15 +230,17 @@ void host_tick(struct host *host, const struct host_input *input)
 
 	if (!row->input)
 		return;
+	if (!host->work)
+		host_work_begin(host);
 	if (input->kind == INPUT_ACK)
-		host->acks_seen++;
+		host->work->acks_seen++;
 	if (input->kind == INPUT_NACK && host->state != HOST_FINISHING) {
 		next = host_finish(host, HOST_FAILED, input->err);
 	} else {
 		if (input->kind == INPUT_TIMEOUT && host->client) {
 			gf_err_set(&timeout, GF_E_TIMEOUT, "no answer while %s: it may hang",
 			           row->name);
-			host->hangs++;
+			host->work->hangs++;
 			input = &lost;
 		}
 		if (input->kind == INPUT_LOST)
@@ -227,8 +252,10 @@ void host_tick(struct host *host, const struct host_input *input)
 		row = host_state_row(host->state);
 		next = row->enter ? row->enter(host) : HOST_STAY;
 	}
-	if (host_state_terminal(host->state))
+	if (host_state_terminal(host->state)) {
+		host_work_end(host);
 		host->shared->events->finished(host->shared->ctx, host);
+	}
 }
 
 bool host_reconsider(struct host *host)
@@ -280,8 +307,8 @@ static enum host_state waiting_skip(struct host *host, const struct gf_err *why)
 	if (host->cleared)
 		gf_err_set(&err, why->code,
 		           "stopped before stage %s, whose barrier it waited at: %s",
-		           json_string_value(
-		               json_object_get(json_array_get(host->stages, host->stage), "name")),
+		           json_string_value(json_object_get(
+		               json_array_get(host->stages, host->work->stage), "name")),
 		           why->msg);
 	return host_finish(host, why->code == GF_E_BLOCKED ? HOST_BLOCKED : HOST_SKIPPED, &err);
 }
@@ -293,9 +320,9 @@ static enum host_state host_waiting_input(struct host *host, const struct host_i
 	if (input->kind != INPUT_START)
 		return HOST_STAY;
 	host->cleared = true;
-	host->tries = 0;
+	host->work->tries = 0;
 	if (host->barrier)
-		host->barriers_passed |= UINT64_C(1) << ((host->barrier - 1) & 63);
+		host->work->barriers_passed |= UINT64_C(1) << ((host->barrier - 1) & 63);
 	host->barrier = 0;
 	host_blame(host, NULL);
 	return HOST_CONNECTING;
@@ -317,8 +344,8 @@ int host_record_event(struct host *host, json_t *event, bool ack, struct gf_err 
 	rc = host->shared->journal->append(host->shared->journal, host->inventory->name, event,
 	                                   ack ? host_acked_cb : NULL, host, err);
 	if (rc == 0 && ack) {
-		host->acks_sent++;
-		host->hangs = 0; /* it has come on */
+		host->work->acks_sent++;
+		host->work->hangs = 0; /* it has come on */
 	}
 	json_decref(event);
 	return rc;
@@ -326,7 +353,7 @@ int host_record_event(struct host *host, json_t *event, bool ack, struct gf_err 
 
 bool host_acked(const struct host *host)
 {
-	return host->acks_seen == host->acks_sent;
+	return host->work->acks_seen == host->work->acks_sent;
 }
 
 void host_facts_drop(struct host *host)
@@ -388,7 +415,7 @@ enum host_state host_fail(struct host *host, enum gf_code code, const char *form
 
 enum host_state host_end(struct host *host, const struct gf_err *err)
 {
-	if (host->touched || host->record.operation_open || host->record.reboot_open)
+	if (host->work->touched || host->record.operation_open || host->record.reboot_open)
 		return host_finish(host, err->code == GF_E_BLOCKED ? HOST_BLOCKED : HOST_FAILED,
 		                   err);
 	if (err->code == GF_E_BLOCKED || err->code == GF_E_BECOME || err->code == GF_E_LEASE)
@@ -403,12 +430,12 @@ static void host_lease_release(struct host *host)
 {
 	json_t *request;
 
-	if (host->client && host->cleared && !host->purged) {
+	if (host->client && host->cleared && !host->work->purged) {
 		request = json_pack("{s:s, s:s, s:b}", "request", "lease", "run", host->shared->run,
 		                    "release", 1);
-		host->releasing = agent_link_request(host->client, request, NULL) == 0;
+		host->work->releasing = agent_link_request(host->client, request, NULL) == 0;
 	}
-	if (!host->releasing)
+	if (!host->work->releasing)
 		host_disconnect(host);
 }
 
@@ -450,10 +477,10 @@ static enum host_state host_finishing_input(struct host *host, const struct host
 	}
 	if (input->kind == INPUT_RESULT || input->kind == INPUT_ERROR ||
 	    input->kind == INPUT_LOST || input->kind == INPUT_TIMEOUT)
-		host->releasing = false;
+		host->work->releasing = false;
 	if (input->kind == INPUT_LOST)
 		host_heard(host); /* that may have been the deadline: the record has its own */
-	if (!host_acked(host) || host->releasing)
+	if (!host_acked(host) || host->work->releasing)
 		return HOST_STAY;
 	host_disconnect(host);
 	return host->verdict;
@@ -461,7 +488,8 @@ static enum host_state host_finishing_input(struct host *host, const struct host
 
 void host_abort(struct host *host)
 {
-	clock_disarm(host->shared->clock, &host->timer);
+	if (host->work)
+		clock_disarm(host->shared->clock, &host->work->timer);
 	host_hook_cancel(host);
 	host_disconnect(host);
 }
@@ -469,6 +497,7 @@ void host_abort(struct host *host)
 void host_release(struct host *host)
 {
 	host_abort(host);
+	host_work_end(host);
 	host_facts_drop(host);
 	json_decref(host->stages);
 	json_decref(host->wanted);
@@ -477,14 +506,10 @@ void host_release(struct host *host)
 	json_decref(host->drift);
 	json_decref(host->nova);
 	json_decref(host->nova_notes);
-	json_decref(host->promised);
 	host->stages = host->wanted = host->plan = host->expected = host->drift = host->nova =
-	    host->nova_notes = host->promised = NULL;
-	free(host->rolled_back);
-	host->rolled_back = NULL;
+	    host->nova_notes = NULL;
 	host_blame(host, NULL);
 	host_text_clear(&host->boot_id);
-	host_text_clear(&host->drained_boot_id);
 	host_record_release(&host->record);
 }
 

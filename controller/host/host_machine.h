@@ -135,17 +135,10 @@ struct host_shared {
 	void *ctx;
 };
 
-struct host {
-	const struct host_shared *shared;
-	const struct inventory_host *inventory;
-	size_t index; /* its fleet's */
-	enum host_state state, verdict;
-	struct host_record record;
+/* What a host has from when it begins until it has ended. In a run that only looks those are
+ * hundreds at a time, of tens of thousands. */
+struct host_work {
 	struct clock_timer timer;
-	struct agent_link *client;
-	struct hook *hook;      /* the operator's command that is running; or NULL */
-	uint64_t entered;       /* when it came to its state */
-	uint64_t began;         /* when it left idle; 0: not yet */
 	uint64_t boot_deadline; /* of the wait for a boot */
 	uint64_t lost_deadline; /* of the wait for a lost host in the middle of work; 0: not lost */
 	uint64_t reboot_sent;   /* when the reboot was asked for; 0: not by this process */
@@ -154,23 +147,14 @@ struct host {
 	unsigned commits; /* asked for */
 	unsigned died;    /* operations of this run whose worker died */
 	unsigned acks_sent, acks_seen;
-	const char *boot_id;         /* of what runs, its own (host_text.h) */
 	const char *drained_boot_id; /* of the boot that a reboot is to end next, which this process
-	                                has drained it for */
-	json_t *stages;              /* the playbook's, with the tasks that hold on this host */
-	json_t *facts, *wanted, *plan, *expected, *drift;
-	json_t *nova,
-	    *nova_notes;      /* what Nova is to be told, or NULL; and what is to be said of it */
+	                                has drained it for (host_text.h) */
 	json_t *promised;     /* names of stages that the plan shown promises a trial boot for */
 	json_int_t event_seq; /* the last one seen of the open operation */
 	size_t stage;         /* the one being applied */
-	size_t barrier;       /* the stage whose barrier it waits at, counted from 1; 0: none */
 	uint64_t barriers_passed;              /* bits of stages */
 	uint64_t stages_done, stages_rebooted; /* bits: each is done once in a run */
 	unsigned operations;                   /* made so far, for their ids */
-	bool active;                /* its fleet's: started and neither waiting nor ended */
-	bool ending;                /* its fleet's: it waits for the record of its end */
-	bool cleared;               /* the fleet let it change things: before that it only looks */
 	struct gf_err *rolled_back; /* why its trial was given up, and the host sent back; or NULL
 	                             */
 	bool trial_due; /* this process has rebooted it into a trial: which boot has come up? */
@@ -183,7 +167,29 @@ struct host {
 	bool returning;     /* it is undrained before its proven trial is made the default */
 	bool return_tried;  /* … and that failed: on its way out once more */
 	bool undrain_tried; /* on its way out: once */
+};
+
+struct host {
+	const struct host_shared *shared;
+	const struct inventory_host *inventory;
+	size_t index; /* its fleet's */
+	enum host_state state, verdict;
+	struct host_record record;
+	struct host_work *work; /* NULL: it has not begun, or has ended */
+	struct agent_link *client;
+	struct hook *hook;   /* the operator's command that is running; or NULL */
+	uint64_t entered;    /* when it came to its state */
+	uint64_t began;      /* when it left idle; 0: not yet */
+	const char *boot_id; /* of what runs, its own (host_text.h) */
+	json_t *stages;      /* the playbook's, with the tasks that hold on this host */
+	json_t *facts, *wanted, *plan, *expected, *drift;
+	json_t *nova,
+	    *nova_notes;    /* what Nova is to be told, or NULL; and what is to be said of it */
+	size_t barrier;     /* the stage whose barrier it waits at, counted from 1; 0: none */
 	struct gf_err *err; /* why it did not end as done; NULL: nothing was wrong (host_why) */
+	bool active;        /* its fleet's: started and neither waiting nor ended */
+	bool ending;        /* its fleet's: it waits for the record of its end */
+	bool cleared;       /* the fleet let it change things: before that it only looks */
 };
 
 const struct host_state_row *host_state_row(enum host_state state);

@@ -75,7 +75,7 @@ static enum host_state after_facts(struct host *host)
 			return host_guests_end(host, &err);
 		return host->cleared ? HOST_REBOOT_INTENT : HOST_WAITING;
 	case JOB_ROLLBACK:
-		if (host->stages_done)
+		if (host->work->stages_done)
 			return HOST_PURGING;
 		if (host_guests_forbid(host, &err))
 			return host_guests_end(host, &err);
@@ -298,7 +298,7 @@ static bool host_unsettled(const struct host *host)
 static bool barrier_holds(const struct host *host, const json_t *stage)
 {
 	return json_is_true(json_object_get(stage, "barrier")) &&
-	       !(host->barriers_passed & UINT64_C(1) << (host->stage & 63));
+	       !(host->work->barriers_passed & UINT64_C(1) << (host->work->stage & 63));
 }
 
 /* It waits as one does whose turn has not come: without a slot, so in service, and on its default
@@ -307,7 +307,7 @@ static enum host_state barrier_wait(struct host *host)
 {
 	if (host_trial_open(host))
 		return host->cleared ? HOST_COMMIT_INTENT : HOST_WAITING;
-	host->barrier = host->stage + 1;
+	host->barrier = host->work->stage + 1;
 	return host->cleared && host->record.drained ? HOST_UNDRAINING : HOST_WAITING;
 }
 
@@ -327,9 +327,9 @@ static enum host_state next_stage(struct host *host)
 
 		if (!planned || !plan_stage_pending(planned))
 			continue;
-		host->stage = i;
+		host->work->stage = i;
 		if (json_is_true(json_object_get(planned, "changed"))) {
-			if (host->stages_done & bit)
+			if (host->work->stages_done & bit)
 				return host_fail(
 				    host, GF_E_TASK,
 				    "stage %s was applied, but is not in effect: `gpufleet plan` "
@@ -343,7 +343,7 @@ static enum host_state next_stage(struct host *host)
 		}
 		if (trial_awaits_turn(host))
 			return HOST_WAITING;
-		if (host->stages_rebooted & bit)
+		if (host->work->stages_rebooted & bit)
 			return host_fail(
 			    host, GF_E_REBOOT,
 			    "stage %s is still not in effect after the reboot: `gpufleet plan` "
@@ -374,16 +374,16 @@ static void promises_note(struct host *host)
 	const json_t *stage;
 	size_t i;
 
-	if (host->promised)
+	if (host->work->promised)
 		return;
-	host->promised = json_object();
+	host->work->promised = json_object();
 	json_array_foreach(json_object_get(host->plan, "stages"), i, stage)
 	{
 		const char *name = json_string_value(json_object_get(stage, "name"));
 		const char *how = json_string_value(json_object_get(stage, "protection"));
 
 		if (name && how && strncmp(how, "trial", 5) == 0)
-			json_object_set_new(host->promised, name, json_true());
+			json_object_set_new(host->work->promised, name, json_true());
 	}
 }
 

@@ -47,8 +47,8 @@ enum host_state host_power_cycling_input(struct host *host, const struct host_in
 	case INPUT_HOOK:
 		if (input->err)
 			return power_failed(host, input->err);
-		host->tries = 0;
-		host->boot_deadline =
+		host->work->tries = 0;
+		host->work->boot_deadline =
 		    host_now(host) + (uint64_t)host->shared->rollout->boot_timeout_s * 1000;
 		return HOST_BACKOFF;
 	case INPUT_TIMEOUT:

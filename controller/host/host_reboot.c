@@ -63,16 +63,16 @@ enum host_state host_reboot_intent_enter(struct host *host)
 	struct gf_err err = {0};
 
 	/* What was changed stays staged, and the reboot owed: the next run does it. */
-	if (!host->rolled_back && host_window_forbids_reboot(host, &err))
+	if (!host->work->rolled_back && host_window_forbids_reboot(host, &err))
 		return host_reboot_put_off(host, &err);
 	/* A trial that came up by itself, after a power cut, was never drained for. */
-	if ((!host->rolled_back || !host->record.drained) && host_drain_due(host))
+	if ((!host->work->rolled_back || !host->record.drained) && host_drain_due(host))
 		return HOST_DRAINING;
-	host_text_clear(&host->drained_boot_id);
-	host->boot_deadline = 0;
+	host_text_clear(&host->work->drained_boot_id);
+	host->work->boot_deadline = 0;
 	snprintf(operation, sizeof(operation), "%s-%u-reboot", host->shared->run,
-	         ++host->operations);
-	host->reboot_sent = 0;
+	         ++host->work->operations);
+	host->work->reboot_sent = 0;
 	if (host_record_event(host,
 	                      json_pack("{s:s, s:s, s:s, s:b, s:s*}", "type", "reboot.intent",
 	                                "operation", operation, "boot_id", host->boot_id, "nova_up",
@@ -99,9 +99,9 @@ enum host_state host_rebooting_enter(struct host *host)
 	char operation[OPERATION_SIZE + 8];
 
 	snprintf(operation, sizeof(operation), "%s-%u-reboot", host->shared->run,
-	         host->operations ? host->operations : 1);
+	         host->work->operations ? host->work->operations : 1);
 	if (host->client)
-		host->reboot_sent = host_now(host);
+		host->work->reboot_sent = host_now(host);
 	return host_request(host, json_pack("{s:s, s:s, s:s, s:s, s:b}", "request", "reboot", "run",
 	                                    host->shared->run, "operation", operation, "boot_id",
 	                                    host->record.reboot_boot_id, "allow_running_guests",
@@ -116,23 +116,23 @@ enum host_state host_rebooting_input(struct host *host, const struct host_input 
 	case INPUT_LOST:
 		host_facts_drop(
 		    host); /* they are of the boot that ends, and it may be away for long */
-		host->tries = 0;
+		host->work->tries = 0;
 		return host_lost(host, input->err);
 	case INPUT_ERROR:
 		/* It will not happen: nothing is under way. */
 		reboot_refused(host, input->err);
-		if (host->rolled_back)
+		if (host->work->rolled_back)
 			return host_fail(
 			    host, GF_E_REBOOT,
 			    "%s; its trial boot is not good, and it can't be sent back "
 			    "now (%s): its next boot is the former entry",
-			    host->rolled_back->msg, input->err->msg);
+			    host->work->rolled_back->msg, input->err->msg);
 		return host_end(host, input->err);
 	case INPUT_RESULT:
 		/* Scheduled: the connection is no use any more, and must not be waited for. */
 		host_disconnect(host);
 		host_facts_drop(host);
-		host->tries = 0;
+		host->work->tries = 0;
 		gf_err_set(&err, GF_E_LOST, "it is rebooting");
 		return host_lost(host, &err);
 	default:
@@ -144,16 +144,17 @@ enum host_state host_rebooted_enter(struct host *host)
 {
 	struct gf_err err = {0};
 
-	host->tries = 0;
-	host->stages_rebooted |= UINT64_C(1) << (host->stage & 63);
-	host->touched = true;
-	host->trial_due = host->record.trial[0] && host->reboot_sent;
+	host->work->tries = 0;
+	host->work->stages_rebooted |= UINT64_C(1) << (host->work->stage & 63);
+	host->work->touched = true;
+	host->work->trial_due = host->record.trial[0] && host->work->reboot_sent;
 	if (host_record_event(
 	        host,
-	        json_pack(
-	            "{s:s, s:s, s:I}", "type", "reboot.done", "boot_id", host->boot_id, "seconds",
-	            (json_int_t)(host->reboot_sent ? (host_now(host) - host->reboot_sent) / 1000
-	                                           : 0)),
+	        json_pack("{s:s, s:s, s:I}", "type", "reboot.done", "boot_id", host->boot_id,
+	                  "seconds",
+	                  (json_int_t)(host->work->reboot_sent
+	                                   ? (host_now(host) - host->work->reboot_sent) / 1000
+	                                   : 0)),
 	        true, &err))
 		return host_finish(host, HOST_FAILED, &err);
 	return HOST_STAY;
@@ -193,12 +194,12 @@ enum host_state host_purging_input(struct host *host, const struct host_input *i
 	switch (input->kind) {
 	case INPUT_LOST:
 		/* The agent's last act is to remove itself: that may end the connection, too. */
-		host->purged = true;
+		host->work->purged = true;
 		return host_finish(host, HOST_DONE, NULL);
 	case INPUT_ERROR:
 		return host_end(host, input->err);
 	case INPUT_RESULT:
-		host->purged = true;
+		host->work->purged = true;
 		return host_finish(host, HOST_DONE, NULL);
 	default:
 		return HOST_STAY;

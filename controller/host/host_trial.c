@@ -75,8 +75,8 @@ static enum host_state trial_failed(struct host *host, bool due)
 	if (expired)
 		what = "its trial boot was not reached and proven within rollout.confirm_timeout, "
 		       "so it went back by itself";
-	if (host->rolled_back)
-		what = host->rolled_back->msg;
+	if (host->work->rolled_back)
+		what = host->work->rolled_back->msg;
 	if (!reverted)
 		return host_fail(
 		    host, GF_E_REBOOT,
@@ -88,7 +88,7 @@ static enum host_state trial_failed(struct host *host, bool due)
 	                 "rolled back: %s: the host is back on its former boot entry, files "
 	                 "restored%s. %s`apply` tries again",
 	                 what, rest,
-	                 due && !expired && !host->rolled_back
+	                 due && !expired && !host->work->rolled_back
 	                     ? "Its console shows why the trial failed; "
 	                     : "");
 }
@@ -99,26 +99,26 @@ bool host_trial_gives_up(struct host *host, const struct gf_err *err)
 	if (strcmp(host_facts_boot_id(host->facts), host->boot_id) != 0 || host->record.committing)
 		return false;
 	if (host->shared->job != JOB_APPLY || !host->client || !host->cleared ||
-	    host->rolled_back || !trial_is(host, "staged", "trial") ||
+	    host->work->rolled_back || !trial_is(host, "staged", "trial") ||
 	    strcmp(trial_text(host, "operation"), host->record.trial) != 0)
 		return false;
-	host->rolled_back = malloc(sizeof(*host->rolled_back));
-	if (host->rolled_back)
-		*host->rolled_back = *err;
-	return host->rolled_back != NULL;
+	host->work->rolled_back = malloc(sizeof(*host->work->rolled_back));
+	if (host->work->rolled_back)
+		*host->work->rolled_back = *err;
+	return host->work->rolled_back != NULL;
 }
 
 enum host_state host_trial_look(struct host *host)
 {
 	bool same = strcmp(trial_text(host, "operation"), host->record.trial) == 0;
-	bool due = host->trial_due;
+	bool due = host->work->trial_due;
 
-	host->trial_due = false;
+	host->work->trial_due = false;
 	if (host->shared->job < JOB_APPLY)
 		return HOST_STAY;
 	/* Of a trial that a former run began, nobody waits for the outcome: it is begun again. */
 	if (host->shared->job == JOB_APPLY && host->record.trial[0] &&
-	    (due || host->operations > 0) && !(same && host_trial_open(host)))
+	    (due || host->work->operations > 0) && !(same && host_trial_open(host)))
 		return trial_failed(host, due);
 	if (host->record.trial[0] && !(same && !trial_is(host, "reverted", NULL)))
 		trial_over(host, trial_is(host, "reverted", NULL) ? "reverted" : "gone");
@@ -165,19 +165,20 @@ enum host_state host_commit_intent_enter(struct host *host)
 	char operation[OPERATION_SIZE], stage[STAGE_SIZE], trial[OPERATION_SIZE];
 	struct gf_err err = {0};
 
-	host->returning = host_return_due(host);
-	if (host->returning)
+	host->work->returning = host_return_due(host);
+	if (host->work->returning)
 		return trial_is(host, "staged", NULL) ? HOST_CONFIRMING : HOST_UNDRAINING;
 	/* One for each stage at most, and one that a former run left. */
-	if (++host->commits > json_array_size(host->stages) + 1)
+	if (++host->work->commits > json_array_size(host->stages) + 1)
 		return host_fail(host, GF_E_PROTOCOL,
 		                 "its trial is committed, and it says that it is not, again and "
 		                 "again: look at /var/lib/gpufleet/trial.json on the host");
-	snprintf(operation, sizeof(operation), "%s-%u", host->shared->run, ++host->operations);
+	snprintf(operation, sizeof(operation), "%s-%u", host->shared->run,
+	         ++host->work->operations);
 	snprintf(stage, sizeof(stage), "%s", trial_text(host, "stage"));
 	snprintf(trial, sizeof(trial), "%s", trial_text(host, "operation"));
-	host->attach = false;
-	host->event_seq = 0;
+	host->work->attach = false;
+	host->work->event_seq = 0;
 	if (host_record_event(host,
 	                      json_pack("{s:s, s:s, s:s, s:s, s:s, s:s*}", "type", "stage.intent",
 	                                "stage", stage, "operation", operation, "boot_id",
@@ -225,7 +226,7 @@ enum host_state host_committed(struct host *host, const json_t *result)
 	                          true, false, false))
 		return host_finish(host, HOST_FAILED, host_why(host));
 	/* Its worker died: the facts say how far it came. Once. */
-	if (state && strcmp(state, "unknown") == 0 && ++host->died <= 1)
+	if (state && strcmp(state, "unknown") == 0 && ++host->work->died <= 1)
 		return HOST_FACTS;
 	if (!done && code && strcmp(code, "blocked") == 0)
 		return not_taken(host, message);
@@ -242,7 +243,7 @@ enum host_state host_committing_input(struct host *host, const struct host_input
 {
 	switch (input->kind) {
 	case INPUT_LOST:
-		host->attach = true; /* followed up in applying, whatever it is */
+		host->work->attach = true; /* followed up in applying, whatever it is */
 		return host_lost(host, input->err);
 	case INPUT_EVENT:
 		return host_operation_event(host, input->data);
