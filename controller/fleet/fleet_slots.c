@@ -71,6 +71,7 @@ static void count_outside(struct fleet *fleet)
 int fleet_slots_init(struct fleet *fleet)
 {
 	struct fleet_slots *slots = &fleet->slots;
+	struct fleet_domain *fitted;
 
 	slots->domain_of = calloc(fleet->count + 1, sizeof(*slots->domain_of));
 	slots->domains = calloc(fleet->options.inventory->host_count + 1, sizeof(*slots->domains));
@@ -79,6 +80,9 @@ int fleet_slots_init(struct fleet *fleet)
 	for (size_t i = 0; i < fleet->count; i++)
 		slots->domain_of[i] = domain_number(slots, fleet->hosts[i].inventory->domain);
 	count_outside(fleet);
+	fitted = realloc(slots->domains, (slots->domain_count + 1) * sizeof(*fitted));
+	if (fitted)
+		slots->domains = fitted;
 	return 0;
 }
 

@@ -12,25 +12,8 @@
 #define AT(member) offsetof(struct host_record, member)
 
 static const size_t text_offsets[] = {
-    AT(operation),
-    AT(stage),
-    AT(run),
-    AT(reboot_boot_id),
-    AT(boot_id),
-    AT(cards_boot_id),
-    AT(cards_changed),
-    AT(plan),
-    AT(trial),
-    AT(message),
-    AT(reboot_run),
-    AT(tokens[0].operation),
-    AT(tokens[0].token),
-    AT(tokens[1].operation),
-    AT(tokens[1].token),
-    AT(tokens[2].operation),
-    AT(tokens[2].token),
-    AT(tokens[3].operation),
-    AT(tokens[3].token),
+    AT(operation),     AT(stage), AT(run),   AT(reboot_boot_id), AT(boot_id),    AT(cards_boot_id),
+    AT(cards_changed), AT(plan),  AT(trial), AT(message),        AT(reboot_run),
 };
 
 #define TEXTS (sizeof(text_offsets) / sizeof(text_offsets[0]))
@@ -47,10 +30,30 @@ void host_record_init(struct host_record *record)
 		*record_text(record, i) = HOST_TEXT_EMPTY;
 }
 
+static struct host_token *tokens_new(void)
+{
+	struct host_token *tokens = calloc(HOST_TOKENS, sizeof(*tokens));
+
+	for (size_t i = 0; tokens && i < HOST_TOKENS; i++)
+		tokens[i] = (struct host_token){HOST_TEXT_EMPTY, HOST_TEXT_EMPTY};
+	return tokens;
+}
+
+static void tokens_free(struct host_token *tokens)
+{
+	for (size_t i = 0; tokens && i < HOST_TOKENS; i++) {
+		host_text_clear(&tokens[i].operation);
+		host_text_clear(&tokens[i].token);
+	}
+	free(tokens);
+}
+
 void host_record_release(struct host_record *record)
 {
 	for (size_t i = 0; i < TEXTS; i++)
 		host_text_clear(record_text(record, i));
+	tokens_free(record->tokens);
+	record->tokens = NULL;
 }
 
 int host_record_copy(struct host_record *copy, const struct host_record *record)
@@ -64,6 +67,12 @@ int host_record_copy(struct host_record *copy, const struct host_record *record)
 		*record_text(copy, i) = HOST_TEXT_EMPTY;
 		rc |= host_text_set(record_text(copy, i), *record_text(&from, i));
 	}
+	copy->tokens = from.tokens ? tokens_new() : NULL;
+	if (from.tokens && !copy->tokens)
+		return -1;
+	for (size_t i = 0; from.tokens && i < HOST_TOKENS; i++)
+		rc |= host_text_set(&copy->tokens[i].operation, from.tokens[i].operation) |
+		      host_text_set(&copy->tokens[i].token, from.tokens[i].token);
 	return rc;
 }
 
@@ -90,12 +99,17 @@ static void copy(char *to, size_t size, const char *from)
 
 static int token_keep(struct host_record *record, const char *token)
 {
-	struct host_token *oldest = &record->tokens[HOST_TOKENS - 1];
+	struct host_token *oldest;
 
+	if (!record->tokens)
+		record->tokens = tokens_new();
+	if (!record->tokens)
+		return -1;
+	oldest = &record->tokens[HOST_TOKENS - 1];
 	host_text_clear(&oldest->operation);
 	host_text_clear(&oldest->token);
 	memmove(&record->tokens[1], &record->tokens[0],
-	        sizeof(record->tokens) - sizeof(record->tokens[0]));
+	        (HOST_TOKENS - 1) * sizeof(record->tokens[0]));
 	record->tokens[0] = (struct host_token){HOST_TEXT_EMPTY, HOST_TEXT_EMPTY};
 	return host_text_set(&record->tokens[0].operation, record->operation) |
 	       host_text_set(&record->tokens[0].token, token);
@@ -103,7 +117,7 @@ static int token_keep(struct host_record *record, const char *token)
 
 const char *host_record_token(const struct host_record *record, const char *operation)
 {
-	for (size_t i = 0; i < HOST_TOKENS; i++)
+	for (size_t i = 0; record->tokens && i < HOST_TOKENS; i++)
 		if (*operation && strcmp(record->tokens[i].operation, operation) == 0)
 			return record->tokens[i].token;
 	return NULL;

@@ -33,12 +33,13 @@ struct host_record {
 	                               were compared with those of the next; "" */
 	const char *cards_changed;  /* what has become of them, until a run ended with it; "" */
 	const char *plan;           /* the saved plan that was begun and is not done; or "" */
-	const char *trial;      /* the operation whose trial boot is awaited, or not yet made the
-	                           default; "" */
-	const char *message;    /* why, when it did not end as done */
-	const char *reboot_run; /* that had the host when it was last rebooted; "" */
-	struct host_token tokens[HOST_TOKENS]; /* of stages that may reboot, the newest first */
-	char state[20];                        /* of its machine when last recorded */
+	const char *trial;         /* the operation whose trial boot is awaited, or not yet made the
+	                              default; "" */
+	const char *message;       /* why, when it did not end as done */
+	const char *reboot_run;    /* that had the host when it was last rebooted; "" */
+	struct host_token *tokens; /* HOST_TOKENS, of stages that may reboot, the newest first; or
+	                              NULL */
+	char state[20];            /* of its machine when last recorded */
 	char verdict[12];  /* of the last run that ended for this host; "" while one is under way */
 	char code[12];     /* of the message */
 	unsigned reboot_s; /* what its last reboot took; 0: unknown */
