@@ -46,13 +46,15 @@ struct inventory_gpu_list {
 
 struct inventory_host {
 	char *name;
-	char *address;       /* what to connect to: `address`, else the name */
-	uint16_t port;       /* 0: not given (~/.ssh/config, else 22) */
+	char *address;  /* what to connect to: `address`, else the name */
+	uint16_t port;  /* 0: not given (~/.ssh/config, else 22) */
+	char *host_key; /* "SHA256:…" or NULL */
+	/* Most hosts have these in common: shared_text.h. */
 	char *user;          /* NULL: not given (~/.ssh/config, else the local user) */
 	char *identity_file; /* `~` expanded; NULL: agent and defaults */
 	char *known_hosts;   /* `~` expanded; NULL: not given (~/.ssh/known_hosts) */
-	char *host_key;      /* "SHA256:…" or NULL */
 	char *jump;          /* [user@]host[:port], several with commas; or NULL */
+	char *domain;        /* or NULL */
 	bool address_given;  /* `address` stands in the inventory */
 	/* From ~/.ssh/config alone, where there is no identity_file. */
 	struct string_list identity_files;
@@ -64,7 +66,6 @@ struct inventory_host {
 	/* What `jump` ends in, resolved (controller/ssh/ssh_jump.h); NULL: reached directly.
 	 * Borrowed. */
 	const struct inventory_host *bastion;
-	char *domain; /* or NULL */
 	enum inventory_host_keys host_keys;
 	enum inventory_become become;
 	enum inventory_role role;

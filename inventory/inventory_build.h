@@ -36,9 +36,11 @@ struct build {
 /* Expands every group into build->inventory->hosts, sorted, and fills host_index. */
 int hosts_collect(struct build *build);
 
+/* PATH counts from the inventory's folder, unless it is absolute: *RESOLVED is what it comes to, or
+ * NULL when that is PATH (may be NULL) itself. */
+int path_resolve(struct build *build, const char *path, char **resolved);
+
 /* Gives every host its settings. */
-/* Makes *PATH (may be NULL) one that counts from the inventory's folder, unless it is absolute. */
-int path_resolve(struct build *build, char **path);
 int hosts_resolve(struct build *build);
 
 #endif

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "inventory/nodeset.h"
+#include "inventory/shared_text.h"
 #include "inventory/text_rules.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -56,19 +57,36 @@ static int read_kernel_args(struct field_reader *reader, const struct json_path 
 	return 0;
 }
 
+static int field_shared_text(struct field_reader *reader, const struct json_path *at,
+                             const json_t *value, const struct field *field, void *out)
+{
+	char *text = NULL, **shared = out;
+	int rc = field_text(reader, at, value, field, out ? &text : NULL);
+	if (rc == 0 && out) {
+		shared_text_drop(shared);
+		*shared = shared_text_new(text);
+		rc = *shared ? 0 : field_no_memory(reader);
+	}
+	free(text);
+	return rc;
+}
+
 static const struct field settings_fields[] = {
     /* SETTING_COUNT rows that are inherited; setting_copy knows their kinds. */
-    {.name = "user", .read = field_text, .offset = HOST(user), .rule = &rule_user},
+    {.name = "user", .read = field_shared_text, .offset = HOST(user), .rule = &rule_user},
     {.name = "port", .read = field_port, .offset = HOST(port)},
     {.name = "identity_file",
-     .read = field_text,
+     .read = field_shared_text,
      .offset = HOST(identity_file),
      .rule = &rule_path},
-    {.name = "known_hosts", .read = field_text, .offset = HOST(known_hosts), .rule = &rule_path},
-    {.name = "jump", .read = field_text, .offset = HOST(jump), .rule = &rule_jump},
+    {.name = "known_hosts",
+     .read = field_shared_text,
+     .offset = HOST(known_hosts),
+     .rule = &rule_path},
+    {.name = "jump", .read = field_shared_text, .offset = HOST(jump), .rule = &rule_jump},
     {.name = "become", .read = field_choice, .offset = HOST(become), .rule = become_names},
     {.name = "host_keys", .read = field_choice, .offset = HOST(host_keys), .rule = host_keys_names},
-    {.name = "domain", .read = field_text, .offset = HOST(domain), .rule = &rule_name},
+    {.name = "domain", .read = field_shared_text, .offset = HOST(domain), .rule = &rule_name},
     {.name = "gpus", .read = gpus_read_section, .offset = HOST(gpus)},
     {.name = "kernel_args", .read = read_kernel_args},
     /* These are not. */
@@ -99,11 +117,18 @@ static const struct field settings_fields[] = {
 const struct field_set settings_set = SET(settings_fields);
 _Static_assert(COUNT(settings_fields) == SETTING_ROLE + 2, "role is the last row but one");
 
-int setting_text_copy(char **to, const char *from)
+void setting_texts_share(const struct inventory_host *former, struct inventory_host *host)
 {
-	free(*to);
-	*to = from ? strdup(from) : NULL;
-	return from && !*to ? -1 : 0;
+	for (size_t row = 0; row < SETTING_COUNT; row++) {
+		const struct field *field = &settings_fields[row];
+		const void *source = (const char *)former + field->offset;
+		void *target = (char *)host + field->offset;
+		if (field->read != field_shared_text)
+			continue;
+		char *text = *(char *const *)source, **own = target;
+		if (text && *own && strcmp(text, *own) == 0)
+			shared_text_share(own, text);
+	}
 }
 
 int setting_list_copy(const struct string_list *from, struct string_list *to)
@@ -120,8 +145,10 @@ int setting_copy(size_t row, const struct inventory_host *from, struct inventory
 	const struct field *field = &settings_fields[row];
 	const void *source = (const char *)from + field->offset;
 	void *target = (char *)to + field->offset;
-	if (field->read == field_text)
-		return setting_text_copy(target, *(char *const *)source);
+	if (field->read == field_shared_text) {
+		shared_text_share(target, *(char *const *)source);
+		return 0;
+	}
 	if (field->read == gpus_read_section) {
 		gpu_list_share(source, target);
 		return 0;
@@ -140,12 +167,12 @@ void host_clear(struct inventory_host *host)
 {
 	free(host->name);
 	free(host->address);
-	free(host->user);
-	free(host->identity_file);
-	free(host->known_hosts);
 	free(host->host_key);
-	free(host->jump);
-	free(host->domain);
+	shared_text_drop(&host->user);
+	shared_text_drop(&host->identity_file);
+	shared_text_drop(&host->known_hosts);
+	shared_text_drop(&host->jump);
+	shared_text_drop(&host->domain);
 	string_list_free(&host->identity_files);
 	string_list_free(&host->groups);
 	gpu_list_free(&host->gpus);

@@ -26,11 +26,13 @@ field_read_fn
 field_read_fn gpus_read_section; /* the same in defaults, groups and hosts */
 
 /* Replaces *TO with a copy; -1 when out of memory. */
-int setting_text_copy(char **to, const char *from);
 int setting_list_copy(const struct string_list *from, struct string_list *to);
 
 /* Copies setting number ROW of FROM to TO. Returns -1 when out of memory. */
 int setting_copy(size_t row, const struct inventory_host *from, struct inventory_host *to);
+
+/* HOST takes the texts of FORMER that equal its own in place of those. */
+void setting_texts_share(const struct inventory_host *former, struct inventory_host *host);
 
 /* *TO has the items of FROM from here on, which neither changes any more. */
 void gpu_list_share(const struct inventory_gpu_list *from, struct inventory_gpu_list *to);

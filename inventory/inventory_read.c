@@ -10,6 +10,7 @@
 
 #include "inventory/inventory_build.h"
 #include "inventory/nodeset.h"
+#include "inventory/shared_text.h"
 #include "inventory/suggest.h"
 #include "inventory/text_rules.h"
 
@@ -20,13 +21,30 @@ static const struct json_path hosts_path = {.key = "hosts"};
 
 /* ---- layers ---- */
 
+static int setting_path_resolve(struct build *build, char **path)
+{
+	char *resolved;
+	if (path_resolve(build, *path, &resolved) < 0)
+		return -1;
+	if (!resolved)
+		return 0;
+	shared_text_drop(path);
+	*path = shared_text_new(resolved);
+	free(resolved);
+	return *path ? 0 : field_no_memory(&build->reader);
+}
+
 static int layer_read(struct build *build, const struct json_path *at, const json_t *value,
                       unsigned where, struct layer *layer)
 {
 	layer->name = at->key;
 	layer->json = value;
-	return fields_read(&build->reader, at, value, &settings_set, where, &layer->settings,
-	                   &layer->given);
+	if (fields_read(&build->reader, at, value, &settings_set, where, &layer->settings,
+	                &layer->given) < 0)
+		return -1;
+	return setting_path_resolve(build, &layer->settings.identity_file) < 0
+	           ? -1
+	           : setting_path_resolve(build, &layer->settings.known_hosts);
 }
 
 static int groups_read(struct build *build)
@@ -147,13 +165,17 @@ static int playbook_resolve(struct build *build)
 	}
 	if (!strchr(inventory->playbook, '/'))
 		return 0;
-	if (*inventory->playbook != '~')
-		return path_resolve(build, &inventory->playbook);
-	char *expanded = path_expand(inventory->playbook);
-	if (!expanded)
+	char *path = NULL;
+	if (*inventory->playbook != '~') {
+		if (path_resolve(build, inventory->playbook, &path) < 0)
+			return -1;
+		if (!path)
+			return 0;
+	} else if (!(path = path_expand(inventory->playbook))) {
 		return field_no_memory(&build->reader);
+	}
 	free(inventory->playbook);
-	inventory->playbook = expanded;
+	inventory->playbook = path;
 	return 0;
 }
 

@@ -87,16 +87,16 @@ static int groups_apply(struct build *build, json_t *own_index)
 	return 0;
 }
 
-int path_resolve(struct build *build, char **path)
+int path_resolve(struct build *build, const char *path, char **resolved)
 {
 	const char *own = build->inventory->path, *slash = strrchr(own, '/');
-	char *resolved = NULL;
-	if (!*path || **path == '/' || !slash)
+	*resolved = NULL;
+	if (!path || *path == '/' || !slash)
 		return 0;
-	if (asprintf(&resolved, "%.*s/%s", (int)(slash - own), own, *path) < 0)
+	if (asprintf(resolved, "%.*s/%s", (int)(slash - own), own, path) < 0) {
+		*resolved = NULL;
 		return field_no_memory(&build->reader);
-	free(*path);
-	*path = resolved;
+	}
 	return 0;
 }
 
@@ -121,12 +121,7 @@ static int host_settle(struct build *build, size_t index, const struct layer *ow
 	host->address = strdup(address ? address : host->name);
 	if (host_key)
 		failed |= !(host->host_key = strdup(host_key));
-	if (failed || !host->address)
-		return field_no_memory(&build->reader);
-	return path_resolve(build, &host->identity_file) < 0 ||
-	               path_resolve(build, &host->known_hosts) < 0
-	           ? -1
-	           : 0;
+	return failed || !host->address ? field_no_memory(&build->reader) : 0;
 }
 
 /* An entry of "hosts" that no group has would silently do nothing. */

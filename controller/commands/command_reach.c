@@ -6,6 +6,7 @@
 #include "controller/commands/command.h"
 #include "controller/ssh/ssh_jump.h"
 #include "controller/terminal/escape.h"
+#include "inventory/inventory_fields.h"
 #include "inventory/nodeset.h"
 #include "inventory/text_rules.h"
 
@@ -70,12 +71,16 @@ int command_fleet_reach(struct command_fleet *fleet, struct gf_err *err)
 	char *path = path_expand("~/.ssh/config");
 	struct ssh_config *config = path ? ssh_config_read(path, err) : NULL;
 	int rc = config ? 0 : path ? -1 : gf_err_set(err, GF_E_MEMORY, "out of memory");
+	const struct inventory_host *former = NULL;
 	for (size_t i = 0; rc == 0 && i < fleet->count; i++) {
 		struct inventory_host *host = &fleet->inventory->hosts[fleet->selected[i]];
 		rc = ssh_config_apply(config, host, keep_warning, &warnings, err);
 		if (rc == 0)
 			rc = ssh_jumps_resolve(&fleet->jumps, config, fleet->inventory, host,
 			                       keep_warning, &warnings, err);
+		if (former)
+			setting_texts_share(former, host);
+		former = host;
 	}
 	print_warnings(&warnings);
 	ssh_config_free(config);

@@ -14,6 +14,7 @@
 #include "controller/ssh/ssh_config.h"
 #include "controller/ssh/ssh_config_lines.h"
 #include "inventory/nodeset.h"
+#include "inventory/shared_text.h"
 #include "inventory/text_rules.h"
 
 enum active { INACTIVE, ACTIVE, MAYBE }; /* MAYBE: a Match that cannot be decided */
@@ -391,6 +392,16 @@ err_close:
 	return NULL;
 }
 
+static int set_shared(char **to, const char *text, struct gf_err *err)
+{
+	char *shared = shared_text_new(text);
+	if (!shared)
+		return out_of_memory(err);
+	shared_text_drop(to);
+	*to = shared;
+	return 0;
+}
+
 static int set_text(char **to, const char *text, struct gf_err *err)
 {
 	char *copy = strdup(text);
@@ -414,9 +425,9 @@ static int fill_names(struct lookup *lookup, struct gf_err *err)
 		if (set_text(&host->address, name, err) != 0)
 			return -1;
 	}
-	if (lookup->user && set_text(&host->user, lookup->user->words[0].text, err) != 0)
+	if (lookup->user && set_shared(&host->user, lookup->user->words[0].text, err) != 0)
 		return -1;
-	if (!host->user && set_text(&host->user, local_user(), err) != 0)
+	if (!host->user && set_shared(&host->user, local_user(), err) != 0)
 		return -1;
 	if (lookup->port)
 		host->port = (uint16_t)atoi(lookup->port->words[0].text);
@@ -427,13 +438,11 @@ static int fill_names(struct lookup *lookup, struct gf_err *err)
 	if (lookup->alive_count)
 		host->alive_count = (unsigned)atoi(lookup->alive_count->words[0].text);
 	if (lookup->proxy && lookup->proxy->keyword->key == KEY_PROXY_JUMP &&
-	    set_text(&host->jump, lookup->proxy->words[0].text, err) != 0)
+	    set_shared(&host->jump, lookup->proxy->words[0].text, err) != 0)
 		return -1;
 	/* "none" says that there is no jump, as it does for ssh. */
-	if (host->jump && strcasecmp(host->jump, "none") == 0) {
-		free(host->jump);
-		host->jump = NULL;
-	}
+	if (host->jump && strcasecmp(host->jump, "none") == 0)
+		shared_text_drop(&host->jump);
 	return 0;
 }
 
@@ -446,8 +455,10 @@ static int fill_files(struct lookup *lookup, struct gf_err *err)
 		    lookup->known_hosts ? lookup->known_hosts->words[0].text : "~/.ssh/known_hosts";
 		if (strcasecmp(text, "none") == 0)
 			text = "/dev/null";
-		host->known_hosts = expand_file(text, lookup->known_hosts, host, err);
-		if (!host->known_hosts)
+		char *path = expand_file(text, lookup->known_hosts, host, err);
+		int rc = path ? set_shared(&host->known_hosts, path, err) : -1;
+		free(path);
+		if (rc != 0)
 			return -1;
 	}
 	if (host->identity_file)

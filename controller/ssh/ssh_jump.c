@@ -9,6 +9,7 @@
 
 #include "inventory/inventory_fields.h"
 #include "inventory/nodeset.h"
+#include "inventory/shared_text.h"
 
 #define HOPS_MAX 8
 
@@ -81,17 +82,24 @@ static int copy_text(char **to, const char *from)
 	return *to ? 0 : -1;
 }
 
+static void share_text(char **to, char *from)
+{
+	if (!*to)
+		shared_text_share(to, from);
+}
+
 /* What the inventory says of the bastion, when it is one of its hosts. */
 static int fill_known(struct inventory_host *hop, const struct inventory_host *known)
 {
 	hop->host_keys = known->host_keys;
 	hop->address_given = known->address_given;
 	hop->port = hop->port ? hop->port : known->port;
+	share_text(&hop->user, known->user);
+	share_text(&hop->identity_file, known->identity_file);
+	share_text(&hop->known_hosts, known->known_hosts);
+	share_text(&hop->jump, known->jump);
 	return copy_text(&hop->address, known->address_given ? known->address : NULL) |
-	       copy_text(&hop->user, known->user) |
-	       copy_text(&hop->identity_file, known->identity_file) |
-	       copy_text(&hop->known_hosts, known->known_hosts) |
-	       copy_text(&hop->host_key, known->host_key) | copy_text(&hop->jump, known->jump);
+	       copy_text(&hop->host_key, known->host_key);
 }
 
 /* HOP is filled but for what ~/.ssh/config and the target give. */
@@ -103,12 +111,9 @@ static int fill_rest(struct resolver *resolver, struct inventory_host *hop, stru
 		return no_memory(err);
 	if (ssh_config_apply(resolver->config, hop, resolver->warn, resolver->ctx, err) != 0)
 		return -1;
-	if (!known_hosts && !hop->known_hosts_given) {
-		free(hop->known_hosts);
-		hop->known_hosts = NULL;
-	}
-	if (copy_text(&hop->known_hosts, target->known_hosts) != 0)
-		return no_memory(err);
+	if (!known_hosts && !hop->known_hosts_given)
+		shared_text_drop(&hop->known_hosts);
+	share_text(&hop->known_hosts, target->known_hosts);
 	if (hop->identity_file || hop->identities_given)
 		return 0;
 	hop->identities_given = target->identities_given;
@@ -116,7 +121,8 @@ static int fill_rest(struct resolver *resolver, struct inventory_host *hop, stru
 	for (size_t i = 0; i < target->identity_files.count; i++)
 		if (string_list_append(&hop->identity_files, target->identity_files.items[i]) != 0)
 			return no_memory(err);
-	return copy_text(&hop->identity_file, target->identity_file) == 0 ? 0 : no_memory(err);
+	share_text(&hop->identity_file, target->identity_file);
+	return 0;
 }
 
 static struct inventory_host *keep_hop(struct ssh_jumps *jumps, struct inventory_host *hop,
@@ -137,6 +143,14 @@ static struct inventory_host *keep_hop(struct ssh_jumps *jumps, struct inventory
 	jump->next = jumps->first;
 	jumps->first = jump;
 	return &jump->host;
+}
+
+static char *before_comma(const char *jump, const char *comma)
+{
+	char *text = strndup(jump, (size_t)(comma - jump));
+	char *shared = text ? shared_text_new(text) : NULL;
+	free(text);
+	return shared;
 }
 
 /* The bastion that JUMP ends in; *FOUND stays NULL when that is FROM itself. */
@@ -164,9 +178,9 @@ static int resolve(struct resolver *resolver, const struct inventory_host *from,
 	hop.host_keys = resolver->target->host_keys == HOST_KEYS_PIN ? HOST_KEYS_STRICT
 	                                                             : resolver->target->host_keys;
 	if (spec.user[0])
-		hop.user = strdup(spec.user);
+		hop.user = shared_text_new(spec.user);
 	if (comma)
-		hop.jump = strndup(jump, (size_t)(comma - jump));
+		hop.jump = before_comma(jump, comma);
 	int rc = !hop.name || (spec.user[0] && !hop.user) || (comma && !hop.jump) ||
 	                 (known && fill_known(&hop, known) != 0)
 	             ? no_memory(err)
@@ -196,10 +210,8 @@ int ssh_jumps_resolve(struct ssh_jumps *jumps, const struct ssh_config *config,
 	if (host->jump && resolve(&resolver, host, host->jump, 0, &bastion, err) != 0)
 		return -1;
 	host->bastion = bastion;
-	if (host->jump && !bastion) {
-		free(host->jump);
-		host->jump = NULL;
-	}
+	if (!bastion)
+		shared_text_drop(&host->jump);
 	return 0;
 }
 

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "inventory/inventory_fields.h"
 #include "inventory/inventory_json.h"
 #include "inventory/nodeset.h"
 #include "tests/unit/bad_inputs.h"
@@ -171,6 +172,31 @@ static void paths(void **state)
 	inventory_free(inventory);
 }
 
+/* What thousands of hosts have in common is in memory once, also what they came to one by one. */
+static void common_texts(void **state)
+{
+	(void)state;
+	struct inventory *inventory =
+	    parsed(HEAD "\"defaults\": {\"known_hosts\": \"k\", \"jump\": \"j\"}, \"groups\": {"
+	                "\"a\": {\"hosts\": [\"h[1-2]\"], \"user\": \"u\"}},"
+	                "\"hosts\": {\"h1\": {\"domain\": \"d\"}, \"h2\": {\"domain\": \"d\", "
+	                "\"jump\": \"other\"}}}");
+	struct inventory_host *first = &inventory->hosts[0], *second = &inventory->hosts[1];
+	assert_string_equal(second->known_hosts, "dir/k");
+	assert_ptr_equal(first->known_hosts, second->known_hosts);
+	assert_ptr_equal(first->user, second->user);
+	assert_ptr_not_equal(first->domain, second->domain);
+	setting_texts_share(first, second);
+	assert_ptr_equal(first->domain, second->domain);
+	assert_string_equal(first->jump, "j");
+	assert_string_equal(second->jump, "other");
+	assert_null(second->identity_file);
+	host_clear(first); /* the other one's stay */
+	assert_string_equal(second->domain, "d");
+	assert_string_equal(second->user, "u");
+	inventory_free(inventory);
+}
+
 static void rollout(void **state)
 {
 	(void)state;
@@ -310,11 +336,12 @@ static void large(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(bad_inputs), cmocka_unit_test(defaults),
-	    cmocka_unit_test(precedence), cmocka_unit_test(host_settles_groups),
-	    cmocka_unit_test(gpus),       cmocka_unit_test(paths),
-	    cmocka_unit_test(rollout),    cmocka_unit_test(selects),
-	    cmocka_unit_test(json),       cmocka_unit_test(large),
+	    cmocka_unit_test(bad_inputs),   cmocka_unit_test(defaults),
+	    cmocka_unit_test(precedence),   cmocka_unit_test(host_settles_groups),
+	    cmocka_unit_test(gpus),         cmocka_unit_test(paths),
+	    cmocka_unit_test(rollout),      cmocka_unit_test(selects),
+	    cmocka_unit_test(json),         cmocka_unit_test(large),
+	    cmocka_unit_test(common_texts),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,6 +13,7 @@
 
 #include "controller/ssh/ssh_config.h"
 #include "inventory/inventory_fields.h"
+#include "inventory/shared_text.h"
 #include "tests/unit/bad_inputs.h"
 
 static char warnings[2000];
@@ -200,12 +201,12 @@ static void inventory_is_first(void **state)
 	struct gf_err err = {0};
 	struct ssh_config *read = ssh_config_parse("config", config, strlen(config), &err);
 	struct inventory_host *host = host_new("x");
-	host->user = strdup("u");
+	host->user = shared_text_new("u");
 	host->port = 7;
 	host->address_given = true;
-	host->identity_file = strdup("/i");
-	host->jump = strdup("none");
-	host->known_hosts = strdup("/known");
+	host->identity_file = shared_text_new("/i");
+	host->jump = shared_text_new("none");
+	host->known_hosts = shared_text_new("/known");
 	assert_int_equal(ssh_config_apply(read, host, NULL, NULL, &err), 0);
 	char text[300];
 	describe(host, text, sizeof(text));
