@@ -15,6 +15,12 @@ void inventory_free(struct inventory *inventory)
 	for (size_t i = 0; i < inventory->host_count; i++)
 		host_clear(&inventory->hosts[i]);
 	free(inventory->hosts);
+	while (inventory->groups) {
+		struct inventory_groups *groups = inventory->groups;
+		inventory->groups = groups->next;
+		string_list_free(&groups->names);
+		free(groups);
+	}
 	for (size_t i = 0; i < inventory->flavor_count; i++) {
 		struct inventory_flavor *flavor = &inventory->flavors[i];
 		for (size_t j = 0; j < flavor->gpu_count; j++)
@@ -64,8 +70,8 @@ struct selection_groups {
 
 static bool host_in_group(const struct inventory_host *host, const char *group)
 {
-	for (size_t i = 0; i < host->groups.count; i++)
-		if (!strcmp(host->groups.items[i], group))
+	for (size_t i = 0; i < host->groups->count; i++)
+		if (!strcmp(host->groups->items[i], group))
 			return true;
 	return false;
 }
@@ -74,7 +80,7 @@ static int group_unknown(const struct inventory *inventory, const char *name, st
 {
 	const char *near = NULL;
 	for (size_t i = 0; !near && i < inventory->host_count; i++) {
-		const struct string_list *groups = &inventory->hosts[i].groups;
+		const struct string_list *groups = inventory->hosts[i].groups;
 		near = suggest_nearest(name, (const char *const *)groups->items, groups->count);
 	}
 	if (near)

@@ -69,7 +69,7 @@ struct inventory_host {
 	enum inventory_host_keys host_keys;
 	enum inventory_become become;
 	enum inventory_role role;
-	struct string_list groups;
+	const struct string_list *groups; /* the inventory's; NULL: a host that it does not have */
 	struct inventory_gpu_list gpus;
 	struct string_list kernel_args_add, kernel_args_remove;
 };
@@ -113,6 +113,12 @@ struct inventory_flavor {
 	size_t gpu_count;
 };
 
+/* The names of the groups that some hosts are in, all of them. */
+struct inventory_groups {
+	struct string_list names;
+	struct inventory_groups *next;
+};
+
 struct inventory {
 	char *path; /* as given */
 	char *fleet;
@@ -120,6 +126,7 @@ struct inventory {
 	char *sha256;   /* of the file's bytes, lower-case hex */
 	struct inventory_host *hosts; /* in natural order of their names */
 	size_t host_count;
+	struct inventory_groups *groups;
 	struct inventory_gpu_list gpus; /* the fleet's list */
 	struct inventory_flavor *flavors;
 	size_t flavor_count;

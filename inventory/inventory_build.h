@@ -29,7 +29,8 @@ struct build {
 	size_t own_count;
 	json_t *host_index; /* name → index into inventory->hosts */
 	size_t memberships;
-	uint16_t *origins; /* host × setting: 1 + the group that gave it, or 0 */
+	struct string_list *groups_of; /* each host's */
+	uint16_t *origins;             /* host × setting: 1 + the group that gave it, or 0 */
 	uint16_t *role_origins;
 };
 

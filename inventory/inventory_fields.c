@@ -174,7 +174,6 @@ void host_clear(struct inventory_host *host)
 	shared_text_drop(&host->jump);
 	shared_text_drop(&host->domain);
 	string_list_free(&host->identity_files);
-	string_list_free(&host->groups);
 	gpu_list_free(&host->gpus);
 	string_list_free(&host->kernel_args_add);
 	string_list_free(&host->kernel_args_remove);

@@ -93,7 +93,7 @@ json_t *inventory_host_json(const struct inventory_host *host)
 	failed |= text_set(object, "host_keys", host_keys_names[host->host_keys]);
 	failed |= text_set(object, "become", become_names[host->become]);
 	failed |= text_set(object, "role", role_names[host->role]);
-	failed |= json_object_set_new(object, "groups", list_json(&host->groups));
+	failed |= json_object_set_new(object, "groups", list_json(host->groups));
 	if (host->gpus.given)
 		failed |= json_object_set_new(object, "gpus", inventory_gpus_json(&host->gpus));
 	if (host->kernel_args_add.count || host->kernel_args_remove.count)

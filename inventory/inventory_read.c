@@ -233,6 +233,9 @@ static struct inventory *inventory_build(const char *path, const struct json_sou
 	host_clear(&build.defaults.settings);
 	free(build.groups);
 	free(build.own);
+	for (size_t i = 0; build.groups_of && i < build.inventory->host_count; i++)
+		string_list_free(&build.groups_of[i]);
+	free(build.groups_of);
 	free(build.origins);
 	free(build.role_origins);
 	json_decref(build.host_index);

@@ -72,8 +72,7 @@ static int groups_apply(struct build *build, json_t *own_index)
 			size_t host = (size_t)json_integer_value(
 			    json_object_get(build->host_index, group->members.items[i]));
 			const struct layer *own = own_find(build, host, own_index);
-			if (string_list_append(&build->inventory->hosts[host].groups,
-			                       group->layer.name) < 0)
+			if (string_list_append(&build->groups_of[host], group->layer.name) < 0)
 				return field_no_memory(&build->reader);
 			if (group->layer.given & 1u << SETTING_ROLE &&
 			    group_role(build, host, g) < 0)
@@ -83,6 +82,25 @@ static int groups_apply(struct build *build, json_t *own_index)
 				    group_setting(build, host, g, row, own) < 0)
 					return -1;
 		}
+	}
+	return 0;
+}
+
+/* Hosts that follow each other are mostly in the same groups. */
+static int groups_settle(struct build *build)
+{
+	struct inventory *inventory = build->inventory;
+	for (size_t i = 0; i < inventory->host_count; i++) {
+		struct inventory_groups *groups = inventory->groups;
+		if (!groups || !string_list_equal(&groups->names, &build->groups_of[i])) {
+			groups = malloc(sizeof(*groups));
+			if (!groups)
+				return field_no_memory(&build->reader);
+			*groups = (struct inventory_groups){build->groups_of[i], inventory->groups};
+			build->groups_of[i] = (struct string_list){0};
+			inventory->groups = groups;
+		}
+		inventory->hosts[i].groups = &groups->names;
 	}
 	return 0;
 }
@@ -149,7 +167,8 @@ int hosts_resolve(struct build *build)
 	json_t *own_index = json_object();
 	build->origins = calloc(count * SETTING_COUNT, sizeof(*build->origins));
 	build->role_origins = calloc(count, sizeof(*build->role_origins));
-	int rc = own_index && build->origins && build->role_origins
+	build->groups_of = calloc(count, sizeof(*build->groups_of));
+	int rc = own_index && build->origins && build->role_origins && build->groups_of
 	             ? 0
 	             : field_no_memory(&build->reader);
 	for (size_t i = 0; rc == 0 && i < build->own_count; i++) {
@@ -160,6 +179,8 @@ int hosts_resolve(struct build *build)
 	}
 	if (rc == 0)
 		rc = groups_apply(build, own_index);
+	if (rc == 0)
+		rc = groups_settle(build);
 	for (size_t i = 0; rc == 0 && i < count; i++)
 		rc = host_settle(build, i, own_find(build, i, own_index));
 	json_decref(own_index);

@@ -105,8 +105,8 @@ static void precedence(void **state)
 	assert_string_equal(h1->domain, "r");
 	assert_int_equal(c1->role, ROLE_CONTROL);
 	assert_int_equal(h1->role, ROLE_COMPUTE);
-	assert_int_equal(h1->groups.count, 2);
-	assert_string_equal(h1->groups.items[1], "b");
+	assert_int_equal(h1->groups->count, 2);
+	assert_string_equal(h1->groups->items[1], "b");
 	/* kernel_args is one setting: the nearest one counts as a whole. */
 	assert_string_equal(h1->kernel_args_add.items[0], "b=1");
 	assert_int_equal(h1->kernel_args_remove.count, 1);
@@ -185,6 +185,8 @@ static void common_texts(void **state)
 	assert_string_equal(second->known_hosts, "dir/k");
 	assert_ptr_equal(first->known_hosts, second->known_hosts);
 	assert_ptr_equal(first->user, second->user);
+	assert_ptr_equal(first->groups, second->groups);
+	assert_string_equal(first->groups->items[0], "a");
 	assert_ptr_not_equal(first->domain, second->domain);
 	setting_texts_share(first, second);
 	assert_ptr_equal(first->domain, second->domain);
