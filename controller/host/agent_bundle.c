@@ -14,31 +14,41 @@
 
 #define BUNDLE_LIMIT ((long)64 << 20)
 
-static int file_read(const char *path, char **data, size_t *size, struct gf_err *err)
+static FILE *file_open(const char *path, size_t *size, struct gf_err *err)
 {
 	FILE *file = fopen(path, "rbe");
 	struct stat info;
-	char *bytes;
 
-	if (!file)
-		return gf_err_errno(err, GF_E_IO, "can't open %s", path);
+	if (!file) {
+		gf_err_errno(err, GF_E_IO, "can't open %s", path);
+		return NULL;
+	}
 	if (fstat(fileno(file), &info) || info.st_size > BUNDLE_LIMIT) {
 		fclose(file);
-		return gf_err_set(err, GF_E_IO, "%s is not a bundle: it is too large", path);
+		gf_err_set(err, GF_E_IO, "%s is not a bundle: it is too large", path);
+		return NULL;
 	}
-	bytes = malloc((size_t)info.st_size + 1);
-	if (!bytes) {
-		fclose(file);
-		return gf_err_set(err, GF_E_MEMORY, "out of memory");
-	}
-	*size = fread(bytes, 1, (size_t)info.st_size, file);
+	*size = (size_t)info.st_size;
+	return file;
+}
+
+static int hash_read(const char *path, char hash[65], struct gf_err *err)
+{
+	char text[66] = "";
+	size_t size;
+	FILE *file = file_open(path, &size, err);
+
+	if (!file)
+		return gf_err_wrap(err,
+		                   "the agent's bundle is missing (install gpufleet as a whole, or "
+		                   "run it from its build tree)");
+	size = fread(text, 1, sizeof(text) - 1, file);
+	text[size] = '\0';
 	fclose(file);
-	if (*size != (size_t)info.st_size) {
-		free(bytes);
-		return gf_err_set(err, GF_E_IO, "can't read all of %s", path);
-	}
-	bytes[*size] = '\0';
-	*data = bytes;
+	if (strspn(text, "0123456789abcdef") != 64)
+		return gf_err_set(err, GF_E_IO, "%s does not hold a SHA-256", path);
+	memcpy(hash, text, 64);
+	hash[64] = '\0';
 	return 0;
 }
 
@@ -57,32 +67,37 @@ static int bundle_commands(struct agent_bundle *bundle, struct gf_err *err)
 
 int agent_bundle_load(const char *folder, struct agent_bundle *bundle, struct gf_err *err)
 {
-	char path[PATH_MAX], *hash = NULL;
-	size_t size = 0;
+	char path[PATH_MAX];
 
 	memset(bundle, 0, sizeof(*bundle));
 	snprintf(path, sizeof(path), "%s/gpufleet-agent.hash", folder);
-	if (file_read(path, &hash, &size, err))
-		return gf_err_wrap(err,
-		                   "the agent's bundle is missing (install gpufleet as a whole, or "
-		                   "run it from its build tree)");
-	if (strspn(hash, "0123456789abcdef") != 64) {
-		free(hash);
-		return gf_err_set(err, GF_E_IO, "%s does not hold a SHA-256", path);
-	}
-	memcpy(bundle->hash, hash, 64);
-	free(hash);
+	if (hash_read(path, bundle->hash, err))
+		return -1;
 	snprintf(path, sizeof(path), "%s/gpufleet-agent.tar.gz", folder);
-	if (file_read(path, &bundle->data, &bundle->size, err) || bundle_commands(bundle, err)) {
+	bundle->file = file_open(path, &bundle->size, err);
+	if (!bundle->file || bundle_commands(bundle, err)) {
 		agent_bundle_free(bundle);
 		return -1;
 	}
 	return 0;
 }
 
+int agent_bundle_read(const struct agent_bundle *bundle, size_t offset, char *bytes, size_t size,
+                      struct gf_err *err)
+{
+	ssize_t got = pread(fileno(bundle->file), bytes, size, (off_t)offset);
+
+	if (got < 0)
+		return gf_err_errno(err, GF_E_IO, "can't read the agent's bundle");
+	if ((size_t)got != size)
+		return gf_err_set(err, GF_E_IO, "the agent's bundle has changed meanwhile");
+	return 0;
+}
+
 void agent_bundle_free(struct agent_bundle *bundle)
 {
-	free(bundle->data);
+	if (bundle->file)
+		fclose(bundle->file);
 	free(bundle->command);
 	memset(bundle, 0, sizeof(*bundle));
 }

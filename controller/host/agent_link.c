@@ -13,7 +13,7 @@
 #include "controller/secret/become.h"
 #include "node-agent/wire/frame.h"
 
-#define PUSH_CHUNK  ((size_t)256 << 10)
+#define PUSH_CHUNK  ((size_t)64 << 10)
 #define STDERR_KEPT 400
 
 enum client_state { CLIENT_CONNECTING, CLIENT_STARTING, CLIENT_READY, CLIENT_FAILED };
@@ -183,6 +183,7 @@ static void client_ready(void *ctx, struct link *link)
 static int client_push(struct agent_link *client)
 {
 	struct gf_err err = {0};
+	char chunk[PUSH_CHUNK];
 	size_t left = client->bundle->size - client->pushed;
 	size_t size = left < PUSH_CHUNK ? left : PUSH_CHUNK;
 
@@ -190,7 +191,8 @@ static int client_push(struct agent_link *client)
 		client->pushing = false;
 		return 0;
 	}
-	if (link_write(client->link, client->bundle->data + client->pushed, size, &err))
+	if (agent_bundle_read(client->bundle, client->pushed, chunk, size, &err) ||
+	    link_write(client->link, chunk, size, &err))
 		return client_fail(client, &err);
 	client->pushed += size;
 	return 0;
