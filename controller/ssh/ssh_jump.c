@@ -98,7 +98,7 @@ static int fill_known(struct inventory_host *hop, const struct inventory_host *k
 	share_text(&hop->identity_file, known->identity_file);
 	share_text(&hop->known_hosts, known->known_hosts);
 	share_text(&hop->jump, known->jump);
-	return copy_text(&hop->address, known->address_given ? known->address : NULL) |
+	return copy_text(&hop->address, known->address_given ? known->address : hop->name) |
 	       copy_text(&hop->host_key, known->host_key);
 }
 
@@ -107,8 +107,6 @@ static int fill_rest(struct resolver *resolver, struct inventory_host *hop, stru
 {
 	const struct inventory_host *target = resolver->target;
 	bool known_hosts = hop->known_hosts != NULL;
-	if (copy_text(&hop->address, hop->name) != 0)
-		return no_memory(err);
 	if (ssh_config_apply(resolver->config, hop, resolver->warn, resolver->ctx, err) != 0)
 		return -1;
 	if (!known_hosts && !hop->known_hosts_given)
@@ -172,6 +170,7 @@ static int resolve(struct resolver *resolver, const struct inventory_host *from,
 		                  resolver->target->name, HOPS_MAX);
 	const struct inventory_host *known = inventory_host_find(resolver->inventory, spec.name);
 	hop.name = strdup(spec.name);
+	hop.address = known ? NULL : strdup(spec.name);
 	hop.port = (uint16_t)spec.port;
 	/* A pin is one host's: a bastion that the inventory does not have must be in known_hosts.
 	 */
@@ -182,7 +181,7 @@ static int resolve(struct resolver *resolver, const struct inventory_host *from,
 	if (comma)
 		hop.jump = before_comma(jump, comma);
 	int rc = !hop.name || (spec.user[0] && !hop.user) || (comma && !hop.jump) ||
-	                 (known && fill_known(&hop, known) != 0)
+	                 (known ? fill_known(&hop, known) != 0 : !hop.address)
 	             ? no_memory(err)
 	             : fill_rest(resolver, &hop, err);
 	if (rc == 0 && hop.jump)
