@@ -12,7 +12,7 @@ unit_test(wrap terminal)
 
 # Scripted hosts on a virtual clock: what the fleet's own tests run on.
 add_library(fleet_world STATIC fleet/world.c fleet/world_agent.c fleet/world_facts.c fleet/world_faults.c
-	fleet/world_hook.c fleet/world_link.c fleet/simulation.c fleet/simulation_draw.c)
+	fleet/world_hook.c fleet/world_journal.c fleet/world_link.c fleet/simulation.c fleet/simulation_draw.c)
 target_link_libraries(fleet_world PUBLIC fleet host)
 unit_test(fleet fleet_world)
 unit_test(fleet_trial fleet_world)

@@ -8,8 +8,7 @@
 
 #include "controller/fleet/waves.h"
 
-#define COMMIT_MS 3
-#define LONGEST   (UINT64_C(7) * 24 * 3600 * 1000) /* no run takes a week */
+#define LONGEST (UINT64_C(7) * 24 * 3600 * 1000) /* no run takes a week */
 
 static const char playbook_text[] =
     "{\"version\": 1, \"name\": \"test\", \"role\": \"compute\", \"stages\": [{\"name\": \"host\","
@@ -41,17 +40,6 @@ void world_say(const struct world *world, const struct world_host *host, const c
 }
 
 /* An event on the disk. */
-static void say_event(const struct world *world, const struct world_host *host, const json_t *event)
-{
-	char *text;
-
-	if (!world->verbose)
-		return;
-	text = json_dumps(event, JSON_COMPACT);
-	world_say(world, host, "recorded ", text);
-	free(text);
-}
-
 bool world_ok(const struct world *world)
 {
 	if (world->broken)
@@ -108,212 +96,6 @@ static bool world_step(struct world *world, uint64_t until)
 	world->now = next > world->now ? next : world->now;
 	clock_fire(&world->clock);
 	return true;
-}
-
-static bool event_is(const json_t *event, const char *key, const char *value)
-{
-	const char *text = json_string_value(json_object_get(event, key));
-
-	return text && strcmp(text, value) == 0;
-}
-
-static void entry_free(struct world_entry *entry)
-{
-	json_decref(entry->event);
-	json_decref(entry->facts);
-	free(entry);
-}
-
-static void entries_free(struct world_entry *entry)
-{
-	while (entry) {
-		struct world_entry *next = entry->next;
-
-		entry_free(entry);
-		entry = next;
-	}
-}
-
-/* Their names are numbers: world_host_init. */
-static struct world_host *host_named(struct world *world, const char *name)
-{
-	size_t index = strtoul(name + strlen("gpu"), NULL, 10) - 1;
-
-	if (index >= world->inventory.host_count || strcmp(world->hosts[index].name, name) != 0)
-		abort();
-	return &world->hosts[index];
-}
-
-static struct world *journal_world(struct journal *journal)
-{
-	return (struct world *)((char *)journal - offsetof(struct world, journal));
-}
-
-/* Facts and events reach the disk in the order in which they were given. */
-static struct world_entry *entry_queue(struct world *world, const char *host)
-{
-	struct world_entry *entry = calloc(1, sizeof(*entry));
-
-	entry->host = host[0] ? host_named(world, host)->index : WORLD_OWN;
-	*world->queued_end = entry;
-	world->queued_end = &entry->next;
-	if (!world->commit_timer.slot)
-		clock_arm(&world->clock, &world->commit_timer, COMMIT_MS);
-	return entry;
-}
-
-static int world_append(struct journal *journal, const char *host, const json_t *event,
-                        journal_done_fn done, void *ctx, struct gf_err *err)
-{
-	struct world *world = journal_world(journal);
-	struct world_entry *entry = entry_queue(world, host);
-
-	(void)err;
-	entry->event = json_incref((json_t *)(uintptr_t)event); /* nobody changes it any more */
-	entry->done = done;
-	entry->ctx = ctx;
-	return 0;
-}
-
-/* It is on the disk. Where a host stands is folded, and not asked for by anything else. */
-static void entry_keep(struct world *world, struct world_entry *entry)
-{
-	struct world_host *host = entry->host == WORLD_OWN ? NULL : &world->hosts[entry->host];
-
-	say_event(world, host, entry->event);
-	if (host && host_fold(&world->records[entry->host], entry->event))
-		abort();
-	if (host && host->struck && !host->struck_known && world->records[entry->host].down)
-		host->struck_known = world->now;
-	if (!host || event_is(entry->event, "type", "host.state")) {
-		entry_free(entry);
-		return;
-	}
-	*host->durable_end = entry;
-	host->durable_end = &entry->next;
-}
-
-/* One commit takes all that had come when it began. */
-static unsigned commit_wait(struct world *world)
-{
-	if (world->group) {
-		world->group--;
-		return 0;
-	}
-	for (const struct world_entry *at = world->queued->next; at; at = at->next)
-		world->group++;
-	return COMMIT_MS;
-}
-
-/* One event a call: every place that a crash can cut the journal at is a place of its own. */
-static void commit_fire(void *ctx)
-{
-	struct world *world = ctx;
-	struct world_entry *entry = world->queued;
-	struct gf_err full = {GF_E_STORE, "the disk is full"};
-	journal_done_fn done = entry->done;
-	void *done_ctx = entry->ctx;
-	struct world_host *host;
-
-	if (world->dead)
-		return;
-	world->queued = entry->next;
-	entry->next = NULL;
-	if (!world->queued)
-		world->queued_end = &world->queued;
-	else
-		clock_arm(&world->clock, &world->commit_timer, commit_wait(world));
-	if (world->store_full) {
-		entry_free(entry);
-		if (done)
-			done(done_ctx, &full);
-		return;
-	}
-	if (entry->facts) {
-		json_decref(world->hosts[entry->host].facts);
-		world->hosts[entry->host].facts = json_incref(entry->facts);
-		world_effect(world, &world->hosts[entry->host]);
-		entry_free(entry);
-		return;
-	}
-	world->events++;
-	host = entry->host == WORLD_OWN ? NULL : &world->hosts[entry->host];
-	/* Whoever drains without a command that undrains does it by hand. */
-	if (host && !world->inventory.rollout.undrain.count &&
-	    event_is(entry->event, "type", "undrain.done"))
-		host->drained = host->out_of_service = false;
-	entry_keep(world, entry);
-	world_effect(world, host);
-	if (done && !world->dead)
-		done(done_ctx, NULL);
-}
-
-static int world_facts_put(struct journal *journal, const char *host, const char *facts,
-                           size_t size, struct gf_err *err)
-{
-	(void)err;
-	entry_queue(journal_world(journal), host)->facts = json_loadb(facts, size, 0, NULL);
-	return 0;
-}
-
-static json_t *world_facts_get(struct journal *journal, const char *host, struct gf_err *err)
-{
-	(void)err;
-	return json_incref(host_named(journal_world(journal), host)->facts);
-}
-
-static int world_expected_put(struct journal *journal, const char *host, const json_t *expected,
-                              struct gf_err *err)
-{
-	struct world_host *of = host_named(journal_world(journal), host);
-
-	(void)err;
-	json_decref(of->expected);
-	of->expected = json_deep_copy(expected);
-	return 0;
-}
-
-static json_t *world_expected_get(struct journal *journal, const char *host, struct gf_err *err)
-{
-	(void)err;
-	return json_incref(host_named(journal_world(journal), host)->expected);
-}
-
-static void world_hurry(struct journal *journal)
-{
-	journal_world(journal)->hurried++;
-}
-
-bool world_recorded(const struct world *world, size_t host, const char *type, const char *key,
-                    const char *value)
-{
-	for (const struct world_entry *at = world->hosts[host].durable; at; at = at->next)
-		if (event_is(at->event, "type", type) && event_is(at->event, key, value))
-			return true;
-	return false;
-}
-
-/* Also those that another intent followed before their result: they are lost for good. */
-unsigned world_open_intents(const struct world *world, size_t host)
-{
-	bool stage = false, reboot = false;
-	unsigned lost = 0;
-
-	for (const struct world_entry *at = world->hosts[host].durable; at; at = at->next) {
-		if (event_is(at->event, "type", "stage.intent")) {
-			lost += stage;
-			stage = true;
-		} else if (event_is(at->event, "type", "stage.result")) {
-			stage = false;
-		} else if (event_is(at->event, "type", "reboot.intent")) {
-			lost += reboot;
-			reboot = true;
-		} else if (event_is(at->event, "type", "reboot.done") ||
-		           event_is(at->event, "type", "reboot.refused")) {
-			reboot = false;
-		}
-	}
-	return lost + stage + reboot;
 }
 
 static void rules_at_start(struct world *world, const struct host *started)
@@ -472,7 +254,7 @@ static void world_end(struct world *world)
 		world_broken(world, "a command was left running");
 	world_hooks_end(world);
 	clock_disarm(&world->clock, &world->commit_timer);
-	entries_free(world->queued);
+	world_entries_free(world->queued);
 	world->queued = NULL;
 	world->queued_end = &world->queued;
 	world->group = 0;
@@ -568,11 +350,7 @@ void world_init(struct world *world, size_t count, uint64_t seed)
 	world->now = 1000000;
 	world->job = JOB_APPLY;
 	world->selected_count = count;
-	world->commit_timer.fire = commit_fire;
-	world->commit_timer.ctx = world;
-	world->queued_end = &world->queued;
-	world->journal = (struct journal){world_append,       world_facts_put,    world_facts_get,
-	                                  world_expected_put, world_expected_get, world_hurry};
+	world_journal_init(world);
 	world->opener.open = world_link_open;
 	world->bundle.command = command;
 	world->former_runs = json_object();
@@ -587,7 +365,7 @@ void world_init(struct world *world, size_t count, uint64_t seed)
 void world_free(struct world *world)
 {
 	for (size_t i = 0; i < world->inventory.host_count; i++) {
-		entries_free(world->hosts[i].durable);
+		world_entries_free(world->hosts[i].durable);
 		json_decref(world->hosts[i].facts);
 		json_decref(world->hosts[i].expected);
 	}

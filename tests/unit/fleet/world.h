@@ -231,6 +231,10 @@ bool world_worker_dies(struct world_host *host, bool late);
 bool world_power_lost(struct world_host *host);
 bool world_reboot_lost(struct world_host *host);
 
+/* world_journal.c: the journal that WORLD's fleets write to. */
+void world_journal_init(struct world *world);
+void world_entries_free(struct world_entry *entry);
+
 /* world.c: something was done that others can see, about HOST (may be NULL): is this where the
  * controller dies? */
 void world_effect(struct world *world, struct world_host *host);
