@@ -7,24 +7,16 @@
 
 #include "controller/fleet/fleet_internal.h"
 #include "controller/fleet/waves.h"
+#include "node-agent/wire/bytes_hash.h"
 
 #define SHARE_MOST   ((size_t)1 << 20) /* bytes: hosts of many makes have less in common */
 #define ENDING_SHARE 4                 /* one of as many that run */
-
-static size_t hash_text(const char *text)
-{
-	size_t hash = 14695981039346656037u;
-
-	for (; *text; text++)
-		hash = (hash ^ (unsigned char)*text) * 1099511628211u;
-	return hash;
-}
 
 /* A host's former boot ids stay in the table: each is its own, whatever it runs now. */
 static const char *fleet_boot_seen(void *ctx, struct host *host, const char *boot_id)
 {
 	struct fleet *fleet = ctx;
-	size_t slot = hash_text(boot_id) % fleet->by_boot_size;
+	size_t slot = bytes_hash(0, boot_id, strlen(boot_id)) % fleet->by_boot_size;
 
 	for (size_t probes = 0; probes < fleet->by_boot_size; probes++) {
 		size_t other = fleet->by_boot[slot];
