@@ -1,6 +1,6 @@
 /* pci_names.c: libpci's two sources of names, without its bus access, its network look-ups and its
- * way to end the program on a fault. udev's database comes first: it is mapped and searched, where
- * pci.ids takes 10 ms and some megabytes to read (and on Debian 12 it is the newer one).
+ * way to end the program on a fault. udev's database comes first: it is mapped and searched, and on
+ * Debian 12 it is the newer one; pci.ids takes 10 ms and some megabytes to read.
  */
 #include "controller/report/pci_names.h"
 
