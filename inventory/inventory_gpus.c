@@ -160,12 +160,11 @@ int gpus_read_section(struct field_reader *reader, const struct json_path *at, c
 /* Thousands of hosts have the list of their group or fleet. */
 void gpu_list_share(const struct inventory_gpu_list *from, struct inventory_gpu_list *to)
 {
-	if (to->holders && to->holders == from->holders)
-		return;
-	gpu_list_free(to);
+	struct inventory_gpu_list before = *to;
+	if (from->holders)
+		++*from->holders;
 	*to = *from;
-	if (to->holders)
-		++*to->holders;
+	gpu_list_free(&before);
 }
 
 void gpu_list_free(struct inventory_gpu_list *list)

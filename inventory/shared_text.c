@@ -1,19 +1,17 @@
 /* shared_text.c: see shared_text.h. How many have a text stands before it. */
 #include "inventory/shared_text.h"
 
-#include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct shared_text {
 	uint32_t holders;
-	char text[];
 };
 
 static struct shared_text *shared_text_of(char *text)
 {
-	return (struct shared_text *)(void *)(text - offsetof(struct shared_text, text));
+	return (struct shared_text *)(void *)text - 1;
 }
 
 char *shared_text_new(const char *text)
@@ -23,8 +21,7 @@ char *shared_text_new(const char *text)
 	if (!shared)
 		return NULL;
 	shared->holders = 1;
-	memcpy(shared->text, text, size);
-	return shared->text;
+	return memcpy(shared + 1, text, size);
 }
 
 void shared_text_share(char **to, char *text)
