@@ -15,6 +15,16 @@
 #include "node-agent/tasks/nova_pause.h"
 #include "node-agent/wire/frame.h"
 
+/* Writes a part of a line once what was written before is gone from the pipe, which holds a page
+ * (packets_limit): each part becomes a packet of its own. */
+static ssize_t packet_write(int fd, const char *text, size_t size)
+{
+	struct pollfd out = {.fd = fd, .events = POLLOUT};
+	if (poll(&out, 1, -1) < 0)
+		return -1;
+	return write(fd, text, size < FRAME_PACKET ? size : FRAME_PACKET);
+}
+
 int serve_write(struct serve *serve, const json_t *object, struct gf_err *err)
 {
 	size_t length;
@@ -23,7 +33,7 @@ int serve_write(struct serve *serve, const json_t *object, struct gf_err *err)
 		return -1;
 	size_t done = 0;
 	while (done < length) {
-		ssize_t n = write(serve->out, line + done, length - done);
+		ssize_t n = packet_write(serve->out, line + done, length - done);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0) {
@@ -106,7 +116,7 @@ static int serve_line(struct serve *serve, const char *line, size_t length)
 
 /* sshd makes a packet of what it reads at once, up to 32 kB, and an SSH library keeps several
  * buffers of the longest packet that a session has seen: with hundreds of sessions that is most of
- * a controller's memory. A pipe that holds a page makes packets of a page. */
+ * a controller's memory. A pipe that holds a page can be written to again when it is empty. */
 static void packets_limit(int fd)
 {
 	(void)fcntl(fd, F_SETPIPE_SZ, 4096); /* no pipe: then it is as it is */

@@ -19,6 +19,11 @@
 #define FRAME_NOISE_LIMIT ((size_t)1 << 20)
 #define FRAME_PROTOCOL    1
 
+/* What the agent writes at once. sshd makes a packet of what it finds in the agent's pipe, and SSH
+ * libraries keep buffers of the next power of two above the longest packet of a session: with what
+ * SSH puts around it, this one is just below 4 kB. */
+#define FRAME_PACKET ((size_t)4000)
+
 struct frame {
 	char *data;
 	size_t used, capacity;

@@ -1,7 +1,7 @@
 /* test_requests.c: how often a host is looked at in one session. */
 #include "tests/unit/agent_root.h"
 
-#include <fcntl.h>
+#include <pthread.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -60,24 +60,45 @@ static void test_facts_are_collected_once(void **state)
 	serve_forget(&serve);
 }
 
-/* What is told goes through a pipe that holds a page, however long it is. */
+static void *serve_thread(void *data)
+{
+	struct serve *serve = data;
+	int failed = serve_loop(serve);
+	close(serve->out);
+	return failed ? NULL : serve;
+}
+
+/* However many answers there are, and however much their reader would take at once, they come in
+ * small parts. */
 static void test_packets_are_small(void **state)
 {
 	struct serve serve = {.agent = *state};
+	static char part[65536];
+	size_t all = 0;
 	int in[2], out[2];
-	char hello[4096];
+	pthread_t thread;
+	ssize_t got;
+	void *ended;
 
 	assert_int_equal(pipe(in), 0);
 	assert_int_equal(pipe(out), 0);
-	close(in[1]); /* nobody asks for anything */
 	serve.in = in[0];
 	serve.out = out[1];
-	assert_int_equal(serve_loop(&serve), 0);
-	assert_true(read(out[0], hello, sizeof(hello)) > 0);
-	assert_int_equal(fcntl(out[0], F_GETPIPE_SZ), 4096);
+	for (int id = 0; id < 500; id++)
+		dprintf(in[1], "{\"id\":%d,\"request\":\"what?\"}\n", id);
+	close(in[1]);
+	assert_int_equal(pthread_create(&thread, NULL, serve_thread, &serve), 0);
+	while ((got = read(out[0], part, sizeof(part))) > 0) {
+		assert_in_range(got, 1, 4000);
+		all += (size_t)got;
+		usleep(10000); /* what comes meanwhile would come with the next */
+	}
+	assert_int_equal(got, 0);
+	assert_int_equal(pthread_join(thread, &ended), 0);
+	assert_ptr_equal(ended, &serve);
+	assert_in_range(all, 20000, SIZE_MAX);
 	close(in[0]);
 	close(out[0]);
-	close(out[1]);
 }
 
 int main(void)

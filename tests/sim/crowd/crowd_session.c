@@ -11,10 +11,10 @@
 #include <time.h>
 
 #include "crowd.h"
+#include "node-agent/wire/frame.h"
 #include "tests/sim/ssh_peer.h"
 
 #define STACK_SIZE ((size_t)256 << 10)
-#define PIPE_SIZE  ((size_t)4096) /* sshd reads no more of it at a time (serve.c) */
 
 struct serving {
 	struct crowd *crowd;
@@ -89,7 +89,7 @@ static void say(struct serving *serving, char *text, size_t size)
 	wait_ms(serving->crowd->latency_ms);
 	serving->over = serving->over || connection_lost(serving);
 	for (size_t at = 0, part; !serving->over && at < size; at += part) {
-		part = size - at < PIPE_SIZE ? size - at : PIPE_SIZE;
+		part = size - at < FRAME_PACKET ? size - at : FRAME_PACKET;
 		serving->over =
 		    ssh_channel_write(serving->peer.channel, text + at, (uint32_t)part) < 0;
 	}
