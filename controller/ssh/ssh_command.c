@@ -9,9 +9,11 @@
 
 #include "controller/ssh/ssh_link.h"
 
-#define READ_SIZE  (32 * 1024)
-#define WRITE_SIZE (32 * 1024) /* handed to libssh at a time, and only when it holds nothing */
-#define READS_MAX  8           /* in one step, so that one loud host does not starve the others */
+#define READ_SIZE (32 * 1024)
+/* Handed to libssh at a time, and only when it holds nothing: it keeps two buffers for the longest
+ * packet of each session, of the next power of two. */
+#define WRITE_SIZE 4000
+#define READS_MAX  8 /* in one step, so that one loud host does not starve the others */
 
 static const struct {
 	const char *name;
@@ -145,6 +147,15 @@ static int drain(struct ssh_link *link, int fd)
 	return moved;
 }
 
+void command_out_drop(struct ssh_link *link)
+{
+	if (link->out)
+		explicit_bzero(link->out, link->out_room); /* it may have been a password */
+	free(link->out);
+	link->out = NULL;
+	link->out_size = link->out_sent = link->out_room = 0;
+}
+
 static int send_some(struct ssh_link *link)
 {
 	int moved = 0;
@@ -166,8 +177,7 @@ static int send_some(struct ssh_link *link)
 		moved = 1;
 	}
 	if (link->out_size > 0 && !(ssh_get_status(link->session) & SSH_WRITE_PENDING)) {
-		explicit_bzero(link->out, link->out_size); /* it may have been a password */
-		link->out_size = link->out_sent = 0;
+		command_out_drop(link);
 		moved = 1;
 		if (link->base.events->drained)
 			link->base.events->drained(link->base.ctx, &link->base);

@@ -236,9 +236,7 @@ void link_release(struct ssh_link *link)
 	if (--link->holds > 0)
 		return;
 	free(link->command);
-	if (link->out)
-		explicit_bzero(link->out, link->out_room);
-	free(link->out);
+	command_out_drop(link);
 	free(link);
 }
 

@@ -251,6 +251,7 @@ int command_exec_start(struct link *base, const char *command, struct gf_err *er
 int command_write(struct link *base, const void *data, size_t size, struct gf_err *err);
 void command_write_eof(struct link *base);
 void command_drop(struct ssh_link *link);
+void command_out_drop(struct ssh_link *link); /* what was to be written */
 /* Milliseconds until the command has run or been silent for too long; 0: it has, or there is no
  * limit. */
 uint64_t command_deadline(const struct ssh_link *link);
