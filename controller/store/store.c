@@ -174,7 +174,10 @@ static int writing_open(struct store *store, uv_loop_t *loop, struct gf_err *err
 	/* Looked at before anything in it is changed. */
 	if (store_schema_prepare(store->write_db, store->path, true, &store->schema, err))
 		return -1;
-	if (sqlite3_exec(store->write_db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;",
+	/* Pages that are out of the cache (256 kB) are in the kernel's. */
+	if (sqlite3_exec(store->write_db,
+	                 "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; "
+	                 "PRAGMA cache_size = -256;",
 	                 NULL, NULL, NULL) != SQLITE_OK)
 		return gf_err_set(err, GF_E_STORE, "%s: %s", store->path,
 		                  sqlite3_errmsg(store->write_db));

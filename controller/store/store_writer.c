@@ -109,6 +109,7 @@ static int row_write(struct store_writer *writer, struct store_job *job)
 	int rc = sqlite3_step(statement);
 	job->seq = sqlite3_last_insert_rowid(writer->db);
 	sqlite3_reset(statement);
+	sqlite3_clear_bindings(statement);
 	return rc == SQLITE_DONE ? 0 : -1;
 }
 
@@ -174,9 +175,13 @@ static void jobs_commit(struct store_writer *writer, struct store_job *jobs)
 	struct gf_err err = {.code = GF_OK};
 	if (sqlite3_exec(writer->db, "BEGIN IMMEDIATE", NULL, NULL, NULL) != SQLITE_OK)
 		goto failed;
-	for (struct store_job *job = jobs; job; job = job->next)
+	for (struct store_job *job = jobs; job; job = job->next) {
 		if (job_write(writer, job))
 			goto failed;
+		/* The rest of the group, the disk and the loop are waited for without it. */
+		free(job->body);
+		job->body = NULL;
+	}
 	if (sqlite3_exec(writer->db, "COMMIT", NULL, NULL, NULL) == SQLITE_OK)
 		return;
 failed:
