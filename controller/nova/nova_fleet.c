@@ -166,6 +166,7 @@ static int look(const struct nova_fleet *fleet, const struct inventory_host *hos
                 const struct host_facts *facts, struct nova_fleet_host *out)
 {
 	struct selection selection;
+	struct seen *shrunk;
 
 	/* More cards than are believed: what is stored of this host counts for nothing. */
 	if (selection_from_facts(facts, host, &selection, NULL) < 0)
@@ -184,7 +185,12 @@ static int look(const struct nova_fleet *fleet, const struct inventory_host *hos
 			         host_facts_find(facts, item->address), host->name);
 	}
 	selection_free(&selection);
-	return out->seen ? 0 : -1;
+	if (!out->seen)
+		return -1;
+	/* Of each card there were several functions. */
+	shrunk = realloc(out->seen, (out->count ? out->count : 1) * sizeof(*out->seen));
+	out->seen = shrunk ? shrunk : out->seen;
+	return 0;
 }
 
 static bool reports(const json_t *document)
