@@ -59,8 +59,8 @@ static int bundle_commands(struct agent_bundle *bundle, struct gf_err *err)
 	int made = -1;
 
 	if (script) {
-		made = asprintf(&bundle->command, "sh -c %s gpufleet %s %zu %s", script,
-		                bundle->hash, bundle->size, launch_arch);
+		made = asprintf(&bundle->command, "sh -c %s gpufleet %s %zu %s %zu", script,
+		                bundle->hash, bundle->size, launch_arch, strlen(place_script));
 	}
 	free(script);
 	return made < 0 ? gf_err_set(err, GF_E_MEMORY, "out of memory") : 0;

@@ -11,7 +11,7 @@ struct agent_bundle {
 	char hash[65]; /* sha256 of its MANIFEST: the name of its folder on hosts */
 	FILE *file;    /* the .tar.gz: hosts that have it already, as most do, need none of it */
 	size_t size;
-	char *command; /* starts the agent */
+	char *command; /* starts the agent that is there: node-agent/launch_script.h */
 };
 
 /* Opens gpufleet-agent.tar.gz and reads .hash in FOLDER. On failure nothing is held. */

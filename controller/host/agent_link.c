@@ -1,19 +1,20 @@
 /* agent_link.c: see agent_link.h.
  *
- * The happy path: link ready → exec the launch script → noise → [push the bundle →] hello → for
- * each request: events, a result. Possible failure modes: the link fails; the command ends before
- * hello (sudo wants a password, no shell: its stderr says why) or after it (GF_E_LOST: the work
- * goes on without us); a line that is no JSON, or answers what was not asked (GF_E_PROTOCOL).
+ * The happy path: link ready → exec the launch script → noise → [what puts the agent there, and the
+ * bundle →] hello → for each request: events, a result. Possible failure modes: the link fails; the
+ * command ends before hello (sudo wants a password, no shell: its stderr says why) or after it
+ * (GF_E_LOST: the work goes on without us); a line that is no JSON, or answers what was not asked
+ * (GF_E_PROTOCOL).
  */
 #include "controller/host/agent_link.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "controller/host/agent_push.h"
 #include "controller/secret/become.h"
 #include "node-agent/wire/frame.h"
 
-#define PUSH_CHUNK  ((size_t)64 << 10)
 #define STDERR_KEPT 400
 
 enum client_state { CLIENT_CONNECTING, CLIENT_STARTING, CLIENT_READY, CLIENT_FAILED };
@@ -33,8 +34,7 @@ struct agent_link {
 	const char *line; /* that is being told of, and what it says */
 	size_t line_length;
 	const json_t *message;
-	size_t pushed; /* bytes of the bundle given to the link */
-	bool pushing;
+	struct agent_push push;
 	json_int_t id;                   /* of the last request */
 	bool pending;                    /* its result has not come */
 	unsigned calls;                  /* callbacks that have not returned */
@@ -180,31 +180,15 @@ static void client_ready(void *ctx, struct link *link)
 	call_ended(client);
 }
 
-static int client_push(struct agent_link *client)
-{
-	struct gf_err err = {0};
-	char chunk[PUSH_CHUNK];
-	size_t left = client->bundle->size - client->pushed;
-	size_t size = left < PUSH_CHUNK ? left : PUSH_CHUNK;
-
-	if (!left) {
-		client->pushing = false;
-		return 0;
-	}
-	if (agent_bundle_read(client->bundle, client->pushed, chunk, size, &err) ||
-	    link_write(client->link, chunk, size, &err))
-		return client_fail(client, &err);
-	client->pushed += size;
-	return 0;
-}
-
 static void client_drained(void *ctx, struct link *link)
 {
 	struct agent_link *client = ctx;
+	struct gf_err err = {0};
 
 	(void)link;
-	if (client->pushing && client->state == CLIENT_STARTING)
-		client_push(client);
+	if (client->state == CLIENT_STARTING &&
+	    agent_push_drained(&client->push, client->link, client->bundle, &err))
+		client_fail(client, &err);
 }
 
 /* One greeting taken, or none yet (1: there may be more to take). */
@@ -219,14 +203,10 @@ static int client_greet(struct agent_link *client)
 	if (greeting == FRAME_GREETING_NONE)
 		return 0;
 	client_passed(client);
-	if (greeting == FRAME_GREETING_PUSH) {
-		if (client->pushing || client->pushed) {
-			gf_err_set(&err, GF_E_PROTOCOL,
-			           "the host asked twice for the agent: its folder may be full");
+	if (greeting != FRAME_GREETING_HELLO) {
+		if (agent_push_asked(&client->push, greeting, client->link, client->bundle, &err))
 			return client_fail(client, &err);
-		}
-		client->pushing = true;
-		return client_push(client) ? -1 : 1;
+		return 1;
 	}
 	client->state = CLIENT_READY;
 	call_begins(client);

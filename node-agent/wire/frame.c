@@ -151,10 +151,14 @@ char *frame_encode(const json_t *object, size_t *length, struct gf_err *err)
 	return line;
 }
 
-/* A launch script's line: push, or why it cannot start the agent. */
+/* A launch script's line: place, push, or why it cannot start the agent. */
 static int greet_launch(const json_t *object, enum frame_greeting *greeting, struct gf_err *err)
 {
 	const char *word = json_text(object, "gpufleet");
+	if (strcmp(word, "place") == 0) {
+		*greeting = FRAME_GREETING_PLACE;
+		return 0;
+	}
 	if (strcmp(word, "push") == 0) {
 		*greeting = FRAME_GREETING_PUSH;
 		return 0;

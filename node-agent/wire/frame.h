@@ -64,7 +64,8 @@ char *frame_encode(const json_t *object, size_t *length, struct gf_err *err);
 enum frame_greeting {
 	FRAME_GREETING_NONE,  /* only noise so far: feed more */
 	FRAME_GREETING_HELLO, /* the agent runs; *object is its hello */
-	FRAME_GREETING_PUSH,  /* the launch script wants the bundle */
+	FRAME_GREETING_PLACE, /* the launch script wants its second part: there is no agent */
+	FRAME_GREETING_PUSH,  /* which wants the bundle */
 };
 
 /* Takes lines until one is a greeting; a banner without a newline before it on the same line is

@@ -114,16 +114,19 @@ class Hostile(Case):
         event = '{"id":1,"event":{"seq":1,"type":"task","task":"x"}}'
         self.against(("yes >&2", "no answer while starting", "unknown"),
                      (after_hello(f"yes '{event}'\n"), "no answer while facts", "unknown"),
-                     (say('{"gpufleet":"push"}') + "sleep 60", "no answer while starting", "unknown"))
+                     (say('{"gpufleet":"place"}') + "sleep 60", "no answer while starting", "unknown"),
+                     (say('{"gpufleet":"place"}\n{"gpufleet":"push"}') + "sleep 60", "no answer while starting", "unknown"))
 
     def test_greetings(self):
         """A banner that looks like the agent's first words, and words that are not the agent's."""
-        push = say('{"gpufleet":"push"}')
+        place, push = say('{"gpufleet":"place"}'), say('{"gpufleet":"push"}')
         self.against((say(HELLO.replace(":1,", ":99,")) + "cat >/dev/null", "speaks protocol 99", "unknown"),
                      (say('{"hello":"gpufleet-agent"}') + "cat >/dev/null", "speaks protocol 0", "unknown"),
                      (say('{"hello":"gpufleet-agent",') + "exit 3", "ended with status 3", "unknown"),
                      (say('{"hello":"gpufleet-agent","protocol":1}') + "cat >/dev/null", "no boot id", "unknown"),
-                     (push + push + "cat >/dev/null", "asked twice", "unknown"))
+                     (place + place + "cat >/dev/null", "asked twice for how to put the agent there", "unknown"),
+                     (push + "cat >/dev/null", "before it asked for how to put it there", "unknown"),
+                     (place + push + push + "cat >/dev/null", "asked twice for the agent", "unknown"))
 
     def test_answers(self):
         """Of another shape, of no shape; deeper than the parser goes, and as deep as it goes, where all behind it must follow."""

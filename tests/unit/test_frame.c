@@ -117,6 +117,9 @@ static void test_greeting(void **state)
 	                 FRAME_GREETING_HELLO);
 	assert_string_equal(json_string_value(json_object_get(hello, "boot_id")), "b");
 	json_decref(hello);
+	assert_int_equal(greet("motd\n{\"gpufleet\":\"place\"}\n", &hello, &failed, &err),
+	                 FRAME_GREETING_PLACE);
+	assert_null(hello);
 	assert_int_equal(greet("motd\n{\"gpufleet\":\"push\"}\n", &hello, &failed, &err),
 	                 FRAME_GREETING_PUSH);
 	assert_null(hello);

@@ -39,9 +39,9 @@ echo 0x030000 >"$device/class"
 ln -s ../../../devices/pci0000:00/0000:00:02.0 "$root/sys/bus/pci/devices/0000:00:02.0"
 unshare -m true 2>/dev/null || skip "this machine gives no mount namespaces"
 # shellcheck disable=SC2016
-out=$({ cat "$bundle"; echo '{"id":1,"request":"facts"}'; } |
+out=$({ printf %s "$place" | cat - "$bundle"; echo '{"id":1,"request":"facts"}'; } |
 	unshare -m sh -c 'mount --bind /proc "$1/proc" && exec chroot "$@"' sh \
-		"$root" sh -c "$script" gpufleet "$hash" "$size" "$arch" || :)
+		"$root" sh -c "$script" gpufleet "$hash" "$size" "$arch" "$place_size" || :)
 expect "the launch script starts it" '"hello":"gpufleet-agent"' "$out"
 expect "the facts are those of bullseye" '"version":"11"' "$out"
 expect "PCI is scanned" '"address":"0000:00:02.0","vendor":"10de","device":"1b06"' "$out"

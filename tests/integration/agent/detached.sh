@@ -37,7 +37,7 @@ launch "$root" @ >"$work/out"
 
 # The process that serves the connection is killed in the middle.
 mkfifo "$work/wire"
-GPUFLEET_SYSROOT=$root sh -c "$script" gpufleet "$hash" "$size" "$arch" <"$work/wire" >"$work/out" &
+GPUFLEET_SYSROOT=$root sh -c "$script" gpufleet "$hash" "$size" "$arch" "$place_size" <"$work/wire" >"$work/out" &
 server=$!
 exec 9>"$work/wire"
 printf '%s\n' "$(apply op1 run1)" >&9
@@ -66,7 +66,7 @@ expect "but not the same id of another run" 'operation op1 is other work, of run
 
 # A worker that is killed leaves no result: unknown, and not begun again.
 rm "$root/go"
-GPUFLEET_SYSROOT=$root sh -c "$script" gpufleet "$hash" "$size" "$arch" <"$work/wire" >"$work/out" &
+GPUFLEET_SYSROOT=$root sh -c "$script" gpufleet "$hash" "$size" "$arch" "$place_size" <"$work/wire" >"$work/out" &
 exec 9>"$work/wire"
 printf '%s\n' "$(apply op3 run1)" >&9
 wait_for "[ -s '$root/var/lib/gpufleet/operations/op3/lock' ] && [ \$(lines '$root/count') = 3 ]"

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Places where the agent may not run or does not fit: noexec, read-only and full mounts, in a mount namespace.
+# Places where the agent may not run or does not fit: noexec, read-only and full mounts; and hosts without a tool that it
+# takes: in a mount namespace.
 # shellcheck source=tests/integration/agent/functions.sh
 . "$(dirname "$0")/functions.sh"
 
@@ -27,6 +28,27 @@ expect "a noexec /var: the agent lives elsewhere" "$hello" "$out"
 expect "in /opt" "ld.so" "$(ls "$root/opt/gpufleet/agent/$hash")"
 out=$(launch "$root" '{"id":1,"request":"operations"}')
 refuse "and is found there again" push "$out"
+
+# A tool that is not there: nothing can be run of what lies over it.
+without() {
+	over=$(readlink -f "$(command -v "$1")")
+	mount --bind /dev/null "$over"
+	shift
+	launch "$@" || :
+	umount "$over"
+}
+for tool in sha256sum head stat; do
+	out=$(without $tool "$root" '{"id":1,"request":"operations"}')
+	expect "no $tool: it says so" "this host has no $tool, which the agent needs to be put here" "$out"
+	refuse "and asks for nothing" place "$out"
+done
+for tool in tar gzip; do
+	expect "no $tool: an agent that is there starts" "$hello" "$(without $tool "$root")"
+	out=$(without $tool "$work/bare" @)
+	expect "but none can be put anywhere" "this host has no $tool, which the agent needs to be put here" "$out"
+	refuse "and it is not asked for" push "$out"
+	expect "nor is anything left" "not there" "$([ -e "$work/bare" ] || echo "not there")"
+done
 
 mount -t tmpfs -o noexec,size=64m none "$root/opt"
 mount -t tmpfs -o noexec,size=64m none "$root/run"

@@ -129,15 +129,17 @@ class Host:
         """One request to the real agent; its result, and its events."""
         with open(os.path.join(SOURCE, "node-agent/launch.sh"), encoding="utf-8") as file:
             script = file.read()
+        with open(os.path.join(SOURCE, "node-agent/place.sh"), "rb") as file:
+            place = file.read().rstrip(b"\n")
         data = b""
         if not self.pushed:
             with open(self.bundle, "rb") as file:
-                data = file.read()
+                data = place + file.read()
         self.pushed = True
         data += json.dumps({"id": 1, **request}).encode() + b"\n"
         done = subprocess.run(
             ["chroot", self.root, "sh", "-c", script, "gpufleet", self.hash, str(os.path.getsize(self.bundle)),
-             os.uname().machine],
+             os.uname().machine, str(len(place))],
             input=data, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False, timeout=900)
         events = []
         for line in done.stdout.decode().splitlines():
