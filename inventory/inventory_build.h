@@ -25,9 +25,8 @@ struct build {
 	struct layer defaults;
 	struct group *groups;
 	size_t group_count;
-	struct layer *own; /* the entries of "hosts" */
-	size_t own_count;
 	json_t *host_index; /* name → index into inventory->hosts */
+	unsigned *own; /* each host's: a bit for each row of settings_set that its section gives */
 	size_t memberships;
 	struct string_list *groups_of; /* each host's */
 	uint16_t *origins;             /* host × setting: 1 + the group that gave it, or 0 */

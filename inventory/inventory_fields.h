@@ -13,6 +13,7 @@
 
 /* The rows of settings_set that every section shares come first; origin tracking counts on it. */
 #define SETTING_COUNT 10
+#define SETTING_GPUS  8
 #define SETTING_ROLE  12
 
 extern const struct field_set settings_set; /* struct inventory_host; `hosts` is not read here */

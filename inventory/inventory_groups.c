@@ -192,5 +192,6 @@ int hosts_collect(struct build *build)
 		if (json_object_set_new(build->host_index, inventory->hosts[i].name,
 		                        json_integer((json_int_t)i)) < 0)
 			return field_no_memory(&build->reader);
-	return 0;
+	build->own = calloc(inventory->host_count, sizeof(*build->own));
+	return build->own ? 0 : field_no_memory(&build->reader);
 }

@@ -34,17 +34,22 @@ static int setting_path_resolve(struct build *build, char **path)
 	return *path ? 0 : field_no_memory(&build->reader);
 }
 
+static int settings_read(struct build *build, const struct json_path *at, const json_t *value,
+                         unsigned where, struct inventory_host *settings, unsigned *given)
+{
+	if (fields_read(&build->reader, at, value, &settings_set, where, settings, given) < 0)
+		return -1;
+	return setting_path_resolve(build, &settings->identity_file) < 0
+	           ? -1
+	           : setting_path_resolve(build, &settings->known_hosts);
+}
+
 static int layer_read(struct build *build, const struct json_path *at, const json_t *value,
                       unsigned where, struct layer *layer)
 {
 	layer->name = at->key;
 	layer->json = value;
-	if (fields_read(&build->reader, at, value, &settings_set, where, &layer->settings,
-	                &layer->given) < 0)
-		return -1;
-	return setting_path_resolve(build, &layer->settings.identity_file) < 0
-	           ? -1
-	           : setting_path_resolve(build, &layer->settings.known_hosts);
+	return settings_read(build, at, value, where, &layer->settings, &layer->given);
 }
 
 static int groups_read(struct build *build)
@@ -80,6 +85,23 @@ static int groups_read(struct build *build)
 	return 0;
 }
 
+/* An entry of "hosts" that no group has would silently do nothing. */
+static int own_unknown(struct build *build, const struct json_path *at)
+{
+	const struct inventory *inventory = build->inventory;
+	char shown[JSON_SHOW_SIZE], hint[320] = "add it to a group's \"hosts\"";
+	const char **names = calloc(inventory->host_count, sizeof(*names));
+	for (size_t i = 0; names && i < inventory->host_count; i++)
+		names[i] = inventory->hosts[i].name;
+	const char *near = names ? suggest_nearest(at->key, names, inventory->host_count) : NULL;
+	if (near)
+		snprintf(hint, sizeof(hint), "did you mean \"%s\"?", near);
+	free(names);
+	return field_error(&build->reader, at, JSON_KEY, "host \"%s\" is in no group; %s",
+	                   json_show(at->key, shown), hint);
+}
+
+/* A host's own section goes right to where its settings are kept: there may be thousands. */
 static int own_read(struct build *build)
 {
 	json_t *hosts = json_object_get(build->root, "hosts");
@@ -87,15 +109,17 @@ static int own_read(struct build *build)
 		return 0;
 	if (!json_is_object(hosts))
 		return field_mismatch(&build->reader, &hosts_path, hosts, "an object");
-	build->own = calloc(json_object_size(hosts) + 1, sizeof(*build->own));
-	if (!build->own)
-		return field_no_memory(&build->reader);
 	const char *name;
 	json_t *value;
 	json_object_foreach(hosts, name, value)
 	{
 		struct json_path at = {.parent = &hosts_path, .key = name};
-		if (layer_read(build, &at, value, IN_HOST, &build->own[build->own_count++]) < 0)
+		const json_t *index = json_object_get(build->host_index, name);
+		size_t i = (size_t)json_integer_value(index);
+		if (!index)
+			return own_unknown(build, &at);
+		if (settings_read(build, &at, value, IN_HOST, &build->inventory->hosts[i],
+		                  &build->own[i]) < 0)
 			return -1;
 	}
 	return 0;
@@ -144,8 +168,9 @@ static int flavors_check(struct build *build)
 		aliases_add(&build->defaults.settings.gpus, aliases);
 		for (size_t i = 0; i < build->group_count; i++)
 			aliases_add(&build->groups[i].layer.settings.gpus, aliases);
-		for (size_t i = 0; i < build->own_count; i++)
-			aliases_add(&build->own[i].settings.gpus, aliases);
+		for (size_t i = 0; i < inventory->host_count; i++)
+			if (build->own[i] & 1u << SETTING_GPUS)
+				aliases_add(&inventory->hosts[i].gpus, aliases);
 	}
 	for (size_t i = 0; rc == 0 && i < inventory->flavor_count; i++)
 		for (size_t j = 0; rc == 0 && j < inventory->flavors[i].gpu_count; j++)
@@ -205,7 +230,7 @@ static int sections_read(struct build *build)
 		return -1;
 	if (value && layer_read(build, &defaults, value, IN_DEFAULTS, &build->defaults) < 0)
 		return -1;
-	if (groups_read(build) < 0 || own_read(build) < 0 || hosts_collect(build) < 0 ||
+	if (groups_read(build) < 0 || hosts_collect(build) < 0 || own_read(build) < 0 ||
 	    hosts_resolve(build) < 0)
 		return -1;
 	return flavors_check(build) < 0 ? -1 : playbook_resolve(build);
@@ -228,8 +253,6 @@ static struct inventory *inventory_build(const char *path, const struct json_sou
 		host_clear(&build.groups[i].layer.settings);
 		string_list_free(&build.groups[i].members);
 	}
-	for (size_t i = 0; i < build.own_count; i++)
-		host_clear(&build.own[i].settings);
 	host_clear(&build.defaults.settings);
 	free(build.groups);
 	free(build.own);

@@ -7,25 +7,16 @@
 #include <string.h>
 
 #include "inventory/nodeset.h"
-#include "inventory/suggest.h"
 
 static const struct json_path groups_path = {.key = "groups"};
-static const struct json_path hosts_path = {.key = "hosts"};
-
-static struct layer *own_find(struct build *build, size_t host, json_t *own_index)
-{
-	json_t *index = json_object_get(own_index, build->inventory->hosts[host].name);
-	return index ? &build->own[json_integer_value(index)] : NULL;
-}
 
 /* Host takes setting ROW from the group, unless another group gave it something else. */
-static int group_setting(struct build *build, size_t host, size_t g, size_t row,
-                         const struct layer *own)
+static int group_setting(struct build *build, size_t host, size_t g, size_t row)
 {
 	uint16_t *origin = &build->origins[host * SETTING_COUNT + row];
 	const struct layer *layer = &build->groups[g].layer;
 	const char *name = settings_set.items[row].name;
-	if (own && own->given & 1u << row)
+	if (build->own[host] & 1u << row)
 		return 0;
 	if (*origin == 0) {
 		*origin = (uint16_t)(g + 1);
@@ -64,14 +55,13 @@ static int group_role(struct build *build, size_t host, size_t g)
 	    build->inventory->hosts[host].name, other->name, layer->name);
 }
 
-static int groups_apply(struct build *build, json_t *own_index)
+static int groups_apply(struct build *build)
 {
 	for (size_t g = 0; g < build->group_count; g++) {
 		const struct group *group = &build->groups[g];
 		for (size_t i = 0; i < group->members.count; i++) {
 			size_t host = (size_t)json_integer_value(
 			    json_object_get(build->host_index, group->members.items[i]));
-			const struct layer *own = own_find(build, host, own_index);
 			if (string_list_append(&build->groups_of[host], group->layer.name) < 0)
 				return field_no_memory(&build->reader);
 			if (group->layer.given & 1u << SETTING_ROLE &&
@@ -79,7 +69,7 @@ static int groups_apply(struct build *build, json_t *own_index)
 				return -1;
 			for (size_t row = 0; row < SETTING_COUNT; row++)
 				if (group->layer.given & 1u << row &&
-				    group_setting(build, host, g, row, own) < 0)
+				    group_setting(build, host, g, row) < 0)
 					return -1;
 		}
 	}
@@ -118,71 +108,40 @@ int path_resolve(struct build *build, const char *path, char **resolved)
 	return 0;
 }
 
-static int host_settle(struct build *build, size_t index, const struct layer *own)
+static int host_settle(struct build *build, size_t index)
 {
 	struct inventory_host *host = &build->inventory->hosts[index];
 	int failed = 0;
 	for (size_t row = 0; row < SETTING_COUNT; row++) {
 		uint16_t origin = build->origins[index * SETTING_COUNT + row];
-		const struct layer *from = &build->defaults;
-		if (own && own->given & 1u << row)
-			from = own;
-		else if (origin)
-			from = &build->groups[origin - 1].layer;
+		const struct layer *from =
+		    origin ? &build->groups[origin - 1].layer : &build->defaults;
+		if (build->own[index] & 1u << row)
+			continue;
 		failed |= setting_copy(row, &from->settings, host);
 	}
 	if (!host->gpus.given)
 		gpu_list_share(&build->inventory->gpus, &host->gpus);
-	const char *address = own ? own->settings.address : NULL;
-	const char *host_key = own ? own->settings.host_key : NULL;
-	host->address_given = address != NULL;
-	host->address = strdup(address ? address : host->name);
-	if (host_key)
-		failed |= !(host->host_key = strdup(host_key));
+	host->address_given = host->address != NULL;
+	if (!host->address)
+		host->address = strdup(host->name);
 	return failed || !host->address ? field_no_memory(&build->reader) : 0;
-}
-
-/* An entry of "hosts" that no group has would silently do nothing. */
-static int own_check(struct build *build, const struct layer *own)
-{
-	if (json_object_get(build->host_index, own->name))
-		return 0;
-	struct json_path at = {.parent = &hosts_path, .key = own->name};
-	char shown[JSON_SHOW_SIZE], hint[320] = "add it to a group's \"hosts\"";
-	const char **names = calloc(build->inventory->host_count, sizeof(*names));
-	for (size_t i = 0; names && i < build->inventory->host_count; i++)
-		names[i] = build->inventory->hosts[i].name;
-	const char *near =
-	    names ? suggest_nearest(own->name, names, build->inventory->host_count) : NULL;
-	if (near)
-		snprintf(hint, sizeof(hint), "did you mean \"%s\"?", near);
-	free(names);
-	return field_error(&build->reader, &at, JSON_KEY, "host \"%s\" is in no group; %s",
-	                   json_show(own->name, shown), hint);
 }
 
 int hosts_resolve(struct build *build)
 {
 	size_t count = build->inventory->host_count;
-	json_t *own_index = json_object();
 	build->origins = calloc(count * SETTING_COUNT, sizeof(*build->origins));
 	build->role_origins = calloc(count, sizeof(*build->role_origins));
 	build->groups_of = calloc(count, sizeof(*build->groups_of));
-	int rc = own_index && build->origins && build->role_origins && build->groups_of
+	int rc = build->origins && build->role_origins && build->groups_of
 	             ? 0
 	             : field_no_memory(&build->reader);
-	for (size_t i = 0; rc == 0 && i < build->own_count; i++) {
-		rc = own_check(build, &build->own[i]);
-		if (rc == 0 && json_object_set_new(own_index, build->own[i].name,
-		                                   json_integer((json_int_t)i)) < 0)
-			rc = field_no_memory(&build->reader);
-	}
 	if (rc == 0)
-		rc = groups_apply(build, own_index);
+		rc = groups_apply(build);
 	if (rc == 0)
 		rc = groups_settle(build);
 	for (size_t i = 0; rc == 0 && i < count; i++)
-		rc = host_settle(build, i, own_find(build, i, own_index));
-	json_decref(own_index);
+		rc = host_settle(build, i);
 	return rc;
 }
