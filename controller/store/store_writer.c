@@ -15,8 +15,9 @@
 #include "controller/store/store_body.h"
 #include "controller/store/store_history.h"
 
-#define TELLING_NS (UINT64_C(10) * 1000000)  /* in one turn of the loop */
-#define LINGER_NS  (UINT64_C(500) * 1000000) /* of a lazy writer, before a commit */
+#define TELLING_NS  (UINT64_C(10) * 1000000)  /* in one turn of the loop */
+#define LINGER_NS   (UINT64_C(500) * 1000000) /* of a lazy writer, before a commit */
+#define LINGER_MOST ((size_t)512 << 10)       /* bytes that wait: they are written at once */
 
 /* By the kind of job, and two more. */
 enum { FACTS_PACKED = STORE_JOB_EXPECTED + 1, SIGHTING, STATEMENTS };
@@ -45,6 +46,7 @@ struct store_writer {
 	uv_cond_t wake;
 	uv_async_t finished_async;
 	struct store_job_queue waiting, finished; /* both under the lock */
+	size_t waiting_bytes;                     /* bodies in the former; likewise */
 	struct gf_err failure;                    /* of the newest commit that failed; likewise */
 	struct store_job_queue telling;           /* finished, and not yet told; the loop's own */
 	bool stopping;
@@ -221,6 +223,7 @@ static void writer_main(void *arg)
 			break;
 		writer_linger(writer);
 		struct store_job *jobs = queue_take_all(&writer->waiting);
+		writer->waiting_bytes = 0;
 		uv_mutex_unlock(&writer->lock);
 		jobs_commit(writer, jobs);
 		uv_mutex_lock(&writer->lock);
@@ -343,6 +346,7 @@ int store_writer_put(struct store_writer *writer, enum store_job_kind kind, cons
                      struct gf_err *err)
 {
 	struct store_job *job = calloc(1, sizeof(*job));
+	size_t size = strlen(body);
 	if (!job) {
 		free(body);
 		return gf_err_set(err, GF_E_MEMORY, "out of memory");
@@ -362,7 +366,10 @@ int store_writer_put(struct store_writer *writer, enum store_job_kind kind, cons
 		uv_ref((uv_handle_t *)&writer->finished_async);
 	uv_mutex_lock(&writer->lock);
 	queue_append(&writer->waiting, job);
-	if (!writer->lingering)
+	writer->waiting_bytes += size;
+	if (writer->waiting_bytes > LINGER_MOST)
+		writer->hurried = true;
+	if (!writer->lingering || writer->hurried)
 		uv_cond_signal(&writer->wake);
 	uv_mutex_unlock(&writer->lock);
 	return 0;
