@@ -59,6 +59,11 @@ void ssh_pace_end(struct ssh_pace *pace, enum ssh_pace_end end, uint64_t now)
 	}
 }
 
+bool ssh_pace_idle(const struct ssh_pace *pace)
+{
+	return pace->pending == 0 && pace->window >= SSH_PACE_MAX && !pace->refused_since;
+}
+
 uint64_t ssh_pace_refused_ms(const struct ssh_pace *pace, uint64_t now)
 {
 	return pace->refused_since ? now - pace->refused_since : 0;

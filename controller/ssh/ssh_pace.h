@@ -42,6 +42,10 @@ uint64_t ssh_pace_wait(const struct ssh_pace *pace, uint64_t now);
 void ssh_pace_begin(struct ssh_pace *pace);
 void ssh_pace_end(struct ssh_pace *pace, enum ssh_pace_end end, uint64_t now);
 
+/* Nobody is pending, and it bears what any server is taken to bear: all that may be forgotten is
+ * that it has served. */
+bool ssh_pace_idle(const struct ssh_pace *pace);
+
 /* For so long, in milliseconds, has it turned everything away. */
 uint64_t ssh_pace_refused_ms(const struct ssh_pace *pace, uint64_t now);
 

@@ -138,13 +138,26 @@ static void turn_end(struct ssh_turn *turn, enum ssh_pace_end end)
 	*turn = (struct ssh_turn){0};
 }
 
+/* Of thousands of hosts most have an sshd of their own, of which there is nothing to be known. */
+static void server_forget(struct ssh_opener *opener, struct ssh_server *server)
+{
+	if (server->turns.first || server->types || server->failed ||
+	    !ssh_pace_idle(&server->turns.pace))
+		return;
+	tdelete(server, &opener->servers, server_compare);
+	server_free(server);
+}
+
 void turns_end(struct ssh_link *link, enum ssh_pace_end end)
 {
+	struct ssh_server *server = server_of(link);
 	if (link->server_turn.state == TURN_TAKEN && end == SSH_PACE_OTHER &&
 	    link->greeting == GREETING_SSH)
-		server_of(link)->failed++;
+		server->failed++;
 	turn_end(&link->server_turn, end);
 	turn_end(&link->bastion_turn, SSH_PACE_OTHER);
+	if (server)
+		server_forget(link->opener, server);
 }
 
 /* Not what ssh_keepalive.c uses this timer for, which begins when the link has logged in. */

@@ -69,6 +69,31 @@ static void pauses_grow_and_end(void **state)
 	assert_int_equal(ssh_pace_wait(&pace, now), 200);
 }
 
+/* What may be forgotten of a server. */
+static void idle_is_as_new(void **state)
+{
+	struct ssh_pace pace;
+	uint64_t now = 1;
+	(void)state;
+	ssh_pace_init(&pace);
+	assert_true(ssh_pace_idle(&pace));
+	ssh_pace_begin(&pace);
+	assert_false(ssh_pace_idle(&pace));
+	ssh_pace_end(&pace, SSH_PACE_OTHER, now);
+	assert_true(ssh_pace_idle(&pace));
+	ssh_pace_begin(&pace);
+	ssh_pace_end(&pace, SSH_PACE_REFUSED, now);
+	assert_false(ssh_pace_idle(&pace));
+	/* It is idle again when its window is what it was. */
+	for (int i = 0; i < 200 && !ssh_pace_idle(&pace); i++) {
+		now += 10000;
+		ssh_pace_begin(&pace);
+		ssh_pace_end(&pace, SSH_PACE_IN, now);
+		assert_int_equal(ssh_pace_idle(&pace), pace.window >= SSH_PACE_MAX);
+	}
+	assert_true(ssh_pace_idle(&pace));
+}
+
 #define HOSTS 500
 
 /* An sshd that takes LIMIT pending ones and drops the others, each login taking 20 to 60 ms.
@@ -122,9 +147,8 @@ static void five_hundred_get_in(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(eight_at_once),
-	    cmocka_unit_test(refusals_of_one_burst_are_one),
-	    cmocka_unit_test(pauses_grow_and_end),
+	    cmocka_unit_test(eight_at_once),       cmocka_unit_test(refusals_of_one_burst_are_one),
+	    cmocka_unit_test(pauses_grow_and_end), cmocka_unit_test(idle_is_as_new),
 	    cmocka_unit_test(five_hundred_get_in),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
