@@ -371,20 +371,22 @@ static enum host_state next_stage(struct host *host)
  * at again once its turn comes, and must not get less protection than that. */
 static void promises_note(struct host *host)
 {
+	json_t *promised;
 	const json_t *stage;
 	size_t i;
 
 	if (host->work->promised)
 		return;
-	host->work->promised = json_object();
+	promised = json_object();
 	json_array_foreach(json_object_get(host->plan, "stages"), i, stage)
 	{
 		const char *name = json_string_value(json_object_get(stage, "name"));
 		const char *how = json_string_value(json_object_get(stage, "protection"));
 
 		if (name && how && strncmp(how, "trial", 5) == 0)
-			json_object_set_new(host->work->promised, name, json_true());
+			json_object_set_new(promised, name, json_true());
 	}
+	host->work->promised = json_pool_share(host->shared->pool, promised);
 }
 
 const char *host_saved_plan(const struct host *host)
