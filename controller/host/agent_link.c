@@ -26,7 +26,7 @@ struct agent_link {
 	struct secrets *secrets;
 	struct json_share *share;
 	struct secret_claim *claim; /* to sudo's password; NULL: none */
-	struct become become;
+	struct become *become;      /* what sudo says; NULL: it is not asked */
 	const struct agent_link_events *events;
 	void *ctx;
 	enum client_state state;
@@ -35,17 +35,19 @@ struct agent_link {
 	size_t line_length;
 	const json_t *message;
 	struct agent_push push;
-	json_int_t id;                   /* of the last request */
-	bool pending;                    /* its result has not come */
-	unsigned calls;                  /* callbacks that have not returned */
-	bool closed;                     /* by one of them: freed when the last returns */
-	char complaint[STDERR_KEPT + 1]; /* the beginning of stderr */
+	json_int_t id;   /* of the last request */
+	bool pending;    /* its result has not come */
+	unsigned calls;  /* callbacks that have not returned */
+	bool closed;     /* by one of them: freed when the last returns */
+	char *complaint; /* the beginning of stderr; NULL: nothing was said */
 	size_t complaint_size;
 };
 
 static void client_free(struct agent_link *client)
 {
 	frame_free(&client->frame);
+	free(client->become);
+	free(client->complaint);
 	free(client);
 }
 
@@ -107,7 +109,7 @@ static void client_secret(void *ctx, const char *text, const struct gf_err *err)
 	}
 	/* The only place where it is written: sudo waits for it, and the agent has said nothing. */
 	snprintf(line, sizeof(line), "%s\n", text);
-	client->become.state = BECOME_SENT;
+	client->become->state = BECOME_SENT;
 	rc = link_write(client->link, line, strlen(line), &failure);
 	explicit_bzero(line, sizeof(line));
 	if (rc)
@@ -119,7 +121,7 @@ static int client_become(struct agent_link *client)
 {
 	struct gf_err err = {0};
 
-	if (client->become.state == BECOME_ASKED && !client->claim) {
+	if (client->become->state == BECOME_ASKED && !client->claim) {
 		if (client->secrets)
 			client->claim =
 			    secret_claim(client->secrets, SECRET_SUDO, client_user(client),
@@ -132,7 +134,7 @@ static int client_become(struct agent_link *client)
 		if (!client->claim)
 			return client_fail(client, &err);
 	}
-	if (client->become.state == BECOME_REFUSED && client->claim) {
+	if (client->become->state == BECOME_REFUSED && client->claim) {
 		secret_refused(client->claim);
 		client->claim = NULL;
 		gf_err_set(&err, GF_E_BECOME, "sudo refused the password of %s",
@@ -145,12 +147,13 @@ static int client_become(struct agent_link *client)
 /* The agent's own first word: sudo let it begin. */
 static void client_passed(struct agent_link *client)
 {
-	if (client->claim && client->become.state == BECOME_SENT)
+	if (client->claim && client->become->state == BECOME_SENT)
 		secret_accepted(client->claim);
 	else
 		secret_drop(client->claim);
 	client->claim = NULL;
-	client->become.state = BECOME_PASSED;
+	if (client->become)
+		client->become->state = BECOME_PASSED;
 }
 
 static void client_ready(void *ctx, struct link *link)
@@ -161,9 +164,11 @@ static void client_ready(void *ctx, struct link *link)
 	int rc = 0;
 
 	if (client_sudo(client)) {
-		rc = become_init(&client->become, &err);
+		client->become = malloc(sizeof(*client->become));
+		rc = client->become ? become_init(client->become, &err)
+		                    : gf_err_set(&err, GF_E_MEMORY, "out of memory");
 		with_sudo =
-		    rc ? NULL : become_command(&client->become, client->bundle->command, false);
+		    rc ? NULL : become_command(client->become, client->bundle->command, false);
 		if (!rc && !with_sudo)
 			rc = gf_err_set(&err, GF_E_MEMORY, "out of memory");
 	}
@@ -306,7 +311,7 @@ static void client_output(void *ctx, struct link *link, int fd, const char *data
 
 	(void)link;
 	if (fd != 1 && client_sudo(client) && client->state == CLIENT_STARTING) {
-		size_t used = become_feed(&client->become, data, size);
+		size_t used = become_feed(client->become, data, size);
 
 		data += used;
 		size -= used;
@@ -317,8 +322,12 @@ static void client_output(void *ctx, struct link *link, int fd, const char *data
 		size_t room = STDERR_KEPT - client->complaint_size;
 		size_t kept = size < room ? size : room;
 
-		memcpy(client->complaint + client->complaint_size, data, kept);
-		client->complaint_size += kept;
+		if (!client->complaint)
+			client->complaint = malloc(STDERR_KEPT + 1);
+		if (client->complaint) {
+			memcpy(client->complaint + client->complaint_size, data, kept);
+			client->complaint_size += kept;
+		}
 		return;
 	}
 	if (client->state == CLIENT_FAILED)
@@ -338,6 +347,9 @@ static void complaint_line(struct agent_link *client, char *line, size_t size)
 {
 	char *end, *start;
 
+	*line = '\0';
+	if (!client->complaint)
+		return;
 	client->complaint[client->complaint_size] = '\0';
 	for (size_t i = 0; i < client->complaint_size; i++) {
 		unsigned char c = (unsigned char)client->complaint[i];
@@ -351,8 +363,6 @@ static void complaint_line(struct agent_link *client, char *line, size_t size)
 	start = strrchr(client->complaint, '\n');
 	start = start ? start + 1 : client->complaint;
 	snprintf(line, size, "%s", start);
-	if (!*line)
-		become_reason(&client->become, line, size);
 }
 
 static void client_exited(void *ctx, struct link *link, int status)
@@ -363,16 +373,18 @@ static void client_exited(void *ctx, struct link *link, int status)
 
 	(void)link;
 	complaint_line(client, line, sizeof(line));
+	if (!*line && client->become)
+		become_reason(client->become, line, sizeof(line));
 	if (client->state == CLIENT_READY)
 		gf_err_set(&err, GF_E_LOST, "the agent ended%s%s", *line ? ": " : "", line);
-	else if (client_sudo(client) && client->become.state == BECOME_SENT) {
+	else if (client_sudo(client) && client->become->state == BECOME_SENT) {
 		secret_refused(client->claim);
 		client->claim = NULL;
 		gf_err_set(&err, GF_E_BECOME, "sudo refused the password of %s%s%s%s",
 		           client_user(client), *line ? " (" : "", line, *line ? ")" : "");
-	} else if (client_sudo(client) && client->become.state != BECOME_PASSED && status == 127)
+	} else if (client_sudo(client) && client->become->state != BECOME_PASSED && status == 127)
 		gf_err_set(&err, GF_E_BECOME, "sudo is not installed on the host (%s)", line);
-	else if (client_sudo(client) && client->become.state != BECOME_PASSED &&
+	else if (client_sudo(client) && client->become->state != BECOME_PASSED &&
 	         (strstr(line, "sudo") || strstr(line, "sudoers")))
 		gf_err_set(&err, GF_E_BECOME,
 		           "sudo refused %s (%s): allow it in sudoers, or set \"become\": "
