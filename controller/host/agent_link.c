@@ -377,14 +377,14 @@ static void client_exited(void *ctx, struct link *link, int status)
 		become_reason(client->become, line, sizeof(line));
 	if (client->state == CLIENT_READY)
 		gf_err_set(&err, GF_E_LOST, "the agent ended%s%s", *line ? ": " : "", line);
-	else if (client_sudo(client) && client->become->state == BECOME_SENT) {
+	else if (client->become && client->become->state == BECOME_SENT) {
 		secret_refused(client->claim);
 		client->claim = NULL;
 		gf_err_set(&err, GF_E_BECOME, "sudo refused the password of %s%s%s%s",
 		           client_user(client), *line ? " (" : "", line, *line ? ")" : "");
-	} else if (client_sudo(client) && client->become->state != BECOME_PASSED && status == 127)
+	} else if (client->become && client->become->state != BECOME_PASSED && status == 127)
 		gf_err_set(&err, GF_E_BECOME, "sudo is not installed on the host (%s)", line);
-	else if (client_sudo(client) && client->become->state != BECOME_PASSED &&
+	else if (client->become && client->become->state != BECOME_PASSED &&
 	         (strstr(line, "sudo") || strstr(line, "sudoers")))
 		gf_err_set(&err, GF_E_BECOME,
 		           "sudo refused %s (%s): allow it in sudoers, or set \"become\": "

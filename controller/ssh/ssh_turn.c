@@ -156,7 +156,7 @@ void turns_end(struct ssh_link *link, enum ssh_pace_end end)
 		server->failed++;
 	turn_end(&link->server_turn, end);
 	turn_end(&link->bastion_turn, SSH_PACE_OTHER);
-	if (server)
+	if (server && end != SSH_PACE_REFUSED)
 		server_forget(link->opener, server);
 }
 
