@@ -164,6 +164,7 @@ static int add_line(struct ssh_known_hosts *table, char *text, unsigned number)
 	line.next_key = table->by_key[bucket];
 	line.hashed = (uint32_t)table->hashed_count;
 	table->lines[table->line_count++] = line;
+	table->revoked = table->revoked || line.marker == MARKER_REVOKED;
 	table->by_key[bucket] = (uint32_t)table->line_count;
 	hashed.line = table->line_count - 1;
 	return line.naming == NAMING_PLAIN    ? index_names(table, hashed.line)

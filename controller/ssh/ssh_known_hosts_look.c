@@ -1,8 +1,8 @@
 /* ssh_known_hosts_look.c: what the table says of a host and its key.
  *
- * The happy path costs one look-up by key. A host whose key is not there, or is there under very
- * many hashed names, costs a pass over every hashed name: two blocks of SHA-1 for each, which no
- * index can spare. So that pass is a function by itself, for the pool.
+ * The happy path costs one look-up by name, or by key. A host whose key is not there, or is there
+ * under very many hashed names, costs a pass over every hashed name: two blocks of SHA-1 for each,
+ * which no index can spare. So that pass is a function by itself, for the pool.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -137,6 +137,28 @@ static bool key_look(const struct ssh_known_hosts *table, const char *const *nam
 	return match->result == KNOWN_HOSTS_MATCH;
 }
 
+/* By the name, where no key is revoked: a fleet of thousands may have one key, and a line for each.
+ */
+static bool name_look(const struct ssh_known_hosts *table, const char *const *names, size_t count,
+                      const char *type, const char *key, struct ssh_known_hosts_match *match)
+{
+	for (size_t i = 0; i < count && !table->revoked; i++) {
+		size_t length = strlen(names[i]);
+		for (size_t at = table->by_name[known_hosts_bucket(names[i], length)]; at;
+		     at = table->names[at - 1].next) {
+			const struct known_hosts_name *name = &table->names[at - 1];
+			const struct known_hosts_line *line = &table->lines[name->line];
+			if (!known_hosts_name_is(name, names[i], length) ||
+			    !line_has_key(line, type, key))
+				continue;
+			*match = (struct ssh_known_hosts_match){.result = KNOWN_HOSTS_MATCH,
+			                                        .line = line->number};
+			return true;
+		}
+	}
+	return false;
+}
+
 static int found_add(struct ssh_known_hosts_found *found, size_t line)
 {
 	if (found->count == found->room) {
@@ -223,7 +245,8 @@ void ssh_known_hosts_check(const struct ssh_known_hosts *table, const char *cons
                            struct ssh_known_hosts_match *match)
 {
 	struct ssh_known_hosts_found found = {0};
-	if (key_look(table, names, count, type, key, SIZE_MAX, match))
+	if (name_look(table, names, count, type, key, match) ||
+	    key_look(table, names, count, type, key, SIZE_MAX, match))
 		return;
 	bool failed = ssh_known_hosts_search(table, names, count, &found) != 0;
 	ssh_known_hosts_decide(table, names, count, type, key, &found, match);
@@ -235,7 +258,8 @@ bool ssh_known_hosts_quick(const struct ssh_known_hosts *table, const char *cons
                            size_t count, const char *type, const char *key,
                            struct ssh_known_hosts_match *match)
 {
-	if (key_look(table, names, count, type, key, HASHED_QUICK, match))
+	if (name_look(table, names, count, type, key, match) ||
+	    key_look(table, names, count, type, key, HASHED_QUICK, match))
 		return true;
 	if (table->hashed_count > HASHED_QUICK)
 		return false;

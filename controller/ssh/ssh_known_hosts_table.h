@@ -53,6 +53,7 @@ struct ssh_known_hosts {
 	/* index + 1; 0: empty */
 	uint32_t by_key[KNOWN_HOSTS_BUCKETS], by_name[KNOWN_HOSTS_BUCKETS];
 	unsigned last_number;
+	bool revoked;   /* a line revokes some key */
 	bool ends_open; /* the file does not end with a newline */
 };
 
