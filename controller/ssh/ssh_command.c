@@ -104,7 +104,7 @@ enum link_step command_request_step(struct ssh_link *link)
 {
 	int rc = ssh_channel_request_exec(link->channel, link->command);
 	if (rc == SSH_OK) {
-		free(link->command); /* thousands run the same one of 5 kB */
+		free(link->command); /* thousands run the same one of 4 kB */
 		link->command = NULL;
 		link->running_since = link->idle_since = uv_now(link->opener->loop);
 		return link_move(link, LINK_RUNNING);
