@@ -68,11 +68,19 @@ static int call_ended(struct agent_link *client)
 	return -1;
 }
 
+/* Whoever else waits for the password has it now, or is asked for it: nothing came of this one. */
+static void client_claim_drop(struct agent_link *client)
+{
+	secret_drop(client->claim);
+	client->claim = NULL;
+}
+
 static int client_fail(struct agent_link *client, const struct gf_err *err)
 {
 	if (client->state == CLIENT_FAILED)
 		return -1;
 	client->state = CLIENT_FAILED;
+	client_claim_drop(client);
 	call_begins(client);
 	client->events->failed(client->ctx, err);
 	call_ended(client);
@@ -322,7 +330,7 @@ static void client_output(void *ctx, struct link *link, int fd, const char *data
 		size_t room = STDERR_KEPT - client->complaint_size;
 		size_t kept = size < room ? size : room;
 
-		if (!client->complaint)
+		if (size && !client->complaint)
 			client->complaint = malloc(STDERR_KEPT + 1);
 		if (client->complaint) {
 			memcpy(client->complaint + client->complaint_size, data, kept);
@@ -475,6 +483,7 @@ void agent_link_close(struct agent_link *client)
 {
 	if (!client)
 		return;
+	client_claim_drop(client);
 	link_close(client->link);
 	if (client->calls > 0)
 		client->closed = true;
