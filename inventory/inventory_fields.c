@@ -87,7 +87,7 @@ static const struct field settings_fields[] = {
     {.name = "become", .read = field_choice, .offset = HOST(become), .rule = become_names},
     {.name = "host_keys", .read = field_choice, .offset = HOST(host_keys), .rule = host_keys_names},
     {.name = "domain", .read = field_shared_text, .offset = HOST(domain), .rule = &rule_name},
-    {.name = "gpus", .read = gpus_read_section, .offset = HOST(gpus)},
+    [SETTING_GPUS] = {.name = "gpus", .read = gpus_read_section, .offset = HOST(gpus)},
     {.name = "kernel_args", .read = read_kernel_args},
     /* These are not. */
     {.name = "address",

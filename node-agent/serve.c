@@ -15,8 +15,8 @@
 #include "node-agent/tasks/nova_pause.h"
 #include "node-agent/wire/frame.h"
 
-/* Writes a part of a line once what was written before is gone from the pipe, which holds a page
- * (packets_limit): each part becomes a packet of its own. */
+/* Writes a line, or a part of it, once what was written before is gone from the pipe, which holds a
+ * page (packets_limit): each becomes a packet of its own. */
 static ssize_t packet_write(int fd, const char *text, size_t size)
 {
 	struct pollfd out = {.fd = fd, .events = POLLOUT};
@@ -116,7 +116,8 @@ static int serve_line(struct serve *serve, const char *line, size_t length)
 
 /* sshd makes a packet of what it reads at once, up to 32 kB, and an SSH library keeps several
  * buffers of the longest packet that a session has seen: with hundreds of sessions that is most of
- * a controller's memory. A pipe that holds a page can be written to again when it is empty. */
+ * a controller's memory. A pipe that holds a page can be written to again when it is empty, which
+ * packet_write goes by. */
 static void packets_limit(int fd)
 {
 	(void)fcntl(fd, F_SETPIPE_SZ, 4096); /* no pipe: then it is as it is */

@@ -1,6 +1,7 @@
 /* ssh_known_hosts_look.c: what the table says of a host and its key.
  *
- * The happy path costs one look-up by name, or by key. A host whose key is not there, or is there
+ * The happy path costs one look-up by name, or by key (where names are hashed or
+ * patterns, or a line revokes some key). A host whose key is not there, or is there
  * under very many hashed names, costs a pass over every hashed name: two blocks of SHA-1 for each,
  * which no index can spare. So that pass is a function by itself, for the pool.
  */

@@ -3,9 +3,9 @@
  * The happy path: the loop queues jobs; the thread takes all of them, writes them in one
  * transaction and puts them on the finished list; an async handle wakes the loop, which calls
  * `done` in order. A lazy one lets half a second pass between the first job and the commit, unless
- * it is told to hurry or to stop. Possible failure modes: a statement or the commit fails (disk
- * full, file gone): the transaction is rolled back and every job in it is told why; nothing of the
- * group is then in the journal.
+ * it is told to hurry or to stop, or half a megabyte waits. Possible failure modes: a statement or
+ * the commit fails (disk full, file gone): the transaction is rolled back and every job in it is
+ * told why; nothing of the group is then in the journal.
  */
 #include "controller/store/store_writer.h"
 

@@ -84,7 +84,7 @@ static void test_packets_are_small(void **state)
 	assert_int_equal(pipe(out), 0);
 	serve.in = in[0];
 	serve.out = out[1];
-	for (int id = 0; id < 500; id++)
+	for (int id = 0; id < 100; id++)
 		dprintf(in[1], "{\"id\":%d,\"request\":\"what?\"}\n", id);
 	close(in[1]);
 	assert_int_equal(pthread_create(&thread, NULL, serve_thread, &serve), 0);
@@ -96,7 +96,7 @@ static void test_packets_are_small(void **state)
 	assert_int_equal(got, 0);
 	assert_int_equal(pthread_join(thread, &ended), 0);
 	assert_ptr_equal(ended, &serve);
-	assert_in_range(all, 20000, SIZE_MAX);
+	assert_in_range(all, 4001, SIZE_MAX);
 	close(in[0]);
 	close(out[0]);
 }
