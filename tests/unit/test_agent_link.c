@@ -151,19 +151,27 @@ static void all_over(uv_loop_t *loop, struct secrets *secrets)
 	assert_int_equal(uv_loop_close(loop), 0);
 }
 
-static void one_host_tries_it_first(void **state)
+/* Both ask, and the first has the password to try. */
+static struct secrets *both_ask(uv_loop_t *loop, struct peer *first, struct peer *second)
 {
 	static char names[2][8] = {"gpu01", "gpu02"};
+	struct secrets *secrets = password_given(loop);
+
+	peer_ask(first, names[0], secrets);
+	peer_ask(second, names[1], secrets);
+	turns(loop);
+	assert_int_equal(first->passwords, 1);
+	assert_int_equal(second->passwords, 0);
+	return secrets;
+}
+
+static void one_host_tries_it_first(void **state)
+{
 	struct peer first, second;
 	uv_loop_t loop;
-	struct secrets *secrets = password_given(&loop);
+	struct secrets *secrets = both_ask(&loop, &first, &second);
 
 	(void)state;
-	peer_ask(&first, names[0], secrets);
-	peer_ask(&second, names[1], secrets);
-	turns(&loop);
-	assert_int_equal(first.passwords, 1);
-	assert_int_equal(second.passwords, 0);
 	peer_say_hello(&first);
 	turns(&loop);
 	assert_int_equal(second.passwords, 1);
@@ -177,19 +185,14 @@ static void one_host_tries_it_first(void **state)
  * it. */
 static void lost_try_is_handed_on(void **state)
 {
-	static char names[2][8] = {"gpu01", "gpu02"};
 	const struct gf_err lost = {.code = GF_E_LOST, .msg = "lost"};
 
 	(void)state;
 	for (int closed = 0; closed < 2; closed++) {
 		struct peer first, second;
 		uv_loop_t loop;
-		struct secrets *secrets = password_given(&loop);
+		struct secrets *secrets = both_ask(&loop, &first, &second);
 
-		peer_ask(&first, names[0], secrets);
-		peer_ask(&second, names[1], secrets);
-		turns(&loop);
-		assert_int_equal(first.passwords, 1);
 		if (closed)
 			agent_link_close(first.client);
 		else
@@ -207,15 +210,11 @@ static void lost_try_is_handed_on(void **state)
 /* Who is gone meanwhile is not told. */
 static void closed_while_it_waits(void **state)
 {
-	static char names[2][8] = {"gpu01", "gpu02"};
 	struct peer first, second;
 	uv_loop_t loop;
-	struct secrets *secrets = password_given(&loop);
+	struct secrets *secrets = both_ask(&loop, &first, &second);
 
 	(void)state;
-	peer_ask(&first, names[0], secrets);
-	peer_ask(&second, names[1], secrets);
-	turns(&loop);
 	agent_link_close(second.client);
 	peer_say_hello(&first);
 	turns(&loop);
