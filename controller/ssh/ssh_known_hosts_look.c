@@ -138,6 +138,26 @@ static bool key_look(const struct ssh_known_hosts *table, const char *const *nam
 	return match->result == KNOWN_HOSTS_MATCH;
 }
 
+/* The first of the names from AT on in their chain that is TEXT; index + 1, 0: none. */
+static size_t name_find(const struct ssh_known_hosts *table, size_t at, const char *text,
+                        size_t length)
+{
+	while (at && !known_hosts_name_is(&table->names[at - 1], text, length))
+		at = table->names[at - 1].next;
+	return at;
+}
+
+static size_t name_first(const struct ssh_known_hosts *table, const char *text, size_t length)
+{
+	return name_find(table, table->by_name[known_hosts_bucket(text, length)], text, length);
+}
+
+static size_t name_next(const struct ssh_known_hosts *table, size_t at, const char *text,
+                        size_t length)
+{
+	return name_find(table, table->names[at - 1].next, text, length);
+}
+
 /* By the name, where no key is revoked: a fleet of thousands may have one key, and a line for each.
  */
 static bool name_look(const struct ssh_known_hosts *table, const char *const *names, size_t count,
@@ -145,12 +165,11 @@ static bool name_look(const struct ssh_known_hosts *table, const char *const *na
 {
 	for (size_t i = 0; i < count && !table->revoked; i++) {
 		size_t length = strlen(names[i]);
-		for (size_t at = table->by_name[known_hosts_bucket(names[i], length)]; at;
-		     at = table->names[at - 1].next) {
-			const struct known_hosts_name *name = &table->names[at - 1];
-			const struct known_hosts_line *line = &table->lines[name->line];
-			if (!known_hosts_name_is(name, names[i], length) ||
-			    !line_has_key(line, type, key))
+		for (size_t at = name_first(table, names[i], length); at;
+		     at = name_next(table, at, names[i], length)) {
+			const struct known_hosts_line *line =
+			    &table->lines[table->names[at - 1].line];
+			if (!line_has_key(line, type, key))
 				continue;
 			*match = (struct ssh_known_hosts_match){.result = KNOWN_HOSTS_MATCH,
 			                                        .line = line->number};
@@ -190,13 +209,10 @@ static int plain_search(const struct ssh_known_hosts *table, const char *const *
 {
 	for (size_t i = 0; i < count; i++) {
 		size_t length = strlen(names[i]);
-		for (size_t at = table->by_name[known_hosts_bucket(names[i], length)]; at;
-		     at = table->names[at - 1].next) {
-			const struct known_hosts_name *name = &table->names[at - 1];
-			if (known_hosts_name_is(name, names[i], length) &&
-			    found_add(found, name->line) != 0)
+		for (size_t at = name_first(table, names[i], length); at;
+		     at = name_next(table, at, names[i], length))
+			if (found_add(found, table->names[at - 1].line) != 0)
 				return -1;
-		}
 	}
 	for (size_t i = 0; i < table->pattern_count; i++)
 		if (line_names(table, &table->lines[table->patterns[i]], names, count) &&
@@ -275,12 +291,12 @@ void ssh_known_hosts_types(const struct ssh_known_hosts *table, const char *cons
 		types[i] = NULL;
 	for (size_t i = 0; i < count; i++) {
 		size_t length = strlen(names[i]);
-		for (size_t at = table->by_name[known_hosts_bucket(names[i], length)]; at;
-		     at = table->names[at - 1].next) {
-			const struct known_hosts_name *node = &table->names[at - 1];
-			if (known_hosts_name_is(node, names[i], length) &&
-			    table->lines[node->line].marker == MARKER_NONE)
-				types_add(types, table->lines[node->line].type);
+		for (size_t at = name_first(table, names[i], length); at;
+		     at = name_next(table, at, names[i], length)) {
+			const struct known_hosts_line *line =
+			    &table->lines[table->names[at - 1].line];
+			if (line->marker == MARKER_NONE)
+				types_add(types, line->type);
 		}
 	}
 }
